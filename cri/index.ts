@@ -1,0 +1,6 @@
+/**
+ * The CRI contract, a leaf: it declares the services, exposes any implementation over gRPC and offers a client of
+ * the same type. It imports nothing of ours.
+ */
+export type { Call, ImageService, RuntimeService } from './service.ts'
+export * from './types.ts'

@@ -1,0 +1,4 @@
+/** Durable key-value store with group commit: the one door to lmdb. */
+
+export type { Ledger, LedgerOptions, Operation, Range } from './ledger.ts'
+export { openLedger } from './lmdb.ts'

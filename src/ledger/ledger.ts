@@ -1,0 +1,32 @@
+/**
+ * An ordered, durable map from string keys to bytes.
+ *
+ * - `commit` applies all its operations or none, and resolves only after they are on disk.
+ * - Commits of concurrent callers share one flush (group commit) and take effect in call order.
+ * - Reads see every commit that was resolved before the read began; a read never waits for a writer.
+ * - Keys are ordered by their UTF-8 bytes. A key is 1 to 1,900 bytes.
+ */
+export interface Ledger extends AsyncDisposable {
+  get(key: string): Uint8Array | undefined
+  /** Entries with `start <= key < end`, in key order (or reversed, from the highest down). */
+  range(range: Range): Iterable<readonly [key: string, value: Uint8Array]>
+  commit(operations: readonly Operation[]): Promise<void>
+  /** Writes a consistent copy of the whole store into an empty directory. */
+  backup(directory: string): Promise<void>
+}
+
+export type Operation = { put: string; value: Uint8Array } | { remove: string }
+
+export interface Range {
+  start?: string
+  end?: string
+  limit?: number
+  reverse?: boolean
+}
+
+export interface LedgerOptions {
+  /** Directory of the store; made when absent. */
+  path: string
+  /** Upper bound of the store's size; address space only. Default 64 GiB. */
+  mapSizeBytes?: number
+}

@@ -1,0 +1,2 @@
+/** Pod network: built-in routed veth over netlink, and CNI. */
+export type * from './pod-network.ts'

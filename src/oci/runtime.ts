@@ -1,0 +1,138 @@
+import type { Readable, Writable } from 'node:stream'
+import type { LinuxResources, Process, Spec } from './spec.ts'
+
+/**
+ * The runtime as a library: what `keelson/oci` promises and what src/pod stands on. Every method that waits takes
+ * a signal. All of it is safe to call again after a crash: state lives under the state root, and a container is
+ * found again by its id. Errors are KeelsonError (or SyscallError with call, errno, path).
+ */
+export interface Runtime {
+  /** Makes everything up to the moment before the user's program: afterwards the status is `created`. */
+  create(request: CreateRequest): Promise<Container>
+  /** NOT_FOUND when there is no such container. */
+  get(id: string): Promise<Container>
+  find(id: string): Promise<Container | undefined>
+  list(): Promise<Container[]>
+}
+
+export type Status = 'creating' | 'created' | 'running' | 'paused' | 'stopped'
+
+/** Where the root filesystem comes from. An overlay is mounted inside the container's own mount namespace only. */
+export type Rootfs =
+  | { kind: 'directory'; path: string }
+  /** `lower`: layer directories, topmost first. */
+  | { kind: 'overlay'; lower: readonly string[]; upper: string; work: string; volatile?: boolean }
+
+export type NamespaceType = 'pid' | 'network' | 'ipc' | 'uts' | 'mount' | 'user' | 'cgroup' | 'time'
+
+export interface CreateRequest {
+  id: string
+  spec: Spec
+  /** Directory that relative paths of the spec are resolved against; shown in the state. */
+  bundle: string
+  /** Takes the place of `spec.root.path`. */
+  rootfs?: Rootfs
+  /** Open namespace descriptors to join; each takes the place of `spec.linux.namespaces[].path`. Borrowed. */
+  namespaceFds?: Partial<Record<NamespaceType, number>>
+  /** Detached mount trees (open_tree) by destination, for mounts of the spec whose source is a descriptor. Borrowed. */
+  mountFds?: Readonly<Record<string, number>>
+  life: MonitoredLife | DetachedLife
+  signal?: AbortSignal
+}
+
+/** keelson-init stays as monitor: exit record, log, attach, resize. It outlives this process. */
+export interface MonitoredLife {
+  kind: 'monitored'
+  /** CRI log file (`<RFC3339Nano> <stream> <P|F> <content>`); without it output goes to attachers only. */
+  logPath?: string
+  /** Keep stdin open for attachers; otherwise it is /dev/null. */
+  stdin?: boolean
+  /** Close stdin when the first attacher that wrote goes away. */
+  stdinOnce?: boolean
+}
+
+/** No process of ours stays: the container gets these descriptors (or a pty) and the caller's subreaper. */
+export interface DetachedLife {
+  kind: 'detached'
+  /** Descriptors to become 0, 1, 2; default the caller's own. */
+  stdio?: readonly [number, number, number]
+  /** Unix socket that receives the pty master when `process.terminal` is set. */
+  consoleSocket?: string
+  /** Descriptors 3 … 3+n-1 of the caller handed through. */
+  preserveFds?: number
+}
+
+export interface Exit {
+  /** 0–255; 128 + signal when killed by a signal. */
+  exitCode: number
+  signal?: number
+  oomKilled: boolean
+  /** Nanoseconds since the epoch. */
+  finishedAtNs: bigint
+  /** Set when the exit was inferred: the monitor was lost. */
+  reason?: 'MonitorLost'
+}
+
+export interface ContainerState {
+  ociVersion: string
+  id: string
+  status: Status
+  /** 0 unless created, running or paused. */
+  pid: number
+  bundle: string
+  annotations: Record<string, string>
+  createdAtNs: bigint
+  startedAtNs?: bigint
+  exit?: Exit
+}
+
+export interface Container {
+  readonly id: string
+  state(): Promise<ContainerState>
+  /** FAILED_PRECONDITION unless created. Fails with the exec error when the program cannot be started. */
+  start(options?: { signal?: AbortSignal }): Promise<void>
+  /** To the init process, or with `all` to every process of the container's cgroup. */
+  kill(signal: number | string, options?: { all?: boolean }): Promise<void>
+  /** Resolves when the container has stopped, at once if it has. Monitored containers only know their exit code. */
+  wait(options?: { signal?: AbortSignal }): Promise<Exit>
+  /** Releases everything. FAILED_PRECONDITION while it runs, unless forced. Works from any crash point. */
+  delete(options?: { force?: boolean }): Promise<void>
+  exec(request: ExecRequest): Promise<Execution>
+  pids(): Promise<number[]>
+  update(resources: LinuxResources): Promise<void>
+  /** After log rotation: opens the log path anew, answers after the switch. */
+  reopenLog(): Promise<void>
+  resize(size: TerminalSize): Promise<void>
+  attach(options?: { signal?: AbortSignal }): Promise<Attachment>
+}
+
+export interface TerminalSize {
+  columns: number
+  rows: number
+}
+
+export interface ExecRequest {
+  process: Process
+  /** `pipe` gives streams on the Execution; a triple hands over descriptors. With `process.terminal` stdout is the pty. */
+  stdio: 'pipe' | readonly [number, number, number]
+  /** Give the process a stdin pipe; otherwise /dev/null. */
+  stdin?: boolean
+  signal?: AbortSignal
+}
+
+export interface Execution {
+  readonly pid: number
+  readonly stdin?: Writable
+  readonly stdout?: Readable
+  readonly stderr?: Readable
+  wait(options?: { signal?: AbortSignal }): Promise<{ exitCode: number; signal?: number }>
+  kill(signal: number | string): void
+  resize(size: TerminalSize): void
+}
+
+export interface Attachment extends AsyncDisposable {
+  readonly stdin?: Writable
+  readonly stdout: Readable
+  /** Absent with a terminal. */
+  readonly stderr?: Readable
+}
