@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'CONFLICT' // somebody else changed it first (compare-and-swap, resourceVersion)
   | 'PERMISSION_DENIED'
   | 'UNAUTHENTICATED'
+  | 'EXPIRED' // what was asked for is no longer kept (compacted revision, old continue token)
   | 'RESOURCE_EXHAUSTED' // disk, memory, quota, message size
   | 'UNAVAILABLE' // a peer does not answer; trying again may help
   | 'DEADLINE_EXCEEDED'
