@@ -1,0 +1,2 @@
+/** Exec, attach and port-forward as byte streams over HTTP upgrades: the server side, and passing them on. */
+export { proxyUpgrade, type UpgradeProxyRequest } from './upgrade-proxy.ts'
