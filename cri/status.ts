@@ -1,0 +1,76 @@
+import { status as Grpc, type StatusObject } from '@grpc/grpc-js'
+
+/**
+ * Error code ↔ gRPC status, both ways; the only place that knows both. A code is the string an error carries as
+ * `code`; one that is not in this table (or none) is UNKNOWN on the wire, as every unclassified error of a Go
+ * runtime is, and comes back as INTERNAL.
+ */
+const table: readonly (readonly [code: string, status: Grpc])[] = [
+  ['CANCELLED', Grpc.CANCELLED],
+  ['INVALID_ARGUMENT', Grpc.INVALID_ARGUMENT],
+  ['DEADLINE_EXCEEDED', Grpc.DEADLINE_EXCEEDED],
+  ['NOT_FOUND', Grpc.NOT_FOUND],
+  ['ALREADY_EXISTS', Grpc.ALREADY_EXISTS],
+  ['PERMISSION_DENIED', Grpc.PERMISSION_DENIED],
+  ['RESOURCE_EXHAUSTED', Grpc.RESOURCE_EXHAUSTED],
+  ['FAILED_PRECONDITION', Grpc.FAILED_PRECONDITION],
+  ['CONFLICT', Grpc.ABORTED],
+  ['EXPIRED', Grpc.OUT_OF_RANGE],
+  ['UNIMPLEMENTED', Grpc.UNIMPLEMENTED],
+  ['INTERNAL', Grpc.INTERNAL],
+  ['UNAVAILABLE', Grpc.UNAVAILABLE],
+  ['DATA_LOSS', Grpc.DATA_LOSS],
+  ['UNAUTHENTICATED', Grpc.UNAUTHENTICATED],
+]
+const statusByCode = new Map(table)
+const codeByStatus = new Map(table.map(([code, status]) => [status, code]))
+
+/** gRPC puts the message into a header; more than this is cut. */
+const messageMax = 4096
+
+/** A failure told by the other side of a socket: same `code` and message as the error it was there. */
+export class CriError extends Error {
+  readonly code: string
+
+  constructor(code: string, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.name = 'CriError'
+    this.code = code
+  }
+}
+
+/** What goes over the wire for an error of the implementation: one line, with its hint. */
+export function statusOf(error: unknown): Pick<StatusObject, 'code' | 'details'> {
+  const details = oneLine(error instanceof Error ? error.message : String(error))
+  const hint = property(error, 'hint')
+  return {
+    code: statusByCode.get(property(error, 'code') ?? nameAsCode(error)) ?? Grpc.UNKNOWN,
+    details: (hint ? `${details}: ${oneLine(hint)}` : details).slice(0, messageMax),
+  }
+}
+
+/** The error a caller of the client gets for a failed call. */
+export function errorOf(failure: unknown): CriError {
+  if (failure instanceof CriError) return failure
+  const status = failure instanceof Error && 'code' in failure ? failure.code : undefined
+  const code = typeof status === 'number' ? codeByStatus.get(status) : undefined
+  const details = property(failure, 'details')
+  return new CriError(code ?? 'INTERNAL', details || messageOf(failure), failure)
+}
+
+function messageOf(failure: unknown): string {
+  return failure instanceof Error ? failure.message : String(failure)
+}
+
+function nameAsCode(error: unknown): string {
+  return error instanceof Error && error.name === 'AbortError' ? 'CANCELLED' : ''
+}
+
+function property(value: unknown, name: string): string | undefined {
+  const found = value instanceof Error ? Reflect.get(value, name) : undefined
+  return typeof found === 'string' ? found : undefined
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s*\n\s*/g, ' ').trim()
+}
