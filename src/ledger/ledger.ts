@@ -4,7 +4,10 @@
  * - `commit` applies all its operations or none, and resolves only after they are on disk.
  * - Commits of concurrent callers share one flush (group commit) and take effect in call order.
  * - Reads see every commit that was resolved before the read began; a read never waits for a writer.
- * - Keys are ordered by their UTF-8 bytes. A key is 1 to 1,900 bytes.
+ * - Keys are ordered by their UTF-8 bytes. A key is 1 to 1,900 bytes of well-formed Unicode: INVALID_ARGUMENT.
+ * - A range is one consistent view, also when commits come in its middle. Run it to its end or leave the loop:
+ *   an iterator kept open holds disk pages that later commits could use again.
+ * - After dispose, which waits for the commits that were begun, every call throws FAILED_PRECONDITION.
  */
 export interface Ledger extends AsyncDisposable {
   get(key: string): Uint8Array | undefined
@@ -27,6 +30,6 @@ export interface Range {
 export interface LedgerOptions {
   /** Directory of the store; made when absent. */
   path: string
-  /** Upper bound of the store's size; address space only. Default 64 GiB. */
+  /** Address space reserved for the store (no disk space); it grows when the store does. Default 64 GiB. */
   mapSizeBytes?: number
 }

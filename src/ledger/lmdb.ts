@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
-import { type Key, open, type RootDatabase } from 'lmdb'
-import { asKeelsonError } from '../base/index.ts'
+import { open, type RangeOptions, type RootDatabase } from 'lmdb'
+import { asKeelsonError, KeelsonError } from '../base/index.ts'
+import { decodeKey, encodeBound, encodeKey } from './key.ts'
 import type { Ledger, LedgerOptions, Operation, Range } from './ledger.ts'
 
 const defaultMapSizeBytes = 64 * 2 ** 30 // never `64 << 30`: that is 0 in JavaScript, and lmdb dies of it
@@ -8,67 +9,126 @@ const defaultMapSizeBytes = 64 * 2 ** 30 // never `64 << 30`: that is 0 in JavaS
 export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   try {
     await mkdir(options.path, { recursive: true, mode: 0o700 })
-    return new LmdbLedger(
-      open<Buffer, string>({
-        path: options.path,
-        // With overlapping sync (the default) a put resolves before its fsync.
-        overlappingSync: false,
-        encoding: 'binary',
-        keyEncoding: 'ordered-binary',
-        mapSize: options.mapSizeBytes ?? defaultMapSizeBytes,
-        noMemInit: true,
-      }),
-    )
+    const db = open<Buffer, Buffer>({
+      path: options.path,
+      // With overlapping sync (the default) a put resolves before its fsync.
+      overlappingSync: false,
+      encoding: 'binary',
+      // Raw bytes: the default key encoding escapes control characters in short keys only and splits long keys
+      // at NUL, so neither the order nor the key itself would survive.
+      keyEncoding: 'binary',
+      mapSize: options.mapSizeBytes ?? defaultMapSizeBytes,
+      noMemInit: true,
+    })
+    return new LmdbLedger(db, options.path)
   } catch (error) {
-    throw asKeelsonError(error, { op: 'open ledger', path: options.path })
+    throw storeError(error, { op: 'open ledger', path: options.path })
   }
 }
 
 class LmdbLedger implements Ledger {
-  readonly #db: RootDatabase<Buffer, string>
+  readonly #db: RootDatabase<Buffer, Buffer>
+  readonly #path: string
+  #open = true
 
-  constructor(db: RootDatabase<Buffer, string>) {
+  constructor(db: RootDatabase<Buffer, Buffer>, path: string) {
     this.#db = db
+    this.#path = path
   }
 
   get(key: string): Uint8Array | undefined {
-    return this.#db.get(key)
+    this.#requireOpen('get')
+    return this.#db.get(encodeKey(key))
   }
 
-  *range({ start, end, limit, reverse }: Range): Iterable<readonly [string, Uint8Array]> {
-    // lmdb walks a reversed range from its start downwards, both ends swapped: [end, start) becomes (start, end].
-    const options = {
-      ...(reverse
-        ? {
-            ...(end === undefined ? {} : { start: end, exclusiveStart: true }),
-            ...(start === undefined ? {} : { end: start, inclusiveEnd: true }),
-          }
-        : { ...(start === undefined ? {} : { start }), ...(end === undefined ? {} : { end }) }),
-      ...(limit === undefined ? {} : { limit }),
-      ...(reverse === undefined ? {} : { reverse }),
+  range(range: Range): Iterable<readonly [string, Uint8Array]> {
+    this.#requireOpen('range')
+    const options = rangeOptions(range)
+    return options ? this.#entries(options) : []
+  }
+
+  *#entries(options: RangeOptions): Iterable<readonly [string, Uint8Array]> {
+    this.#requireOpen('range')
+    for (const { key, value } of this.#db.getRange(options)) {
+      yield [decodeKey(key), value]
+      this.#requireOpen('range') // lmdb would follow its cursor into an unmapped file
     }
-    for (const { key, value } of this.#db.getRange(options)) yield [key as Key as string, value]
   }
 
   async commit(operations: readonly Operation[]): Promise<void> {
-    await this.#db.batch(() => {
-      for (const operation of operations) {
-        if ('put' in operation) void this.#db.put(operation.put, asBuffer(operation.value))
-        else void this.#db.remove(operation.remove)
-      }
-    })
+    this.#requireOpen('commit')
+    if (operations.length === 0) return
+    // Everything that can be wrong with a key is found before the first operation is queued: all or none.
+    const writes = operations.map(encodeOperation)
+    try {
+      await this.#db.batch(() => {
+        for (const { key, value } of writes) void (value ? this.#db.put(key, value) : this.#db.remove(key))
+      })
+    } catch (error) {
+      throw storeError(error, { op: 'commit', path: this.#path })
+    }
   }
 
   async backup(directory: string): Promise<void> {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
-    await this.#db.backup(directory, true)
+    this.#requireOpen('backup')
+    try {
+      await mkdir(directory, { recursive: true, mode: 0o700 })
+      await this.#db.backup(directory, true)
+    } catch (error) {
+      throw storeError(error, { op: 'backup', path: directory })
+    }
   }
 
+  /** Waits for the commits that were begun; later calls throw FAILED_PRECONDITION. */
   async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#open) return
+    this.#open = false
     await this.#db.close()
+  }
+
+  #requireOpen(op: string): void {
+    if (!this.#open)
+      throw new KeelsonError('FAILED_PRECONDITION', 'the ledger is closed', { op, path: this.#path })
   }
 }
 
-function asBuffer(value: Uint8Array): Buffer {
-  return Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+/** lmdb's options for our range; undefined when nothing can lie in it. */
+function rangeOptions({ start, end, limit, reverse }: Range): RangeOptions | undefined {
+  const low = start === undefined ? undefined : encodeBound(start)
+  const high = end === undefined ? undefined : encodeBound(end)
+  if (high && Buffer.compare(low ?? Buffer.alloc(0), high) >= 0) return undefined
+  const cap = limit === undefined ? {} : { limit }
+  // lmdb's own default start lies above keys that begin with a control character, so the lowest key is always
+  // named. It walks a reversed range from its start downwards, both ends swapped: [low, high) becomes (high, low].
+  const from = low?.length ? low : lowestKey
+  if (!reverse) return { ...cap, start: from, ...(high && { end: high }) }
+  return {
+    ...cap,
+    reverse: true,
+    ...(high && { start: high, exclusiveStart: true }),
+    end: from,
+    inclusiveEnd: true,
+  }
+}
+
+const lowestKey = Buffer.from([0])
+
+function encodeOperation(operation: Operation): { key: Buffer; value?: Buffer } {
+  if (!('put' in operation)) return { key: encodeKey(operation.remove) }
+  // A copy: lmdb reads the bytes on its writer thread, after the caller may have used its buffer again.
+  return { key: encodeKey(operation.put), value: Buffer.from(operation.value) }
+}
+
+const codes: [RegExp, ConstructorParameters<typeof KeelsonError>[0]][] = [
+  [/MDB_MAP_FULL|ENOSPC|No space left|EDQUOT|quota/i, 'RESOURCE_EXHAUSTED'],
+  [/MDB_CORRUPTED|MDB_PAGE_NOTFOUND|MDB_INVALID|MDB_VERSION_MISMATCH|not an LMDB file/i, 'DATA_LOSS'],
+  [/EACCES|Permission denied|EROFS|Read-only/i, 'PERMISSION_DENIED'],
+]
+
+/** lmdb tells its errors apart by text only. */
+function storeError(error: unknown, details: { op: string; path: string }): KeelsonError {
+  const text = error instanceof Error ? error.message : String(error)
+  const code = codes.find(([pattern]) => pattern.test(text))?.[1]
+  if (!code) return asKeelsonError(error, details)
+  return new KeelsonError(code, `${details.op} ${details.path}: ${text}`, { ...details, cause: error })
 }
