@@ -1,0 +1,120 @@
+import test from 'ava'
+import { Informer, type Pod, resources } from '../../src/api/index.ts'
+import { silentLogger, systemClock } from '../../src/base/index.ts'
+import { FakeApi } from '../support/fake-api.ts'
+
+const pod = (name: string, labels: Record<string, string> = {}): Pod => ({
+  metadata: { name, namespace: 'default', labels },
+  spec: { containers: [{ name: 'main', image: 'busybox' }] },
+})
+
+function begin(api: FakeApi, selector?: string) {
+  const stop = new AbortController()
+  const seen: string[] = []
+  const informer = new Informer({
+    client: api.client,
+    type: resources.pods,
+    clock: systemClock,
+    log: silentLogger,
+    ...(selector ? { labelSelector: selector } : {}),
+    indexes: { node: (one) => (one.spec.nodeName ? [one.spec.nodeName] : []) },
+  })
+  informer.onChange(({ type, key }) => seen.push(`${type} ${key}`))
+  informer.start(stop.signal)
+  return { informer, seen, stop }
+}
+
+async function eventually(check: () => boolean): Promise<void> {
+  for (let i = 0; i < 400 && !check(); i++) await systemClock.sleep(5)
+  if (!check()) throw new Error('it never came true')
+}
+
+test('an informer lists, follows and forgets', async (t) => {
+  const api = new FakeApi()
+  await api.client.create(resources.pods, pod('a'))
+  const { informer, seen, stop } = begin(api)
+  await informer.synced
+  t.is(informer.get('default/a')?.spec.containers[0]?.image, 'busybox')
+  await api.client.create(resources.pods, pod('b'))
+  await api.client.postSubresource(resources.pods, { namespace: 'default', name: 'b' }, 'binding', {
+    target: { name: 'node1' },
+  })
+  await eventually(() => informer.by('node', 'node1').length === 1)
+  await api.client.delete(resources.pods, { namespace: 'default', name: 'a' })
+  await eventually(() => informer.list().length === 1)
+  t.deepEqual(seen, ['added default/a', 'added default/b', 'updated default/b', 'removed default/a'])
+  t.true(Object.isFrozen(informer.get('default/b')?.spec))
+  stop.abort()
+  await informer.stopped()
+})
+
+test('an object that leaves the selector is removed, one that enters it is added', async (t) => {
+  const api = new FakeApi()
+  const { informer, seen, stop } = begin(api, 'app=web')
+  await informer.synced
+  const at = { namespace: 'default', name: 'a' }
+  await api.client.create(resources.pods, pod('a'))
+  await api.client.patch(resources.pods, at, {
+    type: 'merge',
+    patch: { metadata: { labels: { app: 'web' } } },
+  })
+  await eventually(() => informer.list().length === 1)
+  await api.client.patch(resources.pods, at, {
+    type: 'merge',
+    patch: { metadata: { labels: { app: null } } },
+  })
+  await eventually(() => informer.list().length === 0)
+  t.deepEqual(seen, ['added default/a', 'removed default/a'])
+  stop.abort()
+})
+
+test('after 410 the difference between old and new list is told', async (t) => {
+  const api = new FakeApi()
+  await api.client.create(resources.pods, pod('gone'))
+  await api.client.create(resources.pods, pod('kept'))
+  const { informer, seen, stop } = begin(api)
+  await informer.synced
+  api.refuse = ({ query }) => (query?.watch ? { code: 503, reason: 'ServiceUnavailable' } : undefined)
+  api.endWatches()
+  await api.client.delete(resources.pods, { namespace: 'default', name: 'gone' })
+  await api.client.create(resources.pods, pod('new'))
+  api.expireHistory()
+  api.refuse = undefined
+  await eventually(() => informer.get('default/new') !== undefined && informer.list().length === 2)
+  t.deepEqual(seen.slice(2).sort(), ['added default/new', 'removed default/gone'])
+  stop.abort()
+})
+
+test('a name that comes back with another uid is removed and added, not updated', async (t) => {
+  const api = new FakeApi()
+  await api.client.create(resources.pods, pod('a'))
+  const { informer, seen, stop } = begin(api)
+  await informer.synced
+  api.refuse = ({ query }) => (query?.watch ? { code: 503 } : undefined)
+  api.endWatches()
+  await api.client.delete(resources.pods, { namespace: 'default', name: 'a' })
+  await api.client.create(resources.pods, pod('a'))
+  api.expireHistory()
+  api.refuse = undefined
+  await eventually(() => seen.length === 3)
+  t.deepEqual(seen, ['added default/a', 'removed default/a', 'added default/a'])
+  stop.abort()
+})
+
+test('a listener added late first hears of what there is; a failing one harms nobody', async (t) => {
+  const api = new FakeApi()
+  await api.client.create(resources.pods, pod('a'))
+  const { informer, stop } = begin(api)
+  await informer.synced
+  const late: string[] = []
+  informer.onChange(({ key }) => late.push(key))
+  t.deepEqual(late, ['default/a'])
+  const end = informer.onChange(({ key }) => {
+    if (key === 'default/b') throw new Error('bad listener')
+  })
+  await api.client.create(resources.pods, pod('b'))
+  await eventually(() => late.includes('default/b'))
+  end()
+  stop.abort()
+  await informer.stopped()
+})
