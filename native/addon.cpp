@@ -1,11 +1,13 @@
 // The export table: one line per facility, in the order of native/kernel.
 #include <napi.h>
 
+#include "binding/namespace-pins.hpp"
 #include "binding/process.hpp"
 #include "binding/value.hpp"
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("setErrorFactory", Napi::Function::New(env, keelson::binding::setErrorFactory));
+  keelson::binding::exportNamespacePins(env, exports);
   keelson::binding::exportProcess(env, exports);
   return exports;
 }

@@ -1,14 +1,24 @@
+import { closeSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { KeelsonError, type Logger } from '../base/index.ts'
+import { native } from './native.ts'
+import { type OwnedFd, ownFd } from './owned-fd.ts'
+import { parseSysctlName } from './sysctl-name.ts'
+
 /**
  * The promise of the pod's namespaces (DESIGN section 4): network, IPC and UTS namespaces and the pod's /dev/shm,
  * pinned as bind mounts in one private mount namespace of keelson's own. No process is needed to keep them, and
- * they stay when the daemon ends.
+ * they stay when the daemon ends. How it looks in the kernel: native/kernel/namespace-pins.hpp.
  */
 export interface NamespacePins extends AsyncDisposable {
   /** Makes and pins what is asked for. A pin set of this id that exists is removed first. */
   create(request: PinRequest): Promise<void>
   /** Opens a namespace (setns, netlink) or the detached /dev/shm tree (move_mount). NOT_FOUND when not pinned or no nsfs. */
   open(id: string, kind: PinKind): Promise<OwnedFd>
-  /** Unpins; what is missing is no error. */
+  /**
+   * Unpins; what is missing is no error. Links inside are not deleted: the kernel does that by itself, a little
+   * later, once nothing else (a process, a descriptor) holds the namespace.
+   */
   remove(id: string): Promise<void>
   list(): Promise<string[]>
 }
@@ -23,11 +33,103 @@ export interface PinRequest {
   uts?: { hostname: string }
   /** Size of the tmpfs on /dev/shm; absent: none. */
   shmSizeBytes?: number
-  /** Namespaced sysctls (`net.…`, `kernel.shm…`, `fs.mqueue.…`), written from inside the new namespaces. */
+  /**
+   * Namespaced sysctls (`net.…`, `kernel.shm…`, `fs.mqueue.…`), written from inside the new namespaces.
+   * INVALID_ARGUMENT when the namespace they belong to is not asked for: it would be the host's.
+   */
   sysctls?: Readonly<Record<string, string>>
 }
 
-/** A descriptor with an owner: closed once, by dispose. */
-export interface OwnedFd extends Disposable {
-  readonly fd: number
+export interface NamespacePinsOptions {
+  /** Made when absent. Two mounts appear below it, at `pins`; see `removePinNamespace`. */
+  runDirectory: string
+  log: Logger
+}
+
+declare module './native.ts' {
+  interface Native {
+    openPinNamespace(runDirectory: string): Promise<{ mountNamespace: number; root: number }>
+    removePinNamespace(runDirectory: string): Promise<void>
+    createPins(mountNamespace: number, request: NativePinRequest): Promise<void>
+    removePins(mountNamespace: number, id: string): Promise<void>
+    openPin(root: number, id: string, kind: string): number
+    clonePinnedShm(mountNamespace: number, id: string): Promise<number>
+  }
+}
+
+interface NativePinRequest {
+  id: string
+  network: boolean
+  ipc: boolean
+  hostname?: string
+  shmSizeBytes: number
+  sysctls: [path: string, value: string][]
+}
+
+/** Finds the pins of this run directory, made by whichever process, or starts with none. */
+export async function openNamespacePins(options: NamespacePinsOptions): Promise<NamespacePins> {
+  const { mountNamespace, root } = await native.openPinNamespace(options.runDirectory)
+  options.log.debug('opened the namespace pins', { runDirectory: options.runDirectory })
+  return {
+    async create(request) {
+      await native.createPins(mountNamespace, nativeRequest(request))
+    },
+    async open(id, kind) {
+      checkId(id)
+      if (kind === 'shm') return ownFd(await native.clonePinnedShm(mountNamespace, id))
+      return ownFd(native.openPin(root, id, kind))
+    },
+    async remove(id) {
+      checkId(id)
+      await native.removePins(mountNamespace, id)
+    },
+    // A directory of another mount namespace, reached through its descriptor.
+    list: () => readdir(`/proc/self/fd/${root}`),
+    async [Symbol.asyncDispose]() {
+      closeSync(mountNamespace)
+      closeSync(root)
+    },
+  }
+}
+
+/** Lets go of all pins of this run directory at once; no mount of ours stays. For `keelson down`. */
+export async function removePinNamespace(options: { runDirectory: string }): Promise<void> {
+  await native.removePinNamespace(options.runDirectory)
+}
+
+function nativeRequest(request: PinRequest): NativePinRequest {
+  const { id, network, ipc, uts, shmSizeBytes } = request
+  checkId(id)
+  const sysctls = Object.entries(request.sysctls ?? {}).map(([name, value]): [string, string] => {
+    const sysctl = parseSysctlName(name)
+    if (request[sysctl.namespace]) return [sysctl.path, value]
+    throw new KeelsonError(
+      'INVALID_ARGUMENT',
+      `sysctl "${name}" needs a ${sysctl.namespace} namespace of the pod's own`,
+      {
+        op: 'create namespaces',
+        id,
+        path: name,
+      },
+    )
+  })
+  return {
+    id,
+    network,
+    ipc,
+    ...(uts ? { hostname: uts.hostname } : {}),
+    shmSizeBytes: shmSizeBytes ?? 0,
+    sysctls,
+  }
+}
+
+function checkId(id: string): void {
+  if (/^[a-zA-Z0-9_.-]{1,64}$/.test(id) && id !== '.' && id !== '..') return
+  throw new KeelsonError(
+    'INVALID_ARGUMENT',
+    `"${id}" is not 1 to 64 characters of letters, digits, "_", "." and "-"`,
+    {
+      op: 'namespace pins',
+    },
+  )
 }
