@@ -16,7 +16,7 @@
 export interface Store extends AsyncDisposable {
   /** The highest revision that reads and watchers have been given. An empty store is at revision 1. */
   readonly revision: number
-  /** Everything at or below it can no longer be read or watched from; 0 when nothing was compacted. */
+  /** The oldest revision that can still be read, or watched from onwards; 0 when nothing was compacted. */
   readonly compactedRevision: number
 
   get(key: string, options?: ReadOptions): Promise<ReadResult>
@@ -78,8 +78,9 @@ export interface ListResult {
 }
 
 export interface Transaction {
-  if?: readonly Comparison[]
-  then: readonly Write[]
+  /** All must hold; default none, so that the writes always happen. */
+  when?: readonly Comparison[]
+  writes: readonly Write[]
 }
 
 /** Holds when the key's newest version was written at `modRevision`; 0 when the key must not exist. */
