@@ -2,13 +2,17 @@
 #include <napi.h>
 
 #include "binding/namespace-pins.hpp"
+#include "binding/netlink.hpp"
 #include "binding/process.hpp"
+#include "binding/sysctl.hpp"
 #include "binding/value.hpp"
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("setErrorFactory", Napi::Function::New(env, keelson::binding::setErrorFactory));
   keelson::binding::exportNamespacePins(env, exports);
+  keelson::binding::exportNetlink(env, exports);
   keelson::binding::exportProcess(env, exports);
+  keelson::binding::exportSysctl(env, exports);
   return exports;
 }
 

@@ -1,5 +1,10 @@
 /** The typed door to the addon, one file per native/kernel file. Nothing else loads the addon. */
+export * from './ip-address.ts'
+export * from './link.ts'
 export * from './namespace-pins.ts'
+export * from './netlink.ts'
+export * from './nftables.ts'
 export * from './owned-fd.ts'
 export * from './process.ts'
+export * from './route.ts'
 export * from './sysctl-name.ts'
