@@ -1,3 +1,4 @@
+import type { Duplex, Readable, Writable } from 'node:stream'
 import type {
   AttachRequest,
   AttachResponse,
@@ -172,3 +173,37 @@ export interface ImageService {
   removeImage(request: RemoveImageRequest, call: Call): Promise<RemoveImageResponse>
   imageFsInfo(request: ImageFsInfoRequest, call: Call): Promise<ImageFsInfoResponse>
 }
+
+/**
+ * Where Exec, Attach and PortForward leave their one-shot URLs: `cri/streaming` makes one, an implementation of
+ * RuntimeService is handed it. The session runs when a client comes with the URL, at most once.
+ */
+export interface StreamingUrls {
+  /** RESOURCE_EXHAUSTED when too many URLs wait for their client. */
+  exec(wanted: WantedStreams, session: StreamSession): string
+  attach(wanted: WantedStreams, session: StreamSession): string
+  /** `dial` opens one connection to a port inside the pod. */
+  portForward(ports: readonly number[], dial: (port: number) => Promise<Duplex>): string
+}
+
+/** INVALID_ARGUMENT when none is wanted, or stderr together with a terminal. */
+export interface WantedStreams {
+  stdin: boolean
+  stdout: boolean
+  stderr: boolean
+  tty: boolean
+}
+
+/** The client's ends. The session ends what it writes to; `stdin` ends when the client closed it. */
+export interface ClientStreams {
+  readonly stdin?: Readable
+  readonly stdout?: Writable
+  readonly stderr?: Writable
+  /** Terminal sizes as they come; the last one that came before is told at once. Zero sizes are left out. */
+  onResize(listener: (size: { columns: number; rows: number }) => void): void
+  /** Aborts when the client is gone. */
+  readonly signal: AbortSignal
+}
+
+/** Rejects when the process could not be run at all. */
+export type StreamSession = (streams: ClientStreams) => Promise<{ exitCode: number }>

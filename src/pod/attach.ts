@@ -1,0 +1,30 @@
+import type { ClientStreams } from '../../cri/service.ts'
+import { type AttachRequest, AttachResponse } from '../../cri/types.ts'
+import type { PodContext } from './context.ts'
+import { runningContainer } from './running.ts'
+import { connectStreams, streamingOf } from './streams.ts'
+
+/** A URL at which one client may join the streams of the container's first process. */
+export async function attach(context: PodContext, request: AttachRequest): Promise<AttachResponse> {
+  const { record } = await runningContainer(context, request.containerId)
+  const wanted = { ...request, tty: record.config.tty, stderr: request.stderr && !record.config.tty }
+  const url = streamingOf(context).attach(wanted, (streams) => run(context, record.id, streams))
+  return AttachResponse.fromPartial({ url })
+}
+
+/** Ends with the container, whose exit code it tells, or when the client goes. */
+async function run(
+  context: PodContext,
+  containerId: string,
+  streams: ClientStreams,
+): Promise<{ exitCode: number }> {
+  const { record, container } = await runningContainer(context, containerId)
+  await using attachment = await container.attach({ signal: streams.signal })
+  if (record.config.tty) streams.onResize((size) => void container.resize(size).catch(() => undefined))
+  const gone = new Promise<void>((resolve) => {
+    if (streams.signal.aborted) resolve()
+    streams.signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+  await Promise.race([connectStreams(attachment, streams), gone])
+  return { exitCode: 0 }
+}

@@ -1,0 +1,74 @@
+import { readFile, realpath } from 'node:fs/promises'
+import { type ContainerConfig, NamespaceMode } from '../../cri/types.ts'
+import { KeelsonError } from '../base/index.ts'
+import type { Image } from '../image/index.ts'
+import { defaultSeccompProfile, type Seccomp, type Spec } from '../oci/index.ts'
+import { type PodContext, sandboxDirectory } from './context.ts'
+import { devicesOf } from './devices.ts'
+import { podFilePaths } from './files.ts'
+import type { ContainerRecord, SandboxRecord } from './records.ts'
+import { seccompChoice } from './spec/seccomp.ts'
+import { buildSpec } from './spec/spec.ts'
+
+/** Reads from the host what the specification depends on, then builds it. */
+export async function containerSpec(
+  context: PodContext,
+  sandbox: SandboxRecord,
+  record: ContainerRecord,
+  image: Image,
+): Promise<Spec> {
+  const config = await withRealPaths(record.config)
+  const [seccomp, devices] = await Promise.all([seccompOf(config), devicesOf(config)])
+  return buildSpec({
+    config,
+    sandbox: sandbox.config,
+    image: image.config,
+    user: record.user,
+    hostname: hostnameOf(sandbox),
+    cgroupsPath: `${sandbox.cgroupPath}/${record.id}`,
+    files: podFilePaths(sandboxDirectory(context, sandbox.id)),
+    seccomp,
+    devices,
+    host: context.host,
+  })
+}
+
+/** With the host's network the host's own name is what the container sees; it is not in the environment then. */
+export function hostnameOf({ config }: SandboxRecord): string {
+  const host = config.linux?.securityContext?.namespaceOptions?.network === NamespaceMode.NODE
+  return host ? '' : config.hostname
+}
+
+/** A mount of a symbolic link is a mount of what it points at; a missing source is an error of the caller. */
+async function withRealPaths(config: ContainerConfig): Promise<ContainerConfig> {
+  const mounts = config.mounts.map(async (mount) =>
+    mount.hostPath === '' ? mount : { ...mount, hostPath: await realPath(mount.hostPath) },
+  )
+  return { ...config, mounts: await Promise.all(mounts) }
+}
+
+async function realPath(path: string): Promise<string> {
+  try {
+    return await realpath(path)
+  } catch (cause) {
+    throw new KeelsonError('INVALID_ARGUMENT', `the mount source ${path} does not exist`, { path, cause })
+  }
+}
+
+async function seccompOf(
+  config: ContainerConfig,
+): Promise<(capabilities: readonly string[]) => Seccomp | undefined> {
+  const choice = seccompChoice(config.linux?.securityContext)
+  if (choice.kind === 'none') return () => undefined
+  if (choice.kind === 'default') return (capabilities) => defaultSeccompProfile({ capabilities })
+  const profile = await readProfile(choice.path)
+  return () => profile
+}
+
+async function readProfile(path: string): Promise<Seccomp> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8'))
+  } catch (cause) {
+    throw new KeelsonError('INVALID_ARGUMENT', `the seccomp profile ${path} cannot be read`, { path, cause })
+  }
+}

@@ -1,0 +1,44 @@
+import { join } from 'node:path'
+import type { StreamingUrls } from '../../cri/service.ts'
+import type { Clock, Logger } from '../base/index.ts'
+import type { ImageStore } from '../image/index.ts'
+import type { NamespacePins } from '../kernel/index.ts'
+import type { PodNetwork } from '../network/index.ts'
+import type { Runtime } from '../oci/index.ts'
+import type { Joined } from './joined.ts'
+import type { Lives } from './lives.ts'
+import type { HostLimits } from './spec/spec.ts'
+import type { PodStore } from './store.ts'
+
+/** What the verbs share. Each verb is a function of this and a request. */
+export interface PodContext {
+  readonly runtime: Runtime
+  readonly images: ImageStore
+  readonly network: PodNetwork
+  readonly pins: NamespacePins
+  readonly store: PodStore
+  readonly lives: Lives
+  readonly streaming: StreamingUrls | undefined
+  readonly host: HostLimits
+  readonly clock: Clock
+  readonly log: Logger
+  /** Cgroups of pods whose caller names no parent lie at `/<cgroupInstance>/<sandbox>`. */
+  readonly cgroupInstance: string
+  /** Files of pods: hosts, hostname, resolv.conf. */
+  readonly filesDirectory: string
+  /** Requests a client repeats while the first is still being worked on. */
+  readonly joined: {
+    sandboxes: Joined<string>
+    containers: Joined<string>
+    starts: Joined<void>
+    removals: Joined<void>
+  }
+}
+
+export function nowNs(clock: Clock): bigint {
+  return BigInt(Math.round(clock.nowMs())) * 1_000_000n
+}
+
+export function sandboxDirectory(context: Pick<PodContext, 'filesDirectory'>, sandboxId: string): string {
+  return join(context.filesDirectory, sandboxId)
+}

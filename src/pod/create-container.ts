@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import {
+  type ContainerConfig,
+  type CreateContainerRequest,
+  CreateContainerResponse,
+  Signal,
+} from '../../cri/types.ts'
+import { Cleanup, KeelsonError } from '../base/index.ts'
+import type { Image } from '../image/index.ts'
+import { signalNumber } from '../oci/index.ts'
+import { containerSpec } from './container-spec.ts'
+import { nowNs, type PodContext } from './context.ts'
+import type { ContainerRecord, SandboxRecord } from './records.ts'
+import { resolveUser } from './spec/user.ts'
+
+/**
+ * Makes the container's snapshot and record, and nothing in the kernel: a crash can lose no more than a directory.
+ * All that is wrong with the request is said here, not at the start. Repeated with the same name and attempt it
+ * returns the first one's result.
+ */
+export async function createContainer(
+  context: PodContext,
+  { podSandboxId, config }: CreateContainerRequest,
+): Promise<CreateContainerResponse> {
+  const checked = checkedConfig(config)
+  const sandbox = context.store.sandbox(podSandboxId)
+  const { name, attempt } = checked.metadata
+  const made = context.store
+    .containersOf(sandbox.id)
+    .find(({ config: { metadata } }) => metadata?.name === name && metadata.attempt === attempt)
+  if (made) return CreateContainerResponse.fromPartial({ containerId: made.id })
+  if (sandbox.stoppedAtNs !== undefined)
+    throw new KeelsonError('FAILED_PRECONDITION', `pod sandbox ${sandbox.id} is not ready`, {
+      id: sandbox.id,
+    })
+  const containerId = await context.joined.containers.run(JSON.stringify([sandbox.id, name, attempt]), () =>
+    make(context, sandbox, checked),
+  )
+  return CreateContainerResponse.fromPartial({ containerId })
+}
+
+async function make(context: PodContext, sandbox: SandboxRecord, config: ContainerConfig): Promise<string> {
+  const { images, store, clock } = context
+  const id = randomBytes(32).toString('hex')
+  const image = findImage(context, config)
+  const [passwd, group] = await Promise.all([
+    readText(context, image, '/etc/passwd'),
+    readText(context, image, '/etc/group'),
+  ])
+  const security = config.linux?.securityContext
+  const imageUser = image.config.config.User ?? ''
+  const record: ContainerRecord = {
+    id,
+    sandboxId: sandbox.id,
+    config,
+    imageId: image.id,
+    imageRef: image.repoDigests[0] ?? image.id,
+    imageName: image.repoTags[0] ?? config.image?.image ?? image.id,
+    stopSignal: stopSignal(config, image),
+    logPath: logPath(sandbox, config),
+    user: resolveUser({ security, imageUser, passwd, group }),
+    createdAtNs: nowNs(clock),
+  }
+  await containerSpec(context, sandbox, record, image)
+  await using undo = new Cleanup()
+  undo.defer(() => images.snapshots.remove(id))
+  await images.snapshots.prepare(id, image.id)
+  await store.putContainer(record, 'created')
+  undo.keep()
+  return id
+}
+
+function findImage({ images }: PodContext, config: ContainerConfig): Image {
+  const asked = config.image?.image ?? ''
+  const image = asked === '' ? undefined : images.find(asked)
+  if (image) return image
+  throw new KeelsonError('NOT_FOUND', `image ${JSON.stringify(asked)} is not present`, {
+    op: 'CreateContainer',
+    hint: 'pull it first',
+  })
+}
+
+async function readText({ images }: PodContext, image: Image, path: string): Promise<string> {
+  return Buffer.from((await images.readFile(image.id, path)) ?? []).toString()
+}
+
+/** The caller's signal, else the image's, else SIGTERM. */
+export function stopSignal(config: ContainerConfig, image: Image): string {
+  const asked = Signal[config.stopSignal] ?? ''
+  const named = asked.replace('SIGNAL_', '').replace('PLUS', '+').replace('MINUS', '-')
+  const signal = named.startsWith('SIG') ? named : image.config.config.StopSignal || 'SIGTERM'
+  signalNumber(signal)
+  return signal
+}
+
+function logPath({ config: { logDirectory } }: SandboxRecord, { logPath: path }: ContainerConfig): string {
+  return logDirectory !== '' && path !== '' ? join(logDirectory, path) : ''
+}
+
+type CheckedConfig = ContainerConfig & { metadata: NonNullable<ContainerConfig['metadata']> }
+
+function checkedConfig(config: ContainerConfig | undefined): CheckedConfig {
+  const { metadata } = config ?? {}
+  if (config && metadata && metadata.name !== '') return { ...config, metadata }
+  throw new KeelsonError('INVALID_ARGUMENT', 'a container needs a config with metadata and a name', {
+    op: 'CreateContainer',
+  })
+}

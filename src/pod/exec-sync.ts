@@ -1,0 +1,81 @@
+import type { Readable } from 'node:stream'
+import type { Call } from '../../cri/service.ts'
+import { type ExecSyncRequest, ExecSyncResponse } from '../../cri/types.ts'
+import { type Clock, KeelsonError } from '../base/index.ts'
+import type { Execution } from '../oci/index.ts'
+import type { PodContext } from './context.ts'
+import { execProcess, runningContainer } from './running.ts'
+
+/** Of each of stdout and stderr; what is more is read and dropped, as Kubernetes expects. */
+const outputBytesMax = 16 * 1024 * 1024
+/** How long output is still read after the process ended: its children may hold the pipes for ever. */
+const drainMs = 250
+
+/** Runs a command to its end. A timeout (seconds, 0: none) or a caller that gives up kills it: DEADLINE_EXCEEDED. */
+export async function execSync(
+  context: PodContext,
+  { containerId, cmd, timeout }: ExecSyncRequest,
+  { signal }: Call,
+): Promise<ExecSyncResponse> {
+  const { record, container } = await runningContainer(context, containerId)
+  const process = execProcess(context, record, cmd, false)
+  const execution = await container.exec({ process, stdio: 'pipe', stdin: false })
+  const stdout = new Capture(execution.stdout)
+  const stderr = new Capture(execution.stderr)
+  const { exitCode } = await untilEnd(execution, context.clock, Number(timeout) * 1000, signal)
+  await Promise.race([Promise.all([stdout.ended, stderr.ended]), context.clock.sleep(drainMs)])
+  return ExecSyncResponse.fromPartial({ stdout: stdout.take(), stderr: stderr.take(), exitCode })
+}
+
+async function untilEnd(
+  execution: Execution,
+  clock: Clock,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<{ exitCode: number }> {
+  let late = false
+  const kill = () => {
+    late = true
+    execution.kill('SIGKILL')
+  }
+  const cancel = timeoutMs > 0 ? clock.after(timeoutMs, kill) : undefined
+  signal.addEventListener('abort', kill, { once: true })
+  if (signal.aborted) kill()
+  try {
+    const ended = await execution.wait()
+    if (!late) return ended
+    throw new KeelsonError('DEADLINE_EXCEEDED', `the command did not end within ${timeoutMs / 1000} s`)
+  } finally {
+    cancel?.()
+    signal.removeEventListener('abort', kill)
+  }
+}
+
+class Capture {
+  readonly ended: Promise<void>
+  readonly #source: Readable | undefined
+  readonly #chunks: Buffer[] = []
+  #bytes = 0
+
+  constructor(source: Readable | undefined) {
+    this.#source = source
+    this.ended = new Promise((resolve) => {
+      if (!source) return resolve()
+      source.once('close', () => resolve())
+      source.once('end', () => resolve())
+    })
+    source?.on('error', () => undefined)
+    source?.on('data', (chunk: Buffer) => this.#add(chunk))
+  }
+
+  #add(chunk: Buffer): void {
+    const kept = chunk.subarray(0, outputBytesMax - this.#bytes)
+    this.#bytes += kept.length
+    if (kept.length > 0) this.#chunks.push(kept)
+  }
+
+  take(): Buffer {
+    this.#source?.destroy()
+    return Buffer.concat(this.#chunks)
+  }
+}

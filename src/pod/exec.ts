@@ -1,0 +1,35 @@
+import type { ClientStreams } from '../../cri/service.ts'
+import { type ExecRequest, ExecResponse } from '../../cri/types.ts'
+import type { PodContext } from './context.ts'
+import { execProcess, runningContainer } from './running.ts'
+import { connectStreams, streamingOf } from './streams.ts'
+
+/** A URL at which one client may run the command with its own stdin, stdout and stderr. */
+export async function exec(context: PodContext, request: ExecRequest): Promise<ExecResponse> {
+  const { record } = await runningContainer(context, request.containerId)
+  const url = streamingOf(context).exec(request, (streams) => run(context, record.id, request, streams))
+  return ExecResponse.fromPartial({ url })
+}
+
+async function run(
+  context: PodContext,
+  containerId: string,
+  { cmd, tty, stdin }: ExecRequest,
+  streams: ClientStreams,
+): Promise<{ exitCode: number }> {
+  const { record, container } = await runningContainer(context, containerId)
+  const process = execProcess(context, record, cmd, tty)
+  const execution = await container.exec({ process, stdio: 'pipe', stdin })
+  const hangUp = () => execution.kill(tty ? 'SIGHUP' : 'SIGKILL')
+  streams.signal.addEventListener('abort', hangUp, { once: true })
+  if (streams.signal.aborted) hangUp()
+  if (tty) streams.onResize((size) => execution.resize(size))
+  const flushed = connectStreams(execution, streams)
+  try {
+    const { exitCode } = await execution.wait()
+    await Promise.race([flushed, context.clock.sleep(1000)])
+    return { exitCode }
+  } finally {
+    streams.signal.removeEventListener('abort', hangUp)
+  }
+}

@@ -1,0 +1,97 @@
+import {
+  type ContainerStatusRequest,
+  ContainerStatusResponse,
+  type ListContainersRequest,
+  ListContainersResponse,
+  type ListPodSandboxRequest,
+  ListPodSandboxResponse,
+  type PodSandboxStatusRequest,
+  PodSandboxStatusResponse,
+} from '../../cri/types.ts'
+import { nowNs, type PodContext } from './context.ts'
+import type { ContainerRecord } from './records.ts'
+import {
+  containerItem,
+  containerState,
+  containerStatus,
+  sandboxItem,
+  sandboxState,
+  sandboxStatus,
+} from './views.ts'
+
+/** Every condition of a filter must hold; an id may be a prefix. */
+export function listPodSandbox(
+  { store }: PodContext,
+  { filter }: ListPodSandboxRequest,
+): ListPodSandboxResponse {
+  const found = store
+    .sandboxes()
+    .filter(
+      (record) =>
+        record.id.startsWith(filter?.id ?? '') &&
+        (filter?.state === undefined || filter.state.state === sandboxState(record)) &&
+        hasLabels(record.config.labels, filter?.labelSelector),
+    )
+  return ListPodSandboxResponse.fromPartial({ items: found.map(sandboxItem) })
+}
+
+export function listContainers(
+  { store }: PodContext,
+  { filter }: ListContainersRequest,
+): ListContainersResponse {
+  const found = selectContainers(store.containers(), filter).filter(
+    (record) => filter?.state === undefined || filter.state.state === containerState(record),
+  )
+  return ListContainersResponse.fromPartial({ containers: found.map(containerItem) })
+}
+
+interface Selection {
+  id: string
+  podSandboxId: string
+  labelSelector: Record<string, string>
+}
+
+export function selectContainers(
+  records: readonly ContainerRecord[],
+  filter: Selection | undefined,
+): ContainerRecord[] {
+  return records.filter(
+    (record) =>
+      record.id.startsWith(filter?.id ?? '') &&
+      record.sandboxId.startsWith(filter?.podSandboxId ?? '') &&
+      hasLabels(record.config.labels, filter?.labelSelector),
+  )
+}
+
+export function podSandboxStatus(
+  { store, clock }: PodContext,
+  { podSandboxId, verbose }: PodSandboxStatusRequest,
+): PodSandboxStatusResponse {
+  const record = store.sandbox(podSandboxId)
+  return PodSandboxStatusResponse.fromPartial({
+    status: sandboxStatus(record),
+    info: verbose ? { info: JSON.stringify({ cgroupPath: record.cgroupPath }) } : {},
+    containersStatuses: store.containersOf(record.id).map(containerStatus),
+    timestamp: nowNs(clock),
+  })
+}
+
+export async function containerStatusOf(
+  { store, runtime }: PodContext,
+  { containerId, verbose }: ContainerStatusRequest,
+): Promise<ContainerStatusResponse> {
+  const record = store.container(containerId)
+  return ContainerStatusResponse.fromPartial({
+    status: containerStatus(record),
+    info: verbose ? { info: await verboseInfo(runtime, record) } : {},
+  })
+}
+
+async function verboseInfo(runtime: PodContext['runtime'], { id, sandboxId }: ContainerRecord) {
+  const state = await (await runtime.find(id))?.state()
+  return JSON.stringify({ sandboxID: sandboxId, pid: state?.pid ?? 0 })
+}
+
+function hasLabels(labels: Record<string, string>, wanted: Record<string, string> | undefined): boolean {
+  return Object.entries(wanted ?? {}).every(([name, value]) => labels[name] === value)
+}

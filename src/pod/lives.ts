@@ -1,0 +1,128 @@
+import { type Clock, hasCode, type Logger } from '../base/index.ts'
+import type { Container, Exit, Runtime } from '../oci/index.ts'
+import type { ContainerExit, ContainerRecord } from './records.ts'
+import type { PodStore } from './store.ts'
+
+export interface LivesOptions {
+  runtime: Runtime
+  store: PodStore
+  clock: Clock
+  log: Logger
+}
+
+interface Life {
+  /** Resolves when the exit is on record. */
+  exited: Promise<void>
+  signalled: boolean
+}
+
+/**
+ * Watches every running container until its exit is on record, and stops them. Several stops of one container act
+ * as one: the stop signal is sent once, and SIGKILL at the earliest of their deadlines.
+ */
+export class Lives {
+  readonly #options: LivesOptions
+  readonly #lives = new Map<string, Life>()
+  readonly #closing = new AbortController()
+
+  constructor(options: LivesOptions) {
+    this.#options = options
+  }
+
+  /** Begins to watch a container whose start is on record. */
+  watch(id: string, container: Container): void {
+    const exited = this.#untilExit(id, container).finally(() => this.#lives.delete(id))
+    this.#lives.set(id, { exited, signalled: false })
+    exited.catch((error) => {
+      if (!this.#closing.signal.aborted)
+        this.#options.log.error('container is no longer watched', { id, error })
+    })
+  }
+
+  /** Returns after the exit is on record; at once for a container that does not run. */
+  async stop(record: ContainerRecord, timeoutMs: number, signal?: AbortSignal): Promise<void> {
+    const life = this.#lives.get(record.id)
+    if (!life) return
+    if (timeoutMs > 0 && !(await this.#graceful(record, life, timeoutMs, signal)))
+      this.#options.log.debug('stop signal not obeyed in time', { id: record.id })
+    if (this.#lives.get(record.id) !== life) return
+    await this.#kill(record.id, 'SIGKILL')
+    await abortable(life.exited, signal)
+  }
+
+  /** Stops watching; the containers go on. */
+  async close(): Promise<void> {
+    this.#closing.abort()
+    await Promise.allSettled([...this.#lives.values()].map(({ exited }) => exited))
+  }
+
+  /** True when the container ended in time. */
+  async #graceful(
+    record: ContainerRecord,
+    life: Life,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    if (!life.signalled) {
+      life.signalled = true
+      await this.#kill(record.id, record.stopSignal)
+    }
+    const timer = new AbortController()
+    const late = this.#options.clock.sleep(timeoutMs, timer.signal).then(
+      () => false,
+      () => false,
+    )
+    try {
+      return await abortable(Promise.race([life.exited.then(() => true), late]), signal)
+    } finally {
+      timer.abort()
+    }
+  }
+
+  async #kill(id: string, signal: string): Promise<void> {
+    try {
+      const container = await this.#options.runtime.find(id)
+      await container?.kill(signal)
+    } catch (error) {
+      // It ended by itself in the meantime.
+      if (!hasCode(error, 'FAILED_PRECONDITION') && !hasCode(error, 'NOT_FOUND')) throw error
+    }
+  }
+
+  async #untilExit(id: string, container: Container): Promise<void> {
+    const exit = await container.wait({ signal: this.#closing.signal })
+    await this.record(id, recordedExit(exit))
+    // Only now: until the exit is in our ledger the runtime's own record is the only one.
+    await container.delete({ force: true }).catch((error) => {
+      this.#options.log.warn('an exited container was not cleaned up', { id, error })
+    })
+  }
+
+  async record(id: string, exit: ContainerExit): Promise<void> {
+    const record = this.#options.store.findContainer(id)
+    if (record && !record.exit) await this.#options.store.putContainer({ ...record, exit }, 'stopped')
+  }
+}
+
+export function recordedExit(exit: Exit): ContainerExit {
+  const { exitCode, finishedAtNs } = exit
+  if (exit.reason === 'MonitorLost')
+    return {
+      exitCode: 137,
+      finishedAtNs,
+      reason: 'MonitorLost',
+      message: 'the monitor of the container was lost',
+    }
+  if (exit.oomKilled) return { exitCode, finishedAtNs, reason: 'OOMKilled', message: '' }
+  return { exitCode, finishedAtNs, reason: exitCode === 0 ? 'Completed' : 'Error', message: '' }
+}
+
+function abortable<Result>(work: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
+  if (!signal) return work
+  signal.throwIfAborted()
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason)
+    signal.addEventListener('abort', stop, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+  })
+}

@@ -1,0 +1,104 @@
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { hasCode } from '../base/index.ts'
+import type { Container, ContainerState } from '../oci/index.ts'
+import { readCgroupLayout } from '../oci/index.ts'
+import { nowNs, type PodContext } from './context.ts'
+import { recordedExit } from './lives.ts'
+import type { ContainerRecord, SandboxRecord } from './records.ts'
+import { removePodCgroup } from './remove-pod-sandbox.ts'
+import { podNamespaces } from './spec/namespaces.ts'
+
+/**
+ * Makes records and kernel agree again after the process ended in whatever way: containers that run are watched
+ * again, exits that happened meanwhile are recorded (and told) once, sandboxes whose namespaces are gone become
+ * NOTREADY, and what no record speaks of is removed. Safe to repeat.
+ */
+export async function recover(context: PodContext): Promise<void> {
+  const { store, runtime, log } = context
+  const alive = new Map((await runtime.list()).map((container) => [container.id, container]))
+  await Promise.all(store.containers().map((record) => reconcile(context, record, alive.get(record.id))))
+  await Promise.all(store.sandboxes().map((record) => checkSandbox(context, record)))
+  await sweep(context, alive)
+  log.info('pods found again', { sandboxes: store.sandboxes().length, containers: store.containers().length })
+}
+
+async function reconcile(
+  context: PodContext,
+  record: ContainerRecord,
+  container: Container | undefined,
+): Promise<void> {
+  const { lives, clock } = context
+  const state = await stateOf(container)
+  if (record.exit || (state && !['running', 'paused', 'stopped'].includes(state.status)))
+    return await container?.delete({ force: true })
+  if (!container || !state) {
+    if (record.startedAtNs === undefined) return
+    return await lives.record(record.id, recordedExit({ ...lost, finishedAtNs: nowNs(clock) }))
+  }
+  if (record.startedAtNs === undefined)
+    await context.store.putContainer({ ...record, startedAtNs: state.startedAtNs ?? nowNs(clock) }, 'started')
+  // Of one that stopped meanwhile the wait returns at once, and the exit is recorded as any other.
+  lives.watch(record.id, container)
+}
+
+const lost = { exitCode: 137, oomKilled: false, reason: 'MonitorLost' } as const
+
+async function stateOf(container: Container | undefined): Promise<ContainerState | undefined> {
+  try {
+    return await container?.state()
+  } catch (error) {
+    if (hasCode(error, 'NOT_FOUND')) return undefined
+    throw error
+  }
+}
+
+/** A pod lives as long as its namespaces do; after a reboot they are gone. */
+async function checkSandbox(context: PodContext, record: SandboxRecord): Promise<void> {
+  if (record.stoppedAtNs !== undefined || (await namespacesHold(context, record))) return
+  context.log.warn('the namespaces of a pod are gone', { id: record.id })
+  await context.store.putSandbox({ ...record, stoppedAtNs: nowNs(context.clock) }, 'stopped')
+}
+
+async function namespacesHold(
+  { pins, network }: PodContext,
+  { id, config }: SandboxRecord,
+): Promise<boolean> {
+  const own = podNamespaces(config)
+  const kinds = (['network', 'ipc', 'uts'] as const).filter((kind) => own[kind] === 'pod')
+  try {
+    for (const kind of kinds) (await pins.open(id, kind))[Symbol.dispose]()
+    return own.network === 'host' || network.find(id) !== undefined
+  } catch (error) {
+    if (hasCode(error, 'NOT_FOUND')) return false
+    throw error
+  }
+}
+
+/** Whatever a crash left half made. Each is named after its sandbox or container. */
+async function sweep(context: PodContext, alive: ReadonlyMap<string, Container>): Promise<void> {
+  const { store, pins, network, images, filesDirectory } = context
+  const containers = new Set(store.containers().map(({ id }) => id))
+  const sandboxes = new Set(store.sandboxes().map(({ id }) => id))
+  const ready = new Set(
+    store.sandboxes().flatMap(({ id, stoppedAtNs }) => (stoppedAtNs === undefined ? [id] : [])),
+  )
+  for (const [id, container] of alive) if (!containers.has(id)) await container.delete({ force: true })
+  for (const id of network.list()) if (!ready.has(id)) await network.tearDown(id)
+  for (const id of await pins.list()) if (!ready.has(id)) await pins.remove(id)
+  for (const { key } of images.snapshots.list()) if (!containers.has(key)) await images.snapshots.remove(key)
+  for (const id of await readdir(filesDirectory))
+    if (!sandboxes.has(id)) await rm(join(filesDirectory, id), { recursive: true, force: true })
+  for (const id of await podCgroups(context))
+    if (!sandboxes.has(id)) await removePodCgroup(context, `/${context.cgroupInstance}/${id}`)
+}
+
+const sandboxId = /^[0-9a-f]{64}$/
+
+/** Sandboxes that have a cgroup below ours, in any hierarchy. */
+async function podCgroups({ cgroupInstance }: PodContext): Promise<Set<string>> {
+  const { v1, v2 } = readCgroupLayout()
+  const hierarchies = v2 ? [...v1, v2] : v1
+  const found = hierarchies.map(({ mountPoint }) => readdir(join(mountPoint, cgroupInstance)).catch(() => []))
+  return new Set((await Promise.all(found)).flat().filter((name) => sandboxId.test(name)))
+}

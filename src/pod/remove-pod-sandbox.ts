@@ -1,0 +1,35 @@
+import { type RemovePodSandboxRequest, RemovePodSandboxResponse } from '../../cri/types.ts'
+import { planCgroup, readCgroupLayout, removeCgroup } from '../oci/index.ts'
+import { type PodContext, sandboxDirectory } from './context.ts'
+import { removePodFiles } from './files.ts'
+import type { SandboxRecord } from './records.ts'
+import { removeContainer } from './remove-container.ts'
+import { stopPodSandbox } from './stop-pod-sandbox.ts'
+
+/** Stops it if need be and forgets it with all its containers. What is unknown is a success. */
+export async function removePodSandbox(
+  context: PodContext,
+  { podSandboxId }: RemovePodSandboxRequest,
+): Promise<RemovePodSandboxResponse> {
+  const found = context.store.findSandbox(podSandboxId)
+  if (found) await context.joined.removals.run(`remove ${found.id}`, () => remove(context, found))
+  return RemovePodSandboxResponse.create()
+}
+
+async function remove(context: PodContext, record: SandboxRecord): Promise<void> {
+  await stopPodSandbox(context, { podSandboxId: record.id })
+  const containers = context.store.containersOf(record.id)
+  await Promise.all(containers.map(({ id }) => removeContainer(context, { containerId: id })))
+  await removePodFiles(sandboxDirectory(context, record.id))
+  if (ownsItsCgroup(context, record)) await removePodCgroup(context, record.cgroupPath)
+  const last = context.store.findSandbox(record.id)
+  if (last) await context.store.removeSandbox(last)
+}
+
+function ownsItsCgroup({ store }: PodContext, { id, ownsCgroup, cgroupPath }: SandboxRecord): boolean {
+  return ownsCgroup && !store.sandboxes().some((other) => other.id !== id && other.cgroupPath === cgroupPath)
+}
+
+export async function removePodCgroup({ clock }: Pick<PodContext, 'clock'>, path: string): Promise<void> {
+  await removeCgroup(planCgroup({ layout: readCgroupLayout(), path }).leaves, { clock })
+}

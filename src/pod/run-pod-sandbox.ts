@@ -1,0 +1,140 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import {
+  type PodSandboxConfig,
+  type PortMapping,
+  Protocol,
+  type RunPodSandboxRequest,
+  RunPodSandboxResponse,
+} from '../../cri/types.ts'
+import { Cleanup, KeelsonError } from '../base/index.ts'
+import { planCgroup, readCgroupLayout } from '../oci/index.ts'
+import { nowNs, type PodContext, sandboxDirectory } from './context.ts'
+import { removePodFiles, writePodFiles } from './files.ts'
+import type { SandboxRecord } from './records.ts'
+import { podNamespaces } from './spec/namespaces.ts'
+
+/** Handlers a caller may name; they are one and the same. */
+export const runtimeHandlers = ['', 'keelson']
+
+const shmSizeBytes = 64 * 1024 * 1024
+
+/**
+ * Makes the pod's namespaces and network; no process is started. Repeated with the same pod, uid and attempt it
+ * joins the first request, or returns its sandbox while that is ready. It is not tied to its caller: one who gives
+ * up and asks again finds the work going on.
+ */
+export async function runPodSandbox(
+  context: PodContext,
+  { config, runtimeHandler }: RunPodSandboxRequest,
+): Promise<RunPodSandboxResponse> {
+  const checked = checkedConfig(config)
+  if (!runtimeHandlers.includes(runtimeHandler))
+    throw invalid(`unknown runtime handler ${JSON.stringify(runtimeHandler)}: there is "keelson"`)
+  const key = identity(checked)
+  const ready = context.store
+    .sandboxes()
+    .find((one) => one.stoppedAtNs === undefined && identity(one.config) === key)
+  if (ready) return RunPodSandboxResponse.fromPartial({ podSandboxId: ready.id })
+  const podSandboxId = await context.joined.sandboxes.run(key, () => make(context, checked, runtimeHandler))
+  return RunPodSandboxResponse.fromPartial({ podSandboxId })
+}
+
+async function make(context: PodContext, config: PodSandboxConfig, runtimeHandler: string): Promise<string> {
+  const id = randomBytes(32).toString('hex')
+  await using undo = new Cleanup()
+  const addresses = await makeNetwork(context, undo, id, config)
+  const directory = sandboxDirectory(context, id)
+  undo.defer(() => removePodFiles(directory))
+  await writePodFiles(directory, {
+    hostname: config.hostname,
+    addresses,
+    dns: config.dnsConfig,
+    hostNetwork: podNamespaces(config).network === 'host',
+  })
+  const createdAtNs = nowNs(context.clock)
+  const record = { id, config, runtimeHandler, createdAtNs, addresses, ...podCgroup(context, id, config) }
+  await context.store.putSandbox(record, 'created', 'started')
+  undo.keep()
+  return id
+}
+
+async function makeNetwork(
+  { pins, network }: PodContext,
+  undo: Cleanup,
+  id: string,
+  config: PodSandboxConfig,
+): Promise<string[]> {
+  const own = podNamespaces(config)
+  undo.defer(() => pins.remove(id))
+  await pins.create({
+    id,
+    network: own.network === 'pod',
+    ipc: own.ipc === 'pod',
+    ...(own.uts === 'pod' ? { uts: { hostname: config.hostname } } : {}),
+    ...(own.ipc === 'pod' ? { shmSizeBytes } : {}),
+    sysctls: podSysctls(config),
+  })
+  if (own.network === 'host') return []
+  using namespace = await pins.open(id, 'network')
+  undo.defer(() => network.tearDown(id))
+  const { addresses } = await network.setUp({
+    sandboxId: id,
+    namespaceFd: namespace.fd,
+    podNamespace: config.metadata?.namespace ?? '',
+    podName: config.metadata?.name ?? '',
+    podUid: config.metadata?.uid ?? '',
+    portMappings: config.portMappings.filter(({ hostPort }) => hostPort > 0).map(portMapping),
+  })
+  return addresses
+}
+
+/** Ports below 1024 and ping are for every user of a pod that has its own network, as with other CRI runtimes. */
+export function podSysctls(config: PodSandboxConfig): Record<string, string> {
+  const asked = config.linux?.sysctls ?? {}
+  if (podNamespaces(config).network === 'host') return asked
+  return {
+    'net.ipv4.ip_unprivileged_port_start': '0',
+    'net.ipv4.ping_group_range': '0 2147483647',
+    ...asked,
+  }
+}
+
+function portMapping({ protocol, containerPort, hostPort, hostIp }: PortMapping) {
+  const names = { [Protocol.UDP]: 'udp', [Protocol.SCTP]: 'sctp' } as const
+  const name = protocol === Protocol.UDP || protocol === Protocol.SCTP ? names[protocol] : 'tcp'
+  return { protocol: name, containerPort, hostPort, ...(hostIp ? { hostIp } : {}) } as const
+}
+
+/** A parent the caller named is the caller's; what was not there before is removed with the sandbox. */
+function podCgroup(
+  { cgroupInstance }: PodContext,
+  id: string,
+  config: PodSandboxConfig,
+): Pick<SandboxRecord, 'cgroupPath' | 'ownsCgroup'> {
+  const parent = config.linux?.cgroupParent ?? ''
+  if (parent === '') return { cgroupPath: `/${cgroupInstance}/${id}`, ownsCgroup: true }
+  const cgroupPath = parent.startsWith('/') ? parent : `/${parent}`
+  const { leaves } = planCgroup({ layout: readCgroupLayout(), path: cgroupPath })
+  return { cgroupPath, ownsCgroup: !leaves.some((leaf) => existsSync(leaf)) }
+}
+
+function checkedConfig(config: PodSandboxConfig | undefined): PodSandboxConfig {
+  if (!config?.metadata) throw invalid('a pod sandbox needs a config with metadata')
+  if (config.metadata.name === '' || config.metadata.uid === '')
+    throw invalid('the metadata of a pod sandbox needs a name and a uid')
+  if (podNamespaces(config).network === 'pod' && config.hostname.length > 64)
+    throw invalid(`the hostname ${config.hostname} is longer than 64 characters`)
+  const parent = config.linux?.cgroupParent ?? ''
+  if (parent.endsWith('.slice'))
+    throw invalid(`cgroup parent ${parent} is written for systemd, but the cgroup driver is cgroupfs`)
+  return config
+}
+
+function identity({ metadata }: PodSandboxConfig): string {
+  return JSON.stringify([metadata?.namespace, metadata?.name, metadata?.uid, metadata?.attempt])
+}
+
+function invalid(message: string): KeelsonError {
+  return new KeelsonError('INVALID_ARGUMENT', message, { op: 'RunPodSandbox' })
+}

@@ -1,0 +1,41 @@
+import {
+  CgroupDriver,
+  RuntimeConfigResponse,
+  type StatusRequest,
+  StatusResponse,
+  VersionResponse,
+} from '../../cri/types.ts'
+import type { PodContext } from './context.ts'
+import { runtimeHandlers } from './run-pod-sandbox.ts'
+
+/** `version` is the kubelet API's, a literal that never changed. */
+export function version(runtimeVersion: string): VersionResponse {
+  return VersionResponse.fromPartial({
+    version: '0.1.0',
+    runtimeName: 'keelson',
+    runtimeVersion,
+    runtimeApiVersion: 'v1',
+  })
+}
+
+export function status({ network, host }: PodContext, { verbose }: StatusRequest): StatusResponse {
+  const { ready, reason, message } = network.status()
+  return StatusResponse.fromPartial({
+    status: {
+      conditions: [
+        { type: 'RuntimeReady', status: true },
+        { type: 'NetworkReady', status: ready, reason, message },
+      ],
+    },
+    info: verbose ? { host: JSON.stringify(host) } : {},
+    runtimeHandlers: runtimeHandlers.map((name) => ({
+      name,
+      features: { recursiveReadOnlyMounts: true, userNamespaces: false },
+    })),
+    features: { supplementalGroupsPolicy: true },
+  })
+}
+
+export function runtimeConfig(): RuntimeConfigResponse {
+  return RuntimeConfigResponse.fromPartial({ linux: { cgroupDriver: CgroupDriver.CGROUPFS } })
+}

@@ -1,0 +1,172 @@
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ImageService, RuntimeService, StreamingUrls } from '../../cri/service.ts'
+import {
+  StreamContainerStatsResponse,
+  StreamContainersResponse,
+  StreamImagesResponse,
+  StreamPodSandboxesResponse,
+  UpdateRuntimeConfigResponse,
+} from '../../cri/types.ts'
+import type { Clock, Logger } from '../base/index.ts'
+import type { ImageStore } from '../image/index.ts'
+import type { NamespacePins } from '../kernel/index.ts'
+import type { Ledger } from '../ledger/index.ts'
+import type { PodNetwork } from '../network/index.ts'
+import type { Runtime } from '../oci/index.ts'
+import { attach } from './attach.ts'
+import { containerEvent } from './container-events.ts'
+import { containerStats, listContainerStats } from './container-stats.ts'
+import { nowNs, type PodContext } from './context.ts'
+import { createContainer } from './create-container.ts'
+import { EventFeed } from './event-feed.ts'
+import { exec } from './exec.ts'
+import { execSync } from './exec-sync.ts'
+import { readHostLimits } from './host-limits.ts'
+import { imageFsInfo, imageStatus, listImages, pullImage, removeImage } from './images.ts'
+import { Joined } from './joined.ts'
+import { containerStatusOf, listContainers, listPodSandbox, podSandboxStatus } from './lists.ts'
+import { Lives } from './lives.ts'
+import { portForward } from './port-forward.ts'
+import { recover } from './recovery.ts'
+import { removeContainer } from './remove-container.ts'
+import { removePodSandbox } from './remove-pod-sandbox.ts'
+import { reopenContainerLog } from './reopen-container-log.ts'
+import { runPodSandbox } from './run-pod-sandbox.ts'
+import { runtimeConfig, status, version } from './runtime-status.ts'
+import { startContainer } from './start-container.ts'
+import { stopContainer } from './stop-container.ts'
+import { stopPodSandbox } from './stop-pod-sandbox.ts'
+import { PodStore } from './store.ts'
+import { unimplemented } from './unimplemented.ts'
+import { updateContainerResources } from './update-container-resources.ts'
+
+export interface PodServiceOptions {
+  runtime: Runtime
+  images: ImageStore
+  network: PodNetwork
+  pins: NamespacePins
+  ledger: Ledger
+  /** Name of the top cgroup in every hierarchy. */
+  cgroupInstance: string
+  /** Lost at reboot, as pods are: `/run/keelson`. */
+  runDirectory: string
+  /** Of keelson, told by Version. */
+  version: string
+  /** Without it Exec, Attach and PortForward are UNIMPLEMENTED. */
+  streaming?: StreamingUrls
+  clock: Clock
+  log: Logger
+}
+
+export interface PodService extends AsyncDisposable {
+  readonly runtime: RuntimeService
+  readonly image: ImageService
+}
+
+/**
+ * Pods on this host, as CRI has them. Before it returns, what an earlier process left running is found again.
+ * Disposing stops watching and leaves every container as it is; what was handed in stays the caller's.
+ */
+export async function createPodService(options: PodServiceOptions): Promise<PodService> {
+  const { runtime, clock, log } = options
+  const filesDirectory = join(options.runDirectory, 'pods')
+  await mkdir(filesDirectory, { recursive: true, mode: 0o711 })
+  const store = new PodStore(options.ledger, () => nowNs(clock))
+  const context: PodContext = {
+    ...options,
+    streaming: options.streaming,
+    store,
+    filesDirectory,
+    lives: new Lives({ runtime, store, clock, log }),
+    host: readHostLimits(
+      await readFile('/proc/self/status', 'utf8'),
+      await readFile('/proc/self/oom_score_adj', 'utf8'),
+    ),
+    joined: {
+      sandboxes: new Joined(),
+      containers: new Joined(),
+      starts: new Joined(),
+      removals: new Joined(),
+    },
+  }
+  const events = new EventFeed<ReturnType<typeof containerEvent>>()
+  store.onChange((change) => events.push(containerEvent(store, change)))
+  await recover(context)
+  return {
+    runtime: runtimeService(context, events, options.version),
+    image: imageService(context),
+    async [Symbol.asyncDispose]() {
+      await Promise.all(Object.values(context.joined).map((joined) => joined.idle()))
+      await context.lives.close()
+    },
+  }
+}
+
+function runtimeService(
+  context: PodContext,
+  events: EventFeed<ReturnType<typeof containerEvent>>,
+  runtimeVersion: string,
+): RuntimeService {
+  return {
+    version: async () => version(runtimeVersion),
+    status: async (request) => status(context, request),
+    runtimeConfig: async () => runtimeConfig(),
+    // The pod network has its range from keelson's own configuration; there is nothing to change here.
+    updateRuntimeConfig: async () => UpdateRuntimeConfigResponse.create(),
+    runPodSandbox: (request) => runPodSandbox(context, request),
+    stopPodSandbox: (request) => stopPodSandbox(context, request),
+    removePodSandbox: (request) => removePodSandbox(context, request),
+    podSandboxStatus: async (request) => podSandboxStatus(context, request),
+    listPodSandbox: async (request) => listPodSandbox(context, request),
+    async *streamPodSandboxes(request) {
+      for (const podSandboxes of chunks(listPodSandbox(context, request).items))
+        yield StreamPodSandboxesResponse.fromPartial({ podSandboxes })
+    },
+    createContainer: (request) => createContainer(context, request),
+    startContainer: (request) => startContainer(context, request),
+    stopContainer: (request, call) => stopContainer(context, request, call),
+    removeContainer: (request) => removeContainer(context, request),
+    listContainers: async (request) => listContainers(context, request),
+    async *streamContainers(request) {
+      for (const containers of chunks(listContainers(context, request).containers))
+        yield StreamContainersResponse.fromPartial({ containers })
+    },
+    containerStatus: (request) => containerStatusOf(context, request),
+    updateContainerResources: (request) => updateContainerResources(context, request),
+    reopenContainerLog: (request) => reopenContainerLog(context, request),
+    execSync: (request, call) => execSync(context, request, call),
+    exec: (request) => exec(context, request),
+    attach: (request) => attach(context, request),
+    portForward: (request) => portForward(context, request),
+    containerStats: (request) => containerStats(context, request),
+    listContainerStats: (request) => listContainerStats(context, request),
+    async *streamContainerStats(request) {
+      for (const stats of chunks((await listContainerStats(context, request)).stats))
+        yield StreamContainerStatsResponse.fromPartial({ containerStats: stats })
+    },
+    getContainerEvents: (_request, { signal }) => events.read(signal),
+    ...unimplemented,
+  }
+}
+
+function imageService(context: PodContext): ImageService {
+  return {
+    listImages: async (request) => listImages(context, request),
+    async *streamImages(request) {
+      for (const images of chunks(listImages(context, request).images))
+        yield StreamImagesResponse.fromPartial({ images })
+    },
+    imageStatus: async (request) => imageStatus(context, request),
+    pullImage: (request, call) => pullImage(context, request, call),
+    removeImage: (request) => removeImage(context, request),
+    imageFsInfo: () => imageFsInfo(context),
+  }
+}
+
+/** A streamed list comes in messages of this many items. */
+const chunkItems = 500
+
+function* chunks<Item>(items: readonly Item[]): Generator<Item[]> {
+  for (let at = 0; at < items.length; at += chunkItems) yield items.slice(at, at + chunkItems)
+}

@@ -1,0 +1,129 @@
+import { posix } from 'node:path'
+import { type Mount as CriMount, MountPropagation } from '../../../cri/types.ts'
+import { KeelsonError } from '../../base/index.ts'
+import type { Mount } from '../../oci/index.ts'
+
+export interface MountsRequest {
+  mounts: readonly CriMount[]
+  privileged: boolean
+  readonlyRootfs: boolean
+  /** The pod's files on the host by the place they take: /etc/hosts, /etc/hostname, /etc/resolv.conf. */
+  files: Readonly<Record<string, string>>
+  /** The pod's own tmpfs comes as a descriptor (`pinned`); with the host's IPC namespace it is the host's directory. */
+  sharedMemory: 'pinned' | 'host'
+}
+
+/**
+ * All mounts in an order in which none hides another: the ones every container has, the pod's files, then the
+ * caller's. What the caller mounts at one of these places takes its place.
+ */
+export function containerMounts(request: MountsRequest): Mount[] {
+  const own = request.mounts.map(callersMount)
+  const taken = new Set(own.map(({ destination }) => destination))
+  const standard = [...kernelMounts(request), ...fileMounts(request)]
+  const all = [...standard.filter(({ destination }) => !taken.has(destination)), ...own]
+  return all
+    .map((mount, index) => ({ mount, index }))
+    .sort(byDepth)
+    .map(({ mount }) => mount)
+}
+
+/** What rootfs propagation the caller's mounts need (mount_namespaces(7)): private unless something must travel. */
+export function rootfsPropagation(mounts: readonly CriMount[]): string | undefined {
+  const asked = mounts.map(({ propagation }) => propagation)
+  if (asked.includes(MountPropagation.PROPAGATION_BIDIRECTIONAL)) return 'rshared'
+  return asked.includes(MountPropagation.PROPAGATION_HOST_TO_CONTAINER) ? 'rslave' : undefined
+}
+
+function kernelMounts({ privileged, sharedMemory }: MountsRequest): Mount[] {
+  const access = privileged ? 'rw' : 'ro'
+  const shm: Mount =
+    sharedMemory === 'host'
+      ? { destination: '/dev/shm', type: 'bind', source: '/dev/shm', options: ['rbind', 'rw'] }
+      : {
+          destination: '/dev/shm',
+          type: 'bind',
+          source: 'shm',
+          options: ['bind', 'nosuid', 'noexec', 'nodev'],
+        }
+  return [
+    { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
+    {
+      destination: '/dev',
+      type: 'tmpfs',
+      source: 'tmpfs',
+      options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
+    },
+    {
+      destination: '/dev/pts',
+      type: 'devpts',
+      source: 'devpts',
+      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+    },
+    { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
+    shm,
+    { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', access] },
+    {
+      destination: '/sys/fs/cgroup',
+      type: 'cgroup',
+      source: 'cgroup',
+      options: ['nosuid', 'noexec', 'nodev', 'relatime', access],
+    },
+  ]
+}
+
+function fileMounts({ files, readonlyRootfs }: MountsRequest): Mount[] {
+  const options = ['rbind', 'rprivate', readonlyRootfs ? 'ro' : 'rw']
+  return Object.entries(files).map(([destination, source]) => ({
+    destination,
+    type: 'bind',
+    source,
+    options,
+  }))
+}
+
+function callersMount(mount: CriMount): Mount {
+  refuseUnsupported(mount)
+  const destination = posix.resolve('/', mount.containerPath)
+  if (mount.containerPath === '' || destination === '/')
+    throw invalid(`a mount needs a place inside the container, not ${JSON.stringify(mount.containerPath)}`)
+  const options = ['rbind', propagationWord(mount.propagation), mount.readonly ? 'ro' : 'rw']
+  if (mount.recursiveReadOnly) options.push('rro')
+  return { destination, type: 'bind', source: mount.hostPath, options }
+}
+
+function refuseUnsupported(mount: CriMount): void {
+  if (mount.image?.image) throw unimplemented(mount, 'image volumes')
+  if (mount.uidMappings.length > 0 || mount.gidMappings.length > 0) throw unimplemented(mount, 'id mappings')
+  if (mount.hostPath === '') throw invalid(`the mount at ${mount.containerPath} names no host path`)
+  if (!mount.recursiveReadOnly) return
+  if (!mount.readonly || mount.propagation !== MountPropagation.PROPAGATION_PRIVATE)
+    throw invalid(
+      `the mount at ${mount.containerPath}: recursive read-only needs readonly and private propagation`,
+    )
+}
+
+function propagationWord(propagation: MountPropagation): string {
+  if (propagation === MountPropagation.PROPAGATION_BIDIRECTIONAL) return 'rshared'
+  return propagation === MountPropagation.PROPAGATION_HOST_TO_CONTAINER ? 'rslave' : 'rprivate'
+}
+
+/** Parents before what lies inside them; among equals the order given. */
+function byDepth(a: { mount: Mount; index: number }, b: { mount: Mount; index: number }): number {
+  return depth(a.mount) - depth(b.mount) || a.index - b.index
+}
+
+function depth({ destination }: Mount): number {
+  return destination.split('/').filter((name) => name !== '').length
+}
+
+function invalid(message: string): KeelsonError {
+  return new KeelsonError('INVALID_ARGUMENT', message)
+}
+
+function unimplemented(mount: CriMount, what: string): KeelsonError {
+  return new KeelsonError(
+    'UNIMPLEMENTED',
+    `the mount at ${mount.containerPath}: ${what} are not supported yet`,
+  )
+}

@@ -1,0 +1,99 @@
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { type StartContainerRequest, StartContainerResponse } from '../../cri/types.ts'
+import { asKeelsonError, Cleanup, KeelsonError } from '../base/index.ts'
+import type { PinKind } from '../kernel/index.ts'
+import type { Container, CreateRequest, NamespaceType } from '../oci/index.ts'
+import { containerSpec } from './container-spec.ts'
+import { nowNs, type PodContext, sandboxDirectory } from './context.ts'
+import type { ContainerRecord, SandboxRecord } from './records.ts'
+import { podNamespaces } from './spec/namespaces.ts'
+
+/** Only from CREATED. A start that fails leaves the container EXITED with code 128, reason StartError. */
+export async function startContainer(
+  context: PodContext,
+  { containerId }: StartContainerRequest,
+): Promise<StartContainerResponse> {
+  const { id } = context.store.container(containerId)
+  await context.joined.starts.run(id, () => start(context, context.store.container(id)))
+  return StartContainerResponse.create()
+}
+
+async function start(context: PodContext, record: ContainerRecord): Promise<void> {
+  refuseUnlessCreated(record)
+  const sandbox = context.store.sandbox(record.sandboxId)
+  if (sandbox.stoppedAtNs !== undefined)
+    throw wrongState(record, `its pod sandbox ${sandbox.id} is not ready`)
+  try {
+    const container = await launch(context, sandbox, record)
+    await context.store.putContainer({ ...record, startedAtNs: nowNs(context.clock) }, 'started')
+    context.lives.watch(record.id, container)
+  } catch (error) {
+    const { message } = asKeelsonError(error)
+    const finishedAtNs = nowNs(context.clock)
+    await context.lives.record(record.id, { exitCode: 128, finishedAtNs, reason: 'StartError', message })
+    throw error
+  }
+}
+
+async function launch(
+  context: PodContext,
+  sandbox: SandboxRecord,
+  record: ContainerRecord,
+): Promise<Container> {
+  const { images, runtime } = context
+  const image = images.get(record.imageId)
+  const [spec, { lower, upper, work }] = await Promise.all([
+    containerSpec(context, sandbox, record, image),
+    images.snapshots.prepare(record.id, record.imageId),
+    record.logPath && mkdir(dirname(record.logPath), { recursive: true, mode: 0o755 }),
+  ])
+  await using joined = new Cleanup()
+  const descriptors = await openPins(context, joined, sandbox)
+  await using undo = new Cleanup()
+  const container = await runtime.create({
+    id: record.id,
+    spec,
+    bundle: sandboxDirectory(context, sandbox.id),
+    rootfs: { kind: 'overlay', lower, upper, work, volatile: true },
+    ...descriptors,
+    life: {
+      kind: 'monitored',
+      ...(record.logPath ? { logPath: record.logPath } : {}),
+      stdin: record.config.stdin,
+      stdinOnce: record.config.stdinOnce,
+    },
+  })
+  undo.defer(() => container.delete({ force: true }))
+  await container.start()
+  undo.keep()
+  return container
+}
+
+/** The pod's namespaces and its /dev/shm, open for as long as the container is being made. */
+async function openPins(
+  { pins }: PodContext,
+  joined: Cleanup,
+  { id, config }: SandboxRecord,
+): Promise<Pick<CreateRequest, 'namespaceFds' | 'mountFds'>> {
+  const own = podNamespaces(config)
+  const kinds: (PinKind & NamespaceType)[] = (['network', 'ipc', 'uts'] as const).filter(
+    (kind) => own[kind] === 'pod',
+  )
+  const open = async (kind: PinKind) => (await joined.use(pins.open(id, kind))).fd
+  const namespaceFds = await Promise.all(kinds.map(async (kind) => [kind, await open(kind)] as const))
+  const mountFds = own.ipc === 'pod' ? { '/dev/shm': await open('shm') } : {}
+  return { namespaceFds: Object.fromEntries(namespaceFds), mountFds }
+}
+
+function refuseUnlessCreated(record: ContainerRecord): void {
+  if (record.exit) throw wrongState(record, 'it has exited')
+  if (record.startedAtNs !== undefined) throw wrongState(record, 'it is running')
+}
+
+function wrongState({ id }: ContainerRecord, why: string): KeelsonError {
+  return new KeelsonError('FAILED_PRECONDITION', `container ${id} cannot be started: ${why}`, {
+    op: 'StartContainer',
+    id,
+  })
+}

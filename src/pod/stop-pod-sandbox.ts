@@ -1,0 +1,27 @@
+import { type StopPodSandboxRequest, StopPodSandboxResponse } from '../../cri/types.ts'
+import { nowNs, type PodContext } from './context.ts'
+import type { SandboxRecord } from './records.ts'
+
+/** Kills what still runs, takes the network down, lets the namespaces go. What is unknown or stopped is a success. */
+export async function stopPodSandbox(
+  context: PodContext,
+  { podSandboxId }: StopPodSandboxRequest,
+): Promise<StopPodSandboxResponse> {
+  const found = context.store.findSandbox(podSandboxId)
+  if (found) await context.joined.removals.run(`stop ${found.id}`, () => stop(context, found))
+  return StopPodSandboxResponse.create()
+}
+
+async function stop(context: PodContext, { id }: SandboxRecord): Promise<void> {
+  await Promise.all(
+    context.store.containersOf(id).map(async (one) => {
+      await context.joined.starts.settled(one.id)
+      await context.lives.stop(one, 0)
+    }),
+  )
+  await context.network.tearDown(id)
+  await context.pins.remove(id)
+  const record = context.store.findSandbox(id)
+  if (record && record.stoppedAtNs === undefined)
+    await context.store.putSandbox({ ...record, stoppedAtNs: nowNs(context.clock) }, 'stopped')
+}

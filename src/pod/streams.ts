@@ -1,0 +1,38 @@
+import type { Readable, Writable } from 'node:stream'
+import type { ClientStreams, StreamingUrls } from '../../cri/service.ts'
+import { KeelsonError } from '../base/index.ts'
+import type { PodContext } from './context.ts'
+
+export function streamingOf({ streaming }: PodContext): StreamingUrls {
+  if (streaming) return streaming
+  throw new KeelsonError('UNIMPLEMENTED', 'this runtime was started without a streaming server')
+}
+
+interface ProcessEnds {
+  readonly stdin?: Writable
+  readonly stdout?: Readable
+  readonly stderr?: Readable
+}
+
+/** Joins a process and a client. Resolves when all its output has gone to the client or nowhere. */
+export async function connectStreams(process: ProcessEnds, client: ClientStreams): Promise<void> {
+  if (client.stdin && process.stdin) {
+    process.stdin.on('error', () => undefined)
+    client.stdin.pipe(process.stdin)
+  }
+  await Promise.all([forward(process.stdout, client.stdout), forward(process.stderr, client.stderr)])
+}
+
+/** Output nobody wants is read all the same: the process must not wait for a reader. */
+function forward(from: Readable | undefined, to: Writable | undefined): Promise<void> {
+  if (!from) return Promise.resolve()
+  const ended = new Promise<void>((resolve) => {
+    from.once('close', () => resolve())
+    from.once('end', () => resolve())
+    from.on('error', () => resolve())
+    to?.on('error', () => from.resume())
+  })
+  if (to) from.pipe(to, { end: false })
+  else from.resume()
+  return ended
+}

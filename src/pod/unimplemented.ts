@@ -1,0 +1,30 @@
+import type { RuntimeService } from '../../cri/service.ts'
+import { KeelsonError } from '../base/index.ts'
+
+/** The RPCs that are not here yet: each answers UNIMPLEMENTED and says its name. */
+export const unimplemented = {
+  podSandboxStats: refusal('PodSandboxStats'),
+  listPodSandboxStats: refusal('ListPodSandboxStats'),
+  streamPodSandboxStats: refusedStream('StreamPodSandboxStats'),
+  checkpointContainer: refusal('CheckpointContainer'),
+  checkpointPod: refusal('CheckpointPod'),
+  restorePod: refusal('RestorePod'),
+  listMetricDescriptors: refusal('ListMetricDescriptors'),
+  listPodSandboxMetrics: refusal('ListPodSandboxMetrics'),
+  streamPodSandboxMetrics: refusedStream('StreamPodSandboxMetrics'),
+  updatePodSandboxResources: refusal('UpdatePodSandboxResources'),
+} satisfies Partial<RuntimeService>
+
+function refusal(op: string): () => Promise<never> {
+  return async () => {
+    throw new KeelsonError('UNIMPLEMENTED', `${op} is not supported yet`, { op })
+  }
+}
+
+function refusedStream(op: string): () => AsyncGenerator<never> {
+  const refuse = refusal(op)
+  // biome-ignore lint/correctness/useYield: it only refuses
+  return async function* () {
+    await refuse()
+  }
+}
