@@ -12,6 +12,7 @@ import {
   ApiClient,
   apiVersionOf,
   applyMergePatch,
+  applyStrategicMergePatch,
   fieldOf,
   findResource,
   type KubernetesObject,
@@ -173,14 +174,19 @@ export class FakeApi implements Transport {
   }
 
   #patch(target: Target, request: TransportRequest, body: unknown): Stored {
-    const kind = request.headers?.['content-type']
-    if (kind !== 'application/merge-patch+json')
-      throw new Refusal({
-        code: 415,
-        reason: 'UnsupportedMediaType',
-        message: `${kind} is not served by the fake`,
-      })
-    return this.#replace(target, applyMergePatch(this.#get(target), body) as Stored)
+    const old = this.#get(target)
+    switch (request.headers?.['content-type']) {
+      case 'application/merge-patch+json':
+        return this.#patched(target, applyMergePatch(old, body))
+      case 'application/strategic-merge-patch+json':
+        return this.#patched(target, applyStrategicMergePatch(old, body, target.type.definition))
+      default:
+        throw new Refusal({ code: 415, reason: 'UnsupportedMediaType', message: 'not served by the fake' })
+    }
+  }
+
+  #patched(target: Target, object: unknown): Stored {
+    return this.#replace(target, object as Stored)
   }
 
   #bind(target: Target, body: Stored | undefined): unknown {
