@@ -226,8 +226,12 @@ export function rootfsPropagation(word: string | undefined): number | undefined 
   if (word === undefined || word === '') return undefined
   const flags = propagationOptions[word]
   if (flags !== undefined) return flags
-  throw new KeelsonError('INVALID_ARGUMENT', `unknown propagation ${JSON.stringify(word)}`, {
-    path: 'linux.rootfsPropagation',
-    hint: `use one of ${Object.keys(propagationOptions).join(', ')}`,
-  })
+  throw new KeelsonError(
+    'INVALID_ARGUMENT',
+    `linux.rootfsPropagation: unknown propagation ${JSON.stringify(word)}`,
+    {
+      path: 'linux.rootfsPropagation',
+      hint: `use one of ${Object.keys(propagationOptions).join(', ')}`,
+    },
+  )
 }

@@ -36,12 +36,15 @@ export function compileRlimits(rlimits: readonly Rlimit[] = []): CompiledRlimit[
     const path = `process.rlimits[${index}].type`
     const resource = rlimitNumbers[type]
     if (resource === undefined)
-      throw new KeelsonError('INVALID_ARGUMENT', `unknown rlimit type ${JSON.stringify(type)}`, {
+      throw new KeelsonError('INVALID_ARGUMENT', `${path}: unknown rlimit type ${JSON.stringify(type)}`, {
         path,
         hint: `use one of ${Object.keys(rlimitNumbers).join(', ')}`,
       })
     if (seen.has(type))
-      throw new KeelsonError('INVALID_ARGUMENT', `rlimit ${type} is given twice`, { path, hint: 'keep one' })
+      throw new KeelsonError('INVALID_ARGUMENT', `${path}: ${type} is given twice`, {
+        path,
+        hint: 'keep one',
+      })
     seen.add(type)
     return { resource, soft: limitValue(soft), hard: limitValue(hard) }
   })

@@ -44,17 +44,17 @@ export function swapMax(swap: number | undefined, limit: number | undefined): st
   if (swap < 0) return 'max'
   const path = 'linux.resources.memory.swap'
   if (limit === undefined || limit === 0)
-    throw new KeelsonError('INVALID_ARGUMENT', 'memory.swap is given without memory.limit', {
+    throw new KeelsonError('INVALID_ARGUMENT', `${path}: is given without memory.limit`, {
       path,
       hint: 'set memory.limit; swap counts memory and swap together',
     })
   if (limit < 0)
-    throw new KeelsonError('INVALID_ARGUMENT', 'memory.swap is limited while memory.limit is not', {
+    throw new KeelsonError('INVALID_ARGUMENT', `${path}: is limited while memory.limit is not`, {
       path,
       hint: 'set memory.swap to -1, or limit the memory as well',
     })
   if (swap < limit)
-    throw new KeelsonError('INVALID_ARGUMENT', 'memory.swap is less than memory.limit', {
+    throw new KeelsonError('INVALID_ARGUMENT', `${path}: is less than memory.limit`, {
       path,
       hint: 'swap counts memory and swap together, so it must be at least memory.limit',
     })

@@ -86,7 +86,7 @@ function checkedPath(path: string): string[] {
   const names = path.split('/').filter((name) => name !== '' && name !== '.')
   // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly these may not become file names
   if (names.length === 0 || names.includes('..') || names.some((name) => /[\x00-\x1f]/.test(name)))
-    throw new KeelsonError('INVALID_ARGUMENT', `cgroup path ${JSON.stringify(path)} is not usable`, {
+    throw new KeelsonError('INVALID_ARGUMENT', `linux.cgroupsPath: ${JSON.stringify(path)} is not usable`, {
       path: 'linux.cgroupsPath',
       hint: 'give a path below the root, without `..`',
     })

@@ -68,10 +68,14 @@ export function compileSeccomp(profile: Seccomp, options: CompileOptions = {}): 
     })
   const instructions = dispatch(architectures, search)
   if (instructions.length > maxInstructions)
-    throw new KeelsonError('INVALID_ARGUMENT', `the filter needs ${instructions.length} instructions`, {
-      path: 'linux.seccomp',
-      hint: `the kernel takes ${maxInstructions}: use fewer argument comparisons`,
-    })
+    throw new KeelsonError(
+      'INVALID_ARGUMENT',
+      `linux.seccomp: the filter needs ${instructions.length} instructions`,
+      {
+        path: 'linux.seccomp',
+        hint: `the kernel takes ${maxInstructions}: use fewer argument comparisons`,
+      },
+    )
   const notify = rules.some(({ action }) => action === notifyAction) || unlisted === notifyAction
   const names = new Set(rules.map(({ name }) => name))
   return {

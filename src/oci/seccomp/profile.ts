@@ -27,7 +27,7 @@ const EPERM = 1
 export function actionValue(action: string, errnoRet: number | undefined, path: string): number {
   const value = actions[action]
   if (value === undefined)
-    throw new KeelsonError('INVALID_ARGUMENT', `unknown seccomp action ${JSON.stringify(action)}`, {
+    throw new KeelsonError('INVALID_ARGUMENT', `${path}: unknown seccomp action ${JSON.stringify(action)}`, {
       path,
       hint: `use one of ${knownActions.join(', ')}`,
     })
@@ -63,10 +63,14 @@ export function filterArchitectures(
     const architecture = architectures[name]
     if (architecture) listed.add(architecture)
     else if (!foreign.test(name))
-      throw new KeelsonError('INVALID_ARGUMENT', `unknown architecture ${JSON.stringify(name)}`, {
-        path: `linux.seccomp.architectures[${index}]`,
-        hint: `use one of ${knownArchitectures.join(', ')}`,
-      })
+      throw new KeelsonError(
+        'INVALID_ARGUMENT',
+        `linux.seccomp.architectures[${index}]: unknown architecture ${JSON.stringify(name)}`,
+        {
+          path: `linux.seccomp.architectures[${index}]`,
+          hint: `use one of ${knownArchitectures.join(', ')}`,
+        },
+      )
   })
   return compatible[native].filter((architecture) => listed.has(architecture))
 }
@@ -88,10 +92,14 @@ export function filterFlags(profile: Seccomp, notify: boolean): number {
   const named = (profile.flags ?? ['SECCOMP_FILTER_FLAG_SPEC_ALLOW']).map((name, index) => {
     const flag = flags[name]
     if (flag !== undefined) return flag
-    throw new KeelsonError('INVALID_ARGUMENT', `unknown seccomp flag ${JSON.stringify(name)}`, {
-      path: `linux.seccomp.flags[${index}]`,
-      hint: `use some of ${knownFlags.join(', ')}`,
-    })
+    throw new KeelsonError(
+      'INVALID_ARGUMENT',
+      `linux.seccomp.flags[${index}]: unknown seccomp flag ${JSON.stringify(name)}`,
+      {
+        path: `linux.seccomp.flags[${index}]`,
+        hint: `use some of ${knownFlags.join(', ')}`,
+      },
+    )
   })
   const all = named.reduce((bits, flag) => bits | flag, 0)
   return notify ? (all & ~1) | newListener : all & ~32
@@ -119,12 +127,12 @@ export function alternatives(call: SeccompSyscall, path: string): Condition[][] 
     const operator = operators.find((one) => arg.op === `SCMP_CMP_${one}`)
     const at = `${path}.args[${position}]`
     if (!operator)
-      throw new KeelsonError('INVALID_ARGUMENT', `unknown comparison ${JSON.stringify(arg.op)}`, {
+      throw new KeelsonError('INVALID_ARGUMENT', `${at}.op: unknown comparison ${JSON.stringify(arg.op)}`, {
         path: `${at}.op`,
         hint: `use one of ${operators.map((one) => `SCMP_CMP_${one}`).join(', ')}`,
       })
     if (!Number.isInteger(arg.index) || arg.index < 0 || arg.index > 5)
-      throw new KeelsonError('INVALID_ARGUMENT', `no system call has an argument ${arg.index}`, {
+      throw new KeelsonError('INVALID_ARGUMENT', `${at}.index: no system call has an argument ${arg.index}`, {
         path: `${at}.index`,
         hint: 'use 0 to 5',
       })

@@ -1,0 +1,54 @@
+import { capabilityNames } from './capabilities.ts'
+import type { CgroupLayout } from './cgroup/index.ts'
+import { ociVersion } from './default-spec.ts'
+import { knownMountOptions } from './mount-options.ts'
+import { knownActions, knownArchitectures, knownFlags, operators } from './seccomp/profile.ts'
+
+export interface FeaturesInput {
+  version: string
+  /** Undefined where no cgroup file system is mounted. */
+  layout: CgroupLayout | undefined
+  /** cap_last_cap of the running kernel. */
+  lastCapability: number
+}
+
+/**
+ * The features document (runtime-spec features.md): what this runtime can do, and in annotations what it cannot do on
+ * this very host. A feature is true only when it is done, not when it is accepted.
+ */
+export function features({ version, layout, lastCapability }: FeaturesInput): Record<string, unknown> {
+  return {
+    ociVersionMin: '1.0.0',
+    ociVersionMax: ociVersion,
+    hooks: ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'],
+    mountOptions: knownMountOptions,
+    linux: {
+      namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'user', 'uts'],
+      capabilities: capabilityNames.slice(0, lastCapability + 1),
+      cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
+      seccomp: {
+        enabled: true,
+        actions: knownActions,
+        operators: operators.map((operator) => `SCMP_CMP_${operator}`),
+        archs: knownArchitectures,
+        knownFlags,
+        supportedFlags: knownFlags,
+      },
+      apparmor: { enabled: false },
+      selinux: { enabled: false },
+      intelRdt: { enabled: false },
+      mountExtensions: { idmap: { enabled: false } },
+    },
+    annotations: {
+      'io.keelson.version': version,
+      'io.keelson.cgroup.mode': layout?.mode ?? 'none',
+      'io.keelson.cgroup.controllers': controllers(layout).join(','),
+      'io.keelson.cgroup.devices': layout?.mode === 'v2' ? 'not enforced' : 'enforced',
+    },
+  }
+}
+
+function controllers(layout: CgroupLayout | undefined): string[] {
+  const all = [...(layout?.v1 ?? []), ...(layout?.v2 ? [layout.v2] : [])].flatMap((one) => one.controllers)
+  return [...new Set(all)].filter((name) => !name.startsWith('name=')).sort()
+}

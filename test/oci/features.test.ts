@@ -1,0 +1,20 @@
+import test from 'ava'
+import { features } from '../../src/oci/features.ts'
+
+test('the document names what this host has, and admits what is not enforced', (t) => {
+  const document = features({
+    version: '1.2.3',
+    lastCapability: 1,
+    layout: { mode: 'v2', v1: [], v2: { controllers: ['pids', 'cpu'], mountPoint: '/c', own: '/' } },
+  })
+  t.like(document, {
+    linux: { capabilities: ['CAP_CHOWN', 'CAP_DAC_OVERRIDE'], seccomp: { enabled: true } },
+    annotations: {
+      'io.keelson.version': '1.2.3',
+      'io.keelson.cgroup.mode': 'v2',
+      'io.keelson.cgroup.controllers': 'cpu,pids',
+      'io.keelson.cgroup.devices': 'not enforced',
+    },
+  })
+  t.deepEqual(JSON.parse(JSON.stringify(document)), document)
+})
