@@ -152,6 +152,16 @@ export class ApiClient {
     return this.#put(type, object, 'status', options)
   }
 
+  /** PUT of the whole object to one of its subresources: `finalize`. */
+  async replaceSubresource<T extends KubernetesObject>(
+    type: ResourceType<T>,
+    object: T,
+    subresource: string,
+    options: CallOptions = {},
+  ): Promise<T> {
+    return this.#put(type, object, subresource, options)
+  }
+
   async patch<T extends KubernetesObject>(
     type: ResourceType<T>,
     ref: ObjectRef,

@@ -11,6 +11,8 @@ export interface ControllerContext {
   informers: SharedInformers
   clock: Clock
   log: Logger
+  /** Resolves when every informer has its first list. Before that a cache looks emptier than the world is. */
+  synced: Promise<void>
 }
 
 export interface ControllerSpec {
@@ -25,14 +27,17 @@ export class Controller {
 
   constructor(
     { name, concurrency = 4, reconcile }: ControllerSpec,
-    { clock, log }: Pick<ControllerContext, 'clock' | 'log'>,
+    { clock, log, synced }: Pick<ControllerContext, 'clock' | 'log' | 'synced'>,
   ) {
     this.#queue = new WorkQueue<ObjectKey>({
       clock,
       concurrency,
       backoffMinMs: 20,
       backoffMaxMs: 30_000,
-      worker: reconcile,
+      worker: async (key) => {
+        await synced
+        return reconcile(key)
+      },
       onError: (key, error, attempt) => log.warn(`${name} failed`, { key, error, attempt }),
     })
   }

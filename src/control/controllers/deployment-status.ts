@@ -29,13 +29,20 @@ export function deploymentStatus(view: RolloutView): DeploymentStatus {
     availableReplicas: available,
     readyReplicas: count('readyReplicas'),
     replicas,
-    unavailableReplicas: Math.max(0, sets.reduce((total, set) => total + (set.spec?.replicas ?? 0), 0) - available),
+    unavailableReplicas: Math.max(
+      0,
+      sets.reduce((total, set) => total + (set.spec?.replicas ?? 0), 0) - available,
+    ),
     updatedReplicas: current ? count('replicas', [current]) : 0,
   }
   const shown = Object.fromEntries(Object.entries(counts).filter(([, value]) => value > 0))
   return {
-    ...(deployment.status?.collisionCount === undefined ? {} : { collisionCount: deployment.status.collisionCount }),
-    ...(deployment.metadata.generation === undefined ? {} : { observedGeneration: deployment.metadata.generation }),
+    ...(deployment.status?.collisionCount === undefined
+      ? {}
+      : { collisionCount: deployment.status.collisionCount }),
+    ...(deployment.metadata.generation === undefined
+      ? {}
+      : { observedGeneration: deployment.metadata.generation }),
     ...shown,
     conditions: conditions(view, counts),
   }
@@ -50,18 +57,21 @@ function conditions(view: RolloutView, counts: Counts): DeploymentCondition[] {
     type: 'Available',
     status: enough ? 'True' : 'False',
     reason: enough ? 'MinimumReplicasAvailable' : 'MinimumReplicasUnavailable',
-    message: enough ? 'Deployment has minimum availability.' : 'Deployment does not have minimum availability.',
+    message: enough
+      ? 'Deployment has minimum availability.'
+      : 'Deployment does not have minimum availability.',
   }
   const before = deployment.status?.conditions
   return stamp(stamp(before, available, nowMs), progressing(view, counts), nowMs)
 }
 
 function progressing(view: RolloutView, counts: Counts): DeploymentCondition {
-  const { deployment, current, nowMs } = view
+  const { deployment, current } = view
   const name = current?.metadata.name ?? ''
   if (isComplete(deployment, counts))
     return condition('True', 'NewReplicaSetAvailable', `ReplicaSet "${name}" has successfully progressed.`)
-  if (moved(deployment, counts)) return condition('True', 'ReplicaSetUpdated', `ReplicaSet "${name}" is progressing.`)
+  if (moved(deployment, counts))
+    return condition('True', 'ReplicaSetUpdated', `ReplicaSet "${name}" is progressing.`)
   if (progressLeftMs(view) <= 0)
     return condition('False', 'ProgressDeadlineExceeded', `ReplicaSet "${name}" has timed out progressing.`)
   const before = findCondition(deployment.status?.conditions, 'Progressing')
@@ -74,13 +84,16 @@ function progressing(view: RolloutView, counts: Counts): DeploymentCondition {
 export function progressLeftMs({ deployment, nowMs }: Pick<RolloutView, 'deployment' | 'nowMs'>): number {
   const seconds = deployment.spec?.progressDeadlineSeconds
   const since = findCondition(deployment.status?.conditions, 'Progressing')
-  if (seconds === undefined || deployment.spec?.paused || !since || since.reason === 'NewReplicaSetAvailable') return Infinity
+  if (seconds === undefined || deployment.spec?.paused || !since || since.reason === 'NewReplicaSetAvailable')
+    return Infinity
   return Date.parse(since.lastUpdateTime ?? since.lastTransitionTime ?? '') + seconds * 1000 - nowMs
 }
 
 export function isComplete(deployment: Deployment, counts: Counts): boolean {
   const desired = deployment.spec?.replicas ?? 1
-  return counts.updatedReplicas === desired && counts.replicas === desired && counts.availableReplicas === desired
+  return (
+    counts.updatedReplicas === desired && counts.replicas === desired && counts.availableReplicas === desired
+  )
 }
 
 /** More new pods, fewer old ones, or more available than the status knew of. */
@@ -98,10 +111,15 @@ function condition(status: string, reason: string, message: string): DeploymentC
 }
 
 /** As withCondition, and lastUpdateTime moves whenever anything of the condition does or the rollout progressed. */
-function stamp(before: DeploymentCondition[] | undefined, next: DeploymentCondition, nowMs: number): DeploymentCondition[] {
+function stamp(
+  before: DeploymentCondition[] | undefined,
+  next: DeploymentCondition,
+  nowMs: number,
+): DeploymentCondition[] {
   const known = findCondition(before, next.type)
   const list = withCondition([...(before ?? [])], next, nowMs)
-  const same = known && known.status === next.status && known.reason === next.reason && known.message === next.message
+  const same =
+    known && known.status === next.status && known.reason === next.reason && known.message === next.message
   const lastUpdateTime = same ? known.lastUpdateTime : `${new Date(nowMs).toISOString().slice(0, 19)}Z`
   return list.map((one) => (one.type === next.type ? { ...one, lastUpdateTime } : one))
 }

@@ -39,7 +39,9 @@ export function deploymentController(context: ControllerContext): Controller {
   async function reconcile(key: string): Promise<Outcome | undefined> {
     const deployment = deployments.get(key)
     if (!deployment || isBeingDeleted(deployment)) return undefined
-    const owned = sets.by('owner', deployment.metadata.uid ?? '').filter((set) => isControlledBy(set, deployment))
+    const owned = sets
+      .by('owner', deployment.metadata.uid ?? '')
+      .filter((set) => isControlledBy(set, deployment))
     const current = currentSet(deployment, owned)
     if (!current && !deployment.spec?.paused) {
       await createSet(deployment, owned)
@@ -70,10 +72,19 @@ export function deploymentController(context: ControllerContext): Controller {
     await client.replaceStatus(resources.deployments, { ...deployment, status })
   }
 
-  async function roll(deployment: Deployment, current: ReplicaSet, owned: readonly ReplicaSet[]): Promise<void> {
+  async function roll(
+    deployment: Deployment,
+    current: ReplicaSet,
+    owned: readonly ReplicaSet[],
+  ): Promise<void> {
     await keepRevision(deployment, current, owned)
     const changes = deployment.spec?.paused
-      ? new Map([[nameOf(current), deployment.spec.replicas ?? 1]].filter(() => owned.length === 1) as [string, number][])
+      ? new Map(
+          [[nameOf(current), deployment.spec.replicas ?? 1]].filter(() => owned.length === 1) as [
+            string,
+            number,
+          ][],
+        )
       : plan(deployment, current, owned)
     for (const set of owned) {
       const replicas = changes.get(nameOf(set))
@@ -83,11 +94,18 @@ export function deploymentController(context: ControllerContext): Controller {
   }
 
   /** A set that is current again (a rollback) gets the highest revision. */
-  async function keepRevision(deployment: Deployment, current: ReplicaSet, owned: readonly ReplicaSet[]): Promise<void> {
+  async function keepRevision(
+    deployment: Deployment,
+    current: ReplicaSet,
+    owned: readonly ReplicaSet[],
+  ): Promise<void> {
     const others = highestRevision(owned.filter((set) => set !== current))
     if (revisionOf(current) <= others) {
       const annotations = { [revisionAnnotation]: String(others + 1) }
-      await client.patch(resources.replicasets, refOf(current), { type: 'merge', patch: { metadata: { annotations } } })
+      await client.patch(resources.replicasets, refOf(current), {
+        type: 'merge',
+        patch: { metadata: { annotations } },
+      })
       await annotate(deployment, String(others + 1))
     } else await annotate(deployment, String(revisionOf(current)))
   }
@@ -99,9 +117,19 @@ export function deploymentController(context: ControllerContext): Controller {
   }
 
   /** Old, empty sets beyond revisionHistoryLimit go, oldest first. */
-  async function prune(deployment: Deployment, current: ReplicaSet | undefined, owned: readonly ReplicaSet[]): Promise<void> {
+  async function prune(
+    deployment: Deployment,
+    current: ReplicaSet | undefined,
+    owned: readonly ReplicaSet[],
+  ): Promise<void> {
     const empty = owned
-      .filter((set) => set !== current && !isBeingDeleted(set) && set.spec?.replicas === 0 && (set.status?.replicas ?? 0) === 0)
+      .filter(
+        (set) =>
+          set !== current &&
+          !isBeingDeleted(set) &&
+          set.spec?.replicas === 0 &&
+          (set.status?.replicas ?? 0) === 0,
+      )
       .sort((a, b) => revisionOf(a) - revisionOf(b))
     const surplus = Math.max(0, empty.length - (deployment.spec?.revisionHistoryLimit ?? 10))
     for (const set of empty.slice(0, surplus)) await client.delete(resources.replicasets, refOf(set))
@@ -116,7 +144,12 @@ export function deploymentController(context: ControllerContext): Controller {
     const nowMs = clock.nowMs()
     const status = deploymentStatus({ deployment, current, sets: owned, maxUnavailable, nowMs })
     if (canonical(status) !== canonical(deployment.status))
-      await client.patch(resources.deployments, refOf(deployment), { type: 'merge', patch: { status: cleared(deployment.status, status) } }, { subresource: 'status' })
+      await client.patch(
+        resources.deployments,
+        refOf(deployment),
+        { type: 'merge', patch: { status: cleared(deployment.status, status) } },
+        { subresource: 'status' },
+      )
     const leftMs = progressLeftMs({ deployment: { ...deployment, status }, nowMs })
     return Number.isFinite(leftMs) && leftMs > 0 ? { afterMs: leftMs + 1000 } : undefined
   }
@@ -128,17 +161,28 @@ function cleared(before: object | undefined, after: object): object {
   return { ...Object.fromEntries(gone.map((name) => [name, null])), ...after }
 }
 
-function plan(deployment: Deployment, current: ReplicaSet, owned: readonly ReplicaSet[]): Map<string, number> {
+function plan(
+  deployment: Deployment,
+  current: ReplicaSet,
+  owned: readonly ReplicaSet[],
+): Map<string, number> {
   const desired = deployment.spec?.replicas ?? 1
   const old = owned.filter((set) => set !== current).sort((a, b) => revisionOf(a) - revisionOf(b))
   if (deployment.spec?.strategy?.type === 'Recreate') return recreate(desired, current, old)
-  return nextReplicas({ desired, ...strategyOf(deployment), current: countsOf(current), old: old.map(countsOf) })
+  return nextReplicas({
+    desired,
+    ...strategyOf(deployment),
+    current: countsOf(current),
+    old: old.map(countsOf),
+  })
 }
 
 /** Recreate: the old are gone to the last pod before the first new one comes. */
 function recreate(desired: number, current: ReplicaSet, old: readonly ReplicaSet[]): Map<string, number> {
   if (old.some((set) => (set.spec?.replicas ?? 0) > 0)) return new Map(old.map((set) => [nameOf(set), 0]))
-  return old.some((set) => (set.status?.replicas ?? 0) > 0) ? new Map() : new Map([[nameOf(current), desired]])
+  return old.some((set) => (set.status?.replicas ?? 0) > 0)
+    ? new Map()
+    : new Map([[nameOf(current), desired]])
 }
 
 function strategyOf(deployment: Deployment): { maxSurge: number; maxUnavailable: number } {
@@ -150,7 +194,8 @@ function countsOf(set: ReplicaSet): ReplicaCounts {
 }
 
 function initialReplicas(deployment: Deployment, owned: readonly ReplicaSet[]): number {
-  if (deployment.spec?.strategy?.type === 'Recreate' && owned.some((set) => (set.status?.replicas ?? 0) > 0)) return 0
+  if (deployment.spec?.strategy?.type === 'Recreate' && owned.some((set) => (set.status?.replicas ?? 0) > 0))
+    return 0
   const current = { name: '', wanted: 0, available: 0 }
   const next = nextReplicas({
     desired: deployment.spec?.replicas ?? 1,
@@ -171,7 +216,10 @@ function sameTemplate(deployment: Deployment, set: ReplicaSet): boolean {
   const { [hashLabel]: _hash, ...labels } = template?.metadata?.labels ?? {}
   const bare = { ...template, metadata: { ...template?.metadata, labels } }
   const wanted = deployment.spec?.template
-  return canonical(bare) === canonical({ ...wanted, metadata: { ...wanted?.metadata, labels: wanted?.metadata?.labels ?? {} } })
+  return (
+    canonical(bare) ===
+    canonical({ ...wanted, metadata: { ...wanted?.metadata, labels: wanted?.metadata?.labels ?? {} } })
+  )
 }
 
 export function newReplicaSet(deployment: Deployment, replicas: number, revision: number): ReplicaSet {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { type ApiClient, Informer, type KubernetesObject, type ResourceType } from '../../api/index.ts'
 import type { Clock, Logger } from '../../base/index.ts'
 
@@ -33,6 +34,7 @@ export class SharedInformers {
   /** Starts all that were asked for so far and waits until each has its first list. */
   async start(signal: AbortSignal): Promise<void> {
     const informers = [...this.#byType.values()]
+    setMaxListeners(0, signal) // every informer listens to it: many are no leak
     for (const informer of informers) informer.start(signal)
     await Promise.all(informers.map(({ synced }) => synced))
   }

@@ -83,16 +83,24 @@ export function replicaSetController(context: ControllerContext): Controller {
   }
 
   async function adopt(pod: Pod, set: ReplicaSet): Promise<void> {
-    const references = [...(pod.metadata.ownerReferences ?? []), controllerReference(resources.replicasets, set)]
+    const references = [
+      ...(pod.metadata.ownerReferences ?? []),
+      controllerReference(resources.replicasets, set),
+    ]
     await patchOwners(pod, references)
   }
 
   async function release(pod: Pod, set: ReplicaSet): Promise<void> {
-    await patchOwners(pod, (pod.metadata.ownerReferences ?? []).filter(({ uid }) => uid !== set.metadata.uid))
+    await patchOwners(
+      pod,
+      (pod.metadata.ownerReferences ?? []).filter(({ uid }) => uid !== set.metadata.uid),
+    )
   }
 
   async function patchOwners(pod: Pod, ownerReferences: unknown[]): Promise<void> {
-    const patch = { metadata: { uid: uidOf(pod), resourceVersion: pod.metadata.resourceVersion, ownerReferences } }
+    const patch = {
+      metadata: { uid: uidOf(pod), resourceVersion: pod.metadata.resourceVersion, ownerReferences },
+    }
     await client.patch(resources.pods, refOf(pod), { type: 'merge', patch })
   }
 
@@ -148,9 +156,16 @@ export function replicaSetController(context: ControllerContext): Controller {
 }
 
 /** The status a set should show for these pods; zero counts are left out, as the API does. */
-export function statusOf(set: ReplicaSet, owned: readonly Pod[], failure: unknown, nowMs: number): ReplicaSet['status'] {
+export function statusOf(
+  set: ReplicaSet,
+  owned: readonly Pod[],
+  failure: unknown,
+  nowMs: number,
+): ReplicaSet['status'] {
   const templateLabels = Object.entries(set.spec?.template?.metadata?.labels ?? {})
-  const labelled = owned.filter((pod) => templateLabels.every(([name, value]) => pod.metadata.labels?.[name] === value))
+  const labelled = owned.filter((pod) =>
+    templateLabels.every(([name, value]) => pod.metadata.labels?.[name] === value),
+  )
   const available = owned.filter((pod) => isAvailable(pod, set.spec?.minReadySeconds ?? 0, nowMs))
   const conditions = failureCondition(set, failure, nowMs)
   return {
@@ -168,8 +183,13 @@ function failureCondition(set: ReplicaSet, failure: unknown, nowMs: number) {
   if (!failure) return others
   const known = (set.status?.conditions ?? []).find(({ type }) => type === 'ReplicaFailure')
   const { message } = asKeelsonError(failure)
-  const since = hasCondition(set.status?.conditions, 'ReplicaFailure') ? known?.lastTransitionTime : timestamp(nowMs)
-  return [...others, { type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message, lastTransitionTime: since }]
+  const since = hasCondition(set.status?.conditions, 'ReplicaFailure')
+    ? known?.lastTransitionTime
+    : timestamp(nowMs)
+  return [
+    ...others,
+    { type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message, lastTransitionTime: since },
+  ]
 }
 
 /** 1, then 2, then 4 … at once; a batch with a failure is the last. */

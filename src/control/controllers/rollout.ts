@@ -60,7 +60,10 @@ export interface RollingStrategy {
 }
 
 /** Percentages become counts: surge rounds up, unavailable down; both zero would never move, so one may go. */
-export function resolveStrategy(strategy: RollingStrategy, desired: number): { maxSurge: number; maxUnavailable: number } {
+export function resolveStrategy(
+  strategy: RollingStrategy,
+  desired: number,
+): { maxSurge: number; maxUnavailable: number } {
   const maxSurge = resolve(strategy.maxSurge ?? '25%', desired, Math.ceil)
   const maxUnavailable = resolve(strategy.maxUnavailable ?? '25%', desired, Math.floor)
   return { maxSurge, maxUnavailable: maxSurge === 0 && maxUnavailable === 0 ? 1 : maxUnavailable }

@@ -1,0 +1,60 @@
+import test from 'ava'
+import { resources } from '../../../src/api/index.ts'
+import { silentLogger, systemClock } from '../../../src/base/index.ts'
+import { startControllers } from '../../../src/control/controllers/index.ts'
+import { eventually } from '../../support/eventually.ts'
+import { FakeApi } from '../../support/fake-api.ts'
+
+test('a namespace that goes is emptied, pods first, and only then let go', async (t) => {
+  const api = new FakeApi()
+  const abort = new AbortController()
+  const { client } = api
+  const running = await startControllers({
+    client,
+    clock: systemClock,
+    log: silentLogger,
+    signal: abort.signal,
+  })
+  t.teardown(async () => {
+    abort.abort()
+    await running[Symbol.asyncDispose]()
+  })
+  const namespace = 'team'
+  await client.create(resources.namespaces, {
+    metadata: { name: namespace },
+    spec: { finalizers: ['kubernetes'] },
+  })
+  await client.create(resources.configmaps, { metadata: { name: 'settings', namespace } })
+  await client.create(resources.configmaps, { metadata: { name: 'other', namespace: 'default' } })
+  await client.create(resources.pods, {
+    metadata: { name: 'web', namespace, finalizers: ['test/hold'] },
+    spec: { containers: [] },
+  })
+  // The server keeps a namespace with finalizers in its spec; the API in memory knows only those of the metadata.
+  await client.patch(
+    resources.namespaces,
+    { name: namespace },
+    { type: 'merge', patch: { metadata: { finalizers: ['test/spec'] } } },
+  )
+  await client.delete(resources.namespaces, { name: namespace })
+  await eventually('the pod is told to go', async () => {
+    const pod = await client.find(resources.pods, { namespace, name: 'web' })
+    return pod?.metadata.deletionTimestamp !== undefined
+  })
+  t.truthy(await client.find(resources.configmaps, { namespace, name: 'settings' }), 'outlives the pod')
+  await client.patch(
+    resources.pods,
+    { namespace, name: 'web' },
+    { type: 'merge', patch: { metadata: { finalizers: [] } } },
+  )
+  await client
+    .delete(resources.pods, { namespace, name: 'web' }, { gracePeriodSeconds: 0 })
+    .catch(() => undefined)
+  await eventually('finalized', async () =>
+    api.requests.some(
+      ({ method, path }) => method === 'PUT' && path === `/api/v1/namespaces/${namespace}/finalize`,
+    ),
+  )
+  t.is((await client.list(resources.configmaps, { namespace })).items.length, 0)
+  t.is((await client.list(resources.configmaps, { namespace: 'default' })).items.length, 1)
+})
