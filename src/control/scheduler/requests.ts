@@ -40,6 +40,6 @@ function requestsOf({ resources }: Container): Amounts {
 }
 
 function amountOf(name: string, quantity: string): number {
-  const { milli } = parseQuantity(quantity)
-  return name === 'cpu' ? Number(milli) : Number(milli) / 1000
+  const { nanos } = parseQuantity(quantity)
+  return Number(nanos) / (name === 'cpu' ? 1e6 : 1e9)
 }

@@ -185,13 +185,9 @@ export class Scheduler implements AsyncDisposable {
     }
     const conditions = withCondition(pod.status?.conditions, condition, this.#options.clock.nowMs())
     const ref = { namespace: pod.metadata.namespace, name: nameOf(pod) }
-    const patch = { metadata: { uid: pod.metadata.uid }, status: { conditions } }
-    await this.#options.client.patch(
-      resources.pods,
-      ref,
-      { type: 'strategic', patch },
-      { subresource: 'status' },
-    )
+    const { uid, resourceVersion } = pod.metadata
+    const patch = { metadata: { uid, resourceVersion }, status: { conditions } }
+    await this.#options.client.patch(resources.pods, ref, { type: 'merge', patch }, { subresource: 'status' })
     this.#options.record(pod, { type: 'Warning', reason: 'FailedScheduling', message })
   }
 }
