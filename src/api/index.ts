@@ -2,6 +2,7 @@
 
 export type { WatchEvent } from './client.ts' // not the untyped one of meta/v1
 export * from './client.ts'
+export * from './event-recorder.ts'
 export * from './http-transport.ts'
 export type { Indexes } from './indexed-objects.ts'
 export * from './informer.ts'
