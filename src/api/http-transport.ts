@@ -72,16 +72,20 @@ class Http2Transport implements HttpTransport {
   async #send(request: TransportRequest): Promise<TransportResponse> {
     request.signal?.throwIfAborted()
     const session = this.#open()
-    const stream = session.request({
-      ...request.headers,
-      ...(this.#options.token ? { authorization: `Bearer ${this.#options.token}` } : {}),
-      ...(request.body ? { 'content-length': String(request.body.byteLength) } : {}),
-      ':method': request.method,
-      ':path': request.path + formatQuery(request.query),
-    })
+    const stream = session.request(
+      {
+        ...request.headers,
+        ...(this.#options.token ? { authorization: `Bearer ${this.#options.token}` } : {}),
+        ...(request.body ? { 'content-length': String(request.body.byteLength) } : {}),
+        ':method': request.method,
+        ':path': request.path + formatQuery(request.query),
+      },
+      // Without this Node takes a DELETE for one without a body and ends the stream at its head.
+      { endStream: request.body === undefined },
+    )
     const stopAborting = endWith(stream, request.signal)
     stream.once('close', stopAborting)
-    stream.end(request.body)
+    if (request.body !== undefined) stream.end(request.body)
     const headers = await responseHeaders(stream, session)
     return {
       status: Number(headers[':status']),

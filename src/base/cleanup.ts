@@ -25,6 +25,14 @@ export class Cleanup implements AsyncDisposable {
     this.#releases = []
   }
 
+  /** Hands everything taken so far over to a new owner, to be released by that one alone. */
+  move(): Cleanup {
+    const owner = new Cleanup()
+    owner.#releases = this.#releases
+    this.keep()
+    return owner
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const failures: unknown[] = []
     for (let release = this.#releases.pop(); release; release = this.#releases.pop()) {

@@ -1,0 +1,28 @@
+import type { Namespace } from '../../../api/index.ts'
+import { decodeObject, parseBody } from '../registry/decode.ts'
+import { update } from '../registry/update.ts'
+import { writeOptionsOf } from '../registry/write-options.ts'
+import { bytesReply, type Endpoint } from './endpoint.ts'
+import { presenterOf } from './object.ts'
+
+/** Sets `spec.finalizers` of a namespace; the last one to go ends a namespace that is being deleted. */
+export const finalizeNamespace: Endpoint = async (call) => {
+  const { registry, request, kind, warn } = call
+  const { dryRun, fieldValidation } = writeOptionsOf(request.query, warn)
+  const body = parseBody(await request.body(), request.headers['content-type'], fieldValidation)
+  const asked = decodeObject(kind.type, body, fieldValidation, warn) as Namespace
+  const { served } = await update(registry, {
+    target: call,
+    part: 'finalize',
+    dryRun,
+    produce: (current) => {
+      const namespace = current.copy() as Namespace
+      const { resourceVersion, uid } = asked.metadata
+      namespace.metadata = { ...namespace.metadata, resourceVersion, uid: uid ?? namespace.metadata.uid }
+      namespace.spec = { ...namespace.spec, finalizers: asked.spec?.finalizers ?? [] }
+      return namespace
+    },
+  })
+  const presenter = presenterOf(call)
+  return bytesReply(200, presenter.contentType, presenter.one(served))
+}

@@ -1,0 +1,263 @@
+import { once } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import {
+  constants,
+  createSecureServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
+import { asKeelsonError, hasErrno, KeelsonError, type Logger } from '../../../base/index.ts'
+import type { TlsIdentity } from '../../pki/index.ts'
+import { isUnforeseen, StatusError, statusOf } from '../status.ts'
+import { authenticate } from './authenticate.ts'
+import { type ApiRequest, bodyLimitBytes, type Handler, jsonReply, type Reply, type User } from './message.ts'
+import { sinkOf } from './sink.ts'
+
+export interface ListenOptions {
+  address: string
+  /** 0 takes a free one. */
+  port: number
+  tls: TlsIdentity
+  /** PEM of the authority whose client certificates are believed. */
+  clientAuthority: string
+  handler: Handler
+  /** Takes over an HTTP/1.1 connection that asks for another protocol (exec, attach, port-forward). */
+  upgrade: (request: ApiRequest, message: IncomingMessage, socket: Duplex, head: Buffer) => Promise<void>
+  log: Logger
+}
+
+export interface Listener extends AsyncDisposable {
+  readonly port: number
+}
+
+/**
+ * One TLS port for HTTP/2 and HTTP/1.1. HTTP/2 requests are taken as streams, a fifth faster than through Node's
+ * compatibility objects. ALREADY_EXISTS when the port is taken.
+ */
+export async function listen(options: ListenOptions): Promise<Listener> {
+  const { tls, address, port, log } = options
+  const server = createSecureServer({
+    allowHTTP1: true,
+    key: tls.key,
+    cert: tls.certificate,
+    ca: options.clientAuthority,
+    requestCert: true,
+    rejectUnauthorized: false,
+    settings: { maxConcurrentStreams: 1000, initialWindowSize: 1024 * 1024 },
+  })
+  const closing = new AbortController()
+  const sockets = new Set<Duplex>()
+  server.on('secureConnection', (socket: TLSSocket) => {
+    sockets.add(socket)
+    socket
+      .on('error', (error) => log.debug('connection lost', { error }))
+      .once('close', () => sockets.delete(socket))
+  })
+  server.on('request', (message: IncomingMessage | Http2ServerRequest, response) =>
+    onHttp1(options, closing.signal, message as IncomingMessage, response as unknown as ServerResponse),
+  )
+  // A listener for 'request' makes Node wrap every HTTP/2 stream in compatibility objects: take that hook out.
+  server.removeAllListeners('stream')
+  server.on('stream', (stream, headers) => onStream(options, closing.signal, stream, headers))
+  server.on('session', (session: ServerHttp2Session) =>
+    session.on('error', (error) => log.debug('session lost', { error })),
+  )
+  server.on('upgrade', (message: IncomingMessage, socket: Duplex, head: Buffer) =>
+    onUpgrade(options, closing.signal, message, socket, head),
+  )
+  server.on('tlsClientError', (error) => log.debug('TLS handshake failed', { error }))
+  await bind(server.listen({ host: address, port }), address, port)
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      closing.abort()
+      const closed = once(server, 'close')
+      server.close()
+      for (const socket of sockets) socket.destroy()
+      await closed
+    },
+  }
+}
+
+async function bind(
+  server: { once: unknown } & NodeJS.EventEmitter,
+  address: string,
+  port: number,
+): Promise<void> {
+  try {
+    await once(server, 'listening')
+  } catch (error) {
+    if (!hasErrno(error, 'EADDRINUSE')) throw asKeelsonError(error, { op: 'listen' })
+    throw new KeelsonError('ALREADY_EXISTS', `another process listens on ${address}:${port} already`, {
+      op: 'listen',
+      hint: 'stop it, or choose another port for the API server',
+      cause: error,
+    })
+  }
+}
+
+interface Incoming {
+  method: string
+  url: string
+  headers: IncomingHttpHeaders
+  user: User
+  source: AsyncIterable<Buffer>
+  /** Calls back once when the client is gone. */
+  onGone: (callback: () => void) => void
+}
+
+/** The signal is made only for those who ask: most requests are answered before anybody could want it. */
+function requestOf(incoming: Incoming, closing: AbortSignal): ApiRequest {
+  const { method, url, headers, user, source } = incoming
+  const mark = url.indexOf('?')
+  let query: URLSearchParams | undefined
+  let gone: AbortController | undefined
+  return {
+    method,
+    path: mark < 0 ? url : url.slice(0, mark),
+    headers,
+    user,
+    body: () => readBody(source),
+    get query() {
+      query ??= new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1))
+      return query
+    },
+    get signal() {
+      if (!gone) {
+        const controller = new AbortController()
+        incoming.onGone(() => controller.abort())
+        gone = controller
+      }
+      return AbortSignal.any([gone.signal, closing])
+    },
+  }
+}
+
+async function readBody(source: AsyncIterable<Buffer>): Promise<Uint8Array> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of source) {
+    bytes += chunk.length
+    if (bytes > bodyLimitBytes) {
+      throw new StatusError('RequestEntityTooLarge', `Request entity too large: limit is ${bodyLimitBytes}`)
+    }
+    chunks.push(chunk)
+  }
+  return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)
+}
+
+async function answer(options: ListenOptions, make: () => Promise<Reply>): Promise<Reply> {
+  try {
+    return await make()
+  } catch (error) {
+    if (isUnforeseen(error))
+      options.log.error('request failed', { error, stack: error instanceof Error ? error.stack : '' })
+    const status = statusOf(error)
+    const retry = status.details?.retryAfterSeconds
+    return jsonReply(status.code, status, retry === undefined ? {} : { 'retry-after': String(retry) })
+  }
+}
+
+async function onStream(
+  options: ListenOptions,
+  closing: AbortSignal,
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+): Promise<void> {
+  stream.on('error', (error) => options.log.debug('stream lost', { error }))
+  const onGone = (callback: () => void) => stream.once('close', callback)
+  let request: ApiRequest | undefined
+  const reply = await answer(options, () => {
+    const user = authenticate(stream.session?.socket as TLSSocket, headers.authorization)
+    const { ':method': method = 'GET', ':path': url = '/' } = headers
+    request = requestOf({ method, url, headers, user, source: stream, onGone }, closing)
+    return options.handler(request)
+  })
+  if (stream.destroyed || stream.closed) return
+  const head = { [constants.HTTP2_HEADER_STATUS]: reply.status, ...reply.headers }
+  if (typeof reply.body !== 'function') {
+    stream.respond(head)
+    stream.end(reply.body)
+    // The client may still be sending a body that nobody wanted; let it stop instead of filling the window.
+    if (!stream.readableEnded) stream.resume()
+    return
+  }
+  stream.respond(head)
+  await runStream(options, reply, stream, request?.signal ?? closing)
+}
+
+async function onHttp1(
+  options: ListenOptions,
+  closing: AbortSignal,
+  message: IncomingMessage,
+  response: ServerResponse | Http2ServerResponse,
+): Promise<void> {
+  const http1 = response as ServerResponse
+  http1.on('error', (error) => options.log.debug('response lost', { error }))
+  const onGone = (callback: () => void) => http1.once('close', callback)
+  const { method = 'GET', url = '/', headers } = message
+  let request: ApiRequest | undefined
+  const reply = await answer(options, () => {
+    const user = authenticate(message.socket as TLSSocket, headers.authorization)
+    request = requestOf({ method, url, headers, user, source: message, onGone }, closing)
+    return options.handler(request)
+  })
+  if (http1.destroyed) return
+  if (typeof reply.body !== 'function') {
+    const length = typeof reply.body === 'string' ? Buffer.byteLength(reply.body) : reply.body.length
+    http1.writeHead(reply.status, { ...reply.headers, 'content-length': length })
+    http1.end(reply.body)
+    if (!message.readableEnded) message.resume()
+    return
+  }
+  http1.writeHead(reply.status, reply.headers)
+  http1.flushHeaders()
+  await runStream(options, reply, http1, request?.signal ?? closing)
+}
+
+async function runStream(
+  options: ListenOptions,
+  reply: Reply,
+  writable: ServerHttp2Stream | ServerResponse,
+  signal: AbortSignal,
+): Promise<void> {
+  if (typeof reply.body !== 'function') return
+  try {
+    await reply.body(sinkOf(writable), signal)
+    if (!writable.destroyed) writable.end()
+  } catch (error) {
+    if (!signal.aborted) options.log.warn('stream failed', { error })
+    writable.destroy()
+  }
+}
+
+/** An upgrade has no response object: what fails before the switch is written as a plain HTTP/1.1 answer. */
+async function onUpgrade(
+  options: ListenOptions,
+  closing: AbortSignal,
+  message: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): Promise<void> {
+  socket.on('error', (error) => options.log.debug('upgraded connection lost', { error }))
+  try {
+    const { method = 'GET', url = '/', headers } = message
+    const user = authenticate(message.socket as TLSSocket, headers.authorization)
+    const onGone = (callback: () => void) => socket.once('close', callback)
+    const request = requestOf({ method, url, headers, user, source: message, onGone }, closing)
+    await options.upgrade(request, message, socket, head)
+  } catch (error) {
+    const status = statusOf(error)
+    const body = JSON.stringify(status)
+    socket.end(
+      `HTTP/1.1 ${status.code} ${status.reason}\r\ncontent-type: application/json\r\n` +
+        `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    )
+  }
+}
