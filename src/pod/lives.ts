@@ -1,4 +1,4 @@
-import { type Clock, hasCode, type Logger } from '../base/index.ts'
+import { type Clock, hasCode, KeelsonError, type Logger } from '../base/index.ts'
 import type { Container, Exit, Runtime } from '../oci/index.ts'
 import type { ContainerExit, ContainerRecord } from './records.ts'
 import type { PodStore } from './store.ts'
@@ -119,9 +119,9 @@ export function recordedExit(exit: Exit): ContainerExit {
 
 function abortable<Result>(work: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
   if (!signal) return work
-  signal.throwIfAborted()
   return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason)
+    const stop = () => reject(new KeelsonError('CANCELLED', 'the caller gave up waiting'))
+    if (signal.aborted) stop()
     signal.addEventListener('abort', stop, { once: true })
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
   })

@@ -1,0 +1,270 @@
+import { KeelsonError } from '../../src/base/index.ts'
+import type { Image, ImageStore, Snapshot } from '../../src/image/index.ts'
+import type { NamespacePins, PinRequest } from '../../src/kernel/index.ts'
+import type { PodNetwork, PodNetworkRequest, PodNetworkResult } from '../../src/network/index.ts'
+import type { Container, ContainerState, CreateRequest, Exit, Runtime, Spec } from '../../src/oci/index.ts'
+
+/** What src/pod stands on, in memory: it outlives a pod service, as the kernel does. */
+export class FakePodHost {
+  readonly runtime = new FakeRuntime()
+  readonly pins = new FakePins()
+  readonly network = new FakeNetwork()
+  readonly images = new FakeImages()
+}
+
+export class FakeRuntime implements Runtime {
+  readonly containers = new Map<string, FakeContainer>()
+  readonly requests: CreateRequest[] = []
+  /** Makes the next create fail. */
+  failure: Error | undefined
+  /** Signals a container ignores. */
+  ignored: string[] = []
+
+  async create(request: CreateRequest): Promise<Container> {
+    this.requests.push(request)
+    const { failure } = this
+    this.failure = undefined
+    if (failure) throw failure
+    const made = new FakeContainer(this, request.id)
+    this.containers.set(request.id, made)
+    return made
+  }
+
+  async get(id: string): Promise<Container> {
+    const found = this.containers.get(id)
+    if (found) return found
+    throw new KeelsonError('NOT_FOUND', `no container ${id}`)
+  }
+
+  async find(id: string): Promise<Container | undefined> {
+    return this.containers.get(id)
+  }
+
+  async list(): Promise<Container[]> {
+    return [...this.containers.values()]
+  }
+
+  container(id: string): FakeContainer {
+    const found = this.containers.get(id)
+    if (!found) throw new Error(`no container ${id}`)
+    return found
+  }
+}
+
+export class FakeContainer implements Container {
+  readonly id: string
+  readonly signals: (string | number)[] = []
+  status: ContainerState['status'] = 'created'
+  exit: Exit | undefined
+  readonly #runtime: FakeRuntime
+  readonly #waiting: ((exit: Exit) => void)[] = []
+
+  constructor(runtime: FakeRuntime, id: string) {
+    this.id = id
+    this.#runtime = runtime
+  }
+
+  end(exitCode: number, more: Partial<Exit> = {}): void {
+    this.status = 'stopped'
+    this.exit = { exitCode, oomKilled: false, finishedAtNs: 99n, ...more }
+    for (const resolve of this.#waiting.splice(0)) resolve(this.exit)
+  }
+
+  async state(): Promise<ContainerState> {
+    const common = {
+      ociVersion: '1.2.0',
+      id: this.id,
+      status: this.status,
+      pid: 1,
+      bundle: '/',
+      annotations: {},
+    }
+    return { ...common, createdAtNs: 1n, startedAtNs: 2n, ...(this.exit ? { exit: this.exit } : {}) }
+  }
+
+  async start(): Promise<void> {
+    this.status = 'running'
+  }
+
+  async kill(signal: string | number): Promise<void> {
+    if (this.exit) throw new KeelsonError('FAILED_PRECONDITION', 'it does not run')
+    this.signals.push(signal)
+    if (!this.#runtime.ignored.includes(String(signal))) this.end(signal === 'SIGKILL' ? 137 : 0)
+  }
+
+  wait({ signal }: { signal?: AbortSignal } = {}): Promise<Exit> {
+    if (this.exit) return Promise.resolve(this.exit)
+    return new Promise((resolve, reject) => {
+      this.#waiting.push(resolve)
+      signal?.addEventListener('abort', () => reject(signal.reason))
+    })
+  }
+
+  async delete(): Promise<void> {
+    this.#runtime.containers.delete(this.id)
+  }
+
+  async spec(): Promise<Spec> {
+    return { ociVersion: '1.2.0' }
+  }
+
+  async pause(): Promise<void> {
+    this.status = 'paused'
+  }
+
+  async resume(): Promise<void> {
+    this.status = 'running'
+  }
+
+  exec(): never {
+    throw new Error('not in this fake')
+  }
+
+  async pids(): Promise<number[]> {
+    return []
+  }
+
+  async update(): Promise<void> {}
+  async reopenLog(): Promise<void> {}
+  async resize(): Promise<void> {}
+
+  attach(): never {
+    throw new Error('not in this fake')
+  }
+}
+
+export class FakePins implements NamespacePins {
+  readonly pinned = new Map<string, PinRequest>()
+
+  async create(request: PinRequest): Promise<void> {
+    this.pinned.set(request.id, request)
+  }
+
+  async open(id: string) {
+    if (!this.pinned.has(id)) throw new KeelsonError('NOT_FOUND', `${id} is not pinned`)
+    return { fd: 1000, [Symbol.dispose]() {} }
+  }
+
+  async remove(id: string): Promise<void> {
+    this.pinned.delete(id)
+  }
+
+  async list(): Promise<string[]> {
+    return [...this.pinned.keys()]
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+export class FakeNetwork implements PodNetwork {
+  readonly leases = new Map<string, PodNetworkResult>()
+  readonly requests: PodNetworkRequest[] = []
+  failure: Error | undefined
+  /** Resolves when the network may be set up. */
+  gate: Promise<void> = Promise.resolve()
+
+  async setUp(request: PodNetworkRequest): Promise<PodNetworkResult> {
+    this.requests.push(request)
+    await this.gate
+    if (this.failure) throw this.failure
+    const result = { addresses: [`10.42.0.${this.requests.length}`] }
+    this.leases.set(request.sandboxId, result)
+    return result
+  }
+
+  async tearDown(sandboxId: string): Promise<void> {
+    this.leases.delete(sandboxId)
+  }
+
+  find(sandboxId: string): PodNetworkResult | undefined {
+    return this.leases.get(sandboxId)
+  }
+
+  list(): string[] {
+    return [...this.leases.keys()]
+  }
+
+  status() {
+    return { ready: true, reason: '', message: '' }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+export const fakeImage: Image = {
+  id: `sha256:${'ab'.repeat(32)}`,
+  repoTags: ['docker.io/library/nginx:1.7.9'],
+  repoDigests: [`docker.io/library/nginx@sha256:${'cd'.repeat(32)}`],
+  sizeBytes: 1234,
+  config: {
+    architecture: 'amd64',
+    os: 'linux',
+    config: { Entrypoint: ['/entry'], Cmd: ['serve'], Env: ['A=1'], StopSignal: 'SIGQUIT', User: 'web' },
+  },
+  layers: [],
+  pinned: false,
+}
+
+export class FakeImages implements ImageStore {
+  readonly stored = new Map<string, Image>([[fakeImage.id, fakeImage]])
+  readonly prepared = new Map<string, Snapshot>()
+  readonly files: Record<string, string> = {
+    '/etc/passwd': 'root:x:0:0::/root:/bin/sh\nweb:x:33:34::/:/bin/false\n',
+    '/etc/group': 'root:x:0:\nlogs:x:90:web,other\n',
+  }
+
+  find(name: string): Image | undefined {
+    return [...this.stored.values()].find(
+      (image) => image.id === name || image.repoTags.some((tag) => tag.endsWith(`/${name}`)),
+    )
+  }
+
+  get(name: string): Image {
+    const found = this.find(name)
+    if (found) return found
+    throw new KeelsonError('NOT_FOUND', `no image ${name}`)
+  }
+
+  list(): Image[] {
+    return [...this.stored.values()]
+  }
+
+  async pull(): Promise<Image> {
+    this.stored.set(fakeImage.id, fakeImage)
+    return fakeImage
+  }
+
+  async remove(name: string): Promise<void> {
+    const found = this.find(name)
+    if (found) this.stored.delete(found.id)
+  }
+
+  async load(): Promise<Image[]> {
+    return []
+  }
+
+  async filesystem() {
+    return { mountpoint: '/var/lib/keelson', usedBytes: 10, inodesUsed: 2 }
+  }
+
+  readonly snapshots = {
+    prepare: async (key: string, imageId: string): Promise<Snapshot> => {
+      const made = { key, imageId, lower: ['/l'], upper: '/u', work: '/w' }
+      this.prepared.set(key, made)
+      return made
+    },
+    find: (key: string) => this.prepared.get(key),
+    remove: async (key: string) => {
+      this.prepared.delete(key)
+    },
+    list: () => [...this.prepared.values()],
+    usage: async () => ({ bytes: 1, inodes: 1 }),
+  }
+
+  async readFile(_imageId: string, path: string): Promise<Uint8Array | undefined> {
+    const text = this.files[path]
+    return text === undefined ? undefined : Buffer.from(text)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
