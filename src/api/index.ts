@@ -2,12 +2,14 @@
 
 export type { WatchEvent } from './client.ts' // not the untyped one of meta/v1
 export * from './client.ts'
+export * from './event-recorder.ts'
 export * from './http-transport.ts'
 export type { Indexes } from './indexed-objects.ts'
 export * from './informer.ts'
 export * from './kubeconfig.ts'
 export * from './meta.ts'
 export * from './names.ts'
+export * from './openapi/documents.ts'
 export { applyMergePatch } from './patch/merge-patch.ts'
 export { applyStrategicMergePatch } from './patch/strategic-merge-patch.ts'
 export * from './quantity.ts'

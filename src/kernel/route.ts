@@ -90,10 +90,16 @@ export function setRoute(route: RouteRequest): NetlinkRequest {
   return { label: `route ${route.destination}`, message: routeMessage(request.newRoute, upsert, route) }
 }
 
-/** ESRCH when there is no such route. */
-export function deleteRoute(route: Pick<RouteRequest, 'destination' | 'linkIndex'>): NetlinkRequest {
-  const flags = flag.request | flag.ack
-  return { label: `route ${route.destination}`, message: routeMessage(request.deleteRoute, flags, route) }
+/** Deletes the route to this destination, on whichever link when none is named. ESRCH when there is none. */
+export function deleteRoute({
+  destination,
+  linkIndex = 0,
+}: {
+  destination: string
+  linkIndex?: number
+}): NetlinkRequest {
+  const message = routeMessage(request.deleteRoute, flag.request | flag.ack, { destination, linkIndex })
+  return { label: `route ${destination}`, message }
 }
 
 /** A neighbour that is never asked for and never forgotten. */
@@ -151,7 +157,7 @@ function routeMessage(type: number, flags: number, route: RouteRequest): Buffer 
   const isNew = type === request.newRoute
   return encodeMessage(type, flags, routeHeader(destination, route, isNew), [
     { type: routeAttribute.destination, value: parseAddress(destination.address) },
-    { type: routeAttribute.link, value: u32(route.linkIndex) },
+    ...(route.linkIndex === 0 ? [] : [{ type: routeAttribute.link, value: u32(route.linkIndex) }]),
     ...optional(routeAttribute.gateway, route.gateway),
     ...optional(routeAttribute.source, route.source),
     ...(route.mtu === undefined ? [] : [mtuMetric(route.mtu)]),

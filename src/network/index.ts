@@ -1,2 +1,3 @@
 /** Pod network: built-in routed veth over netlink, and CNI. */
 export type * from './pod-network.ts'
+export { createPodNetwork, type PodNetworkOptions, restoreHost } from './routed-network.ts'

@@ -36,7 +36,7 @@ export interface CreateRequest {
   namespaceFds?: Partial<Record<NamespaceType, number>>
   /** Detached mount trees (open_tree) by destination, for mounts of the spec whose source is a descriptor. Borrowed. */
   mountFds?: Readonly<Record<string, number>>
-  life: MonitoredLife | DetachedLife
+  life: MonitoredLife | DetachedLife | ForegroundLife
   signal?: AbortSignal
 }
 
@@ -62,6 +62,18 @@ export interface DetachedLife {
   preserveFds?: number
 }
 
+/**
+ * keelson-init stays as the container's parent as long as this process lives, and ends with it: `wait` on the
+ * container that `create` returned gives the exit. With `process.terminal`, `attach` gives the pty's streams and
+ * `resize` its size; otherwise the descriptors are handed through.
+ */
+export interface ForegroundLife {
+  kind: 'foreground'
+  /** Descriptors to become 0, 1, 2; default the caller's own. */
+  stdio?: readonly [number, number, number]
+  preserveFds?: number
+}
+
 export interface Exit {
   /** 0–255; 128 + signal when killed by a signal. */
   exitCode: number
@@ -80,6 +92,8 @@ export interface ContainerState {
   /** 0 unless created, running or paused. */
   pid: number
   bundle: string
+  /** Absolute path of the root file system's directory; absent for an overlay. */
+  rootfs?: string
   annotations: Record<string, string>
   createdAtNs: bigint
   startedAtNs?: bigint
@@ -89,6 +103,8 @@ export interface ContainerState {
 export interface Container {
   readonly id: string
   state(): Promise<ContainerState>
+  /** The configuration as it was given to `create`; the bundle's file may have changed since. */
+  spec(): Promise<Spec>
   /** FAILED_PRECONDITION unless created. Fails with the exec error when the program cannot be started. */
   start(options?: { signal?: AbortSignal }): Promise<void>
   /** To the init process, or with `all` to every process of the container's cgroup. */
@@ -100,6 +116,9 @@ export interface Container {
   exec(request: ExecRequest): Promise<Execution>
   pids(): Promise<number[]>
   update(resources: LinuxResources): Promise<void>
+  /** Freezes every process of the cgroup: `running` → `paused`. FAILED_PRECONDITION otherwise. */
+  pause(): Promise<void>
+  resume(): Promise<void>
   /** After log rotation: opens the log path anew, answers after the switch. */
   reopenLog(): Promise<void>
   resize(size: TerminalSize): Promise<void>
@@ -117,6 +136,13 @@ export interface ExecRequest {
   stdio: 'pipe' | readonly [number, number, number]
   /** Give the process a stdin pipe; otherwise /dev/null. */
   stdin?: boolean
+  /** Descriptors 3 … 3+n-1 of the caller handed through. */
+  preserveFds?: number
+  /**
+   * Nothing of ours stays: keelson-init is gone when `exec` resolves, and the process belongs to the caller's
+   * subreaper. `wait` of the Execution is FAILED_PRECONDITION then. Needs a triple as stdio or a console socket.
+   */
+  detached?: { consoleSocket?: string }
   signal?: AbortSignal
 }
 

@@ -1,0 +1,84 @@
+import { mkdir, readFile, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { hasErrno, writeAtomic } from '../base/index.ts'
+import {
+  changeNetwork,
+  deleteAddress,
+  inNamespace,
+  readSysctl,
+  setAddress,
+  writeSysctl,
+} from '../kernel/index.ts'
+
+/**
+ * What we changed in the host's network, written down before it is changed, so that a later process can put it back.
+ * Only the first value of a setting is kept; a record of an earlier boot means nothing any more.
+ */
+export interface HostChangesOptions {
+  /** The record's file. */
+  path: string
+  /** The "host" in which to act; absent: that of the process. */
+  namespaceFd?: number | undefined
+}
+
+interface Record {
+  version: 1
+  bootId: string
+  sysctls: { path: string; before: string; after: string }[]
+  /** On the loopback link. */
+  addresses: string[]
+}
+
+const loopbackIndex = 1
+
+export async function setHostSysctl(options: HostChangesOptions, path: string, after: string): Promise<void> {
+  const before = await readSysctl(path, options.namespaceFd)
+  if (before === after) return
+  const record = await readRecord(options.path)
+  if (!record.sysctls.some((one) => one.path === path)) {
+    record.sysctls.push({ path, before, after })
+    await writeRecord(options.path, record)
+  }
+  await writeSysctl(path, after, options.namespaceFd)
+}
+
+export async function setLoopbackAddress(options: HostChangesOptions, address: string): Promise<void> {
+  const record = await readRecord(options.path)
+  if (!record.addresses.includes(address)) {
+    record.addresses.push(address)
+    await writeRecord(options.path, record)
+  }
+  await changeNetwork(inNamespace(options.namespaceFd, setAddress({ address, linkIndex: loopbackIndex })))
+}
+
+/** Puts everything back that nobody else has changed since, and forgets the record. */
+export async function restoreHostChanges(options: HostChangesOptions): Promise<void> {
+  const record = await readRecord(options.path)
+  for (const address of record.addresses) {
+    const request = deleteAddress({ address, linkIndex: loopbackIndex })
+    await changeNetwork(inNamespace(options.namespaceFd, request)).catch((error: unknown) => {
+      if (!hasErrno(error, 'EADDRNOTAVAIL')) throw error
+    })
+  }
+  for (const { path, before, after } of record.sysctls.reverse())
+    if ((await readSysctl(path, options.namespaceFd)) === after)
+      await writeSysctl(path, before, options.namespaceFd)
+  await rm(options.path, { force: true })
+}
+
+async function readRecord(path: string): Promise<Record> {
+  const bootId = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
+  const fresh: Record = { version: 1, bootId, sysctls: [], addresses: [] }
+  try {
+    const record = JSON.parse(await readFile(path, 'utf8')) as Record
+    return record.bootId === bootId ? record : fresh
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return fresh
+    throw error
+  }
+}
+
+async function writeRecord(path: string, record: Record): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  await writeAtomic(path, JSON.stringify(record))
+}

@@ -1,0 +1,257 @@
+import { join } from 'node:path'
+import { asKeelsonError, hasErrno, KeelsonError, type Logger } from '../base/index.ts'
+import {
+  changeNetwork,
+  deleteLinkGroup,
+  inNamespace,
+  listLinks,
+  listRoutes,
+  type Nft,
+  openNft,
+} from '../kernel/index.ts'
+import type { Ledger } from '../ledger/index.ts'
+import { AddressPool } from './address-pool.ts'
+import { restoreHostChanges, setHostSysctl, setLoopbackAddress } from './host-changes.ts'
+import { type Lease, Leases } from './leases.ts'
+import { type NetworkNames, networkNames } from './names.ts'
+import { connectPod, disconnectPod, removeLink } from './pod-link.ts'
+import type {
+  NetworkStatus,
+  PodNetwork,
+  PodNetworkRequest,
+  PodNetworkResult,
+  PortMapping,
+} from './pod-network.ts'
+import { onAnyAddress, podRuleset, removeTable } from './ruleset.ts'
+
+export interface PodNetworkOptions {
+  instance: string
+  /** This node's range: `10.42.0.0/24`. Its first address becomes the node's own, on `lo`. */
+  podCidr: string
+  /** All pods of the cluster: `10.42.0.0/16`. Default: `podCidr`. */
+  clusterCidr?: string
+  /** Keys `network/…` are ours. Borrowed. */
+  ledger: Ledger
+  /** For the record of what was changed on the host; `restoreHost` needs the same. */
+  dataDirectory: string
+  runDirectory: string
+  log: Logger
+  /** Default: that of the link behind the default route, else 1500. */
+  mtu?: number
+  /** Another network namespace to be the "host", with an `nft` that acts there. Default: that of the process. */
+  host?: { namespaceFd: number; nft: Nft }
+}
+
+/** Sets the node up and takes over what leases there are. FAILED_PRECONDITION when nft is not installed. */
+export async function createPodNetwork(options: PodNetworkOptions): Promise<PodNetwork> {
+  const pool = new AddressPool(options.podCidr)
+  const names = networkNames(options.instance)
+  const nft = options.host?.nft ?? (await openNft({ directory: options.runDirectory }))
+  const changes = hostChanges(options)
+  await setHostSysctl(changes, 'net/ipv4/ip_forward', '1')
+  await setLoopbackAddress(changes, `${pool.gateway}/32`)
+  const mtu = options.mtu ?? (await findMtu(options.host?.namespaceFd))
+  const network = new RoutedNetwork({ ...options, pool, names, nft, mtu })
+  await network.applyRules()
+  return network
+}
+
+/**
+ * Puts back what `createPodNetwork` changed on the host: table, pods' links that are left, address, sysctls. For
+ * `keelson down`, in whichever process, after the pods are gone. What is missing is no error.
+ */
+export async function restoreHost(
+  options: Pick<PodNetworkOptions, 'instance' | 'dataDirectory' | 'runDirectory' | 'host'>,
+): Promise<void> {
+  const names = networkNames(options.instance)
+  const nft = options.host?.nft ?? (await openNft({ directory: options.runDirectory }))
+  await nft.apply(removeTable('inet', names.table))
+  const links = inNamespace(options.host?.namespaceFd, deleteLinkGroup(names.linkGroup))
+  await changeNetwork(links).catch((error: unknown) => {
+    if (!hasErrno(error, 'ENODEV')) throw error
+  })
+  await restoreHostChanges(hostChanges(options))
+}
+
+function hostChanges({ dataDirectory, host }: Pick<PodNetworkOptions, 'dataDirectory' | 'host'>) {
+  return { path: join(dataDirectory, 'host-network.json'), namespaceFd: host?.namespaceFd }
+}
+
+async function findMtu(namespaceFd: number | undefined): Promise<number> {
+  const [routes, links] = await Promise.all([listRoutes(4, namespaceFd), listLinks(namespaceFd)])
+  const way = routes.find(({ destination }) => destination === '0.0.0.0/0')
+  return links.find(({ index }) => index === way?.linkIndex)?.mtu ?? 1500
+}
+
+type Parts = PodNetworkOptions & { pool: AddressPool; names: NetworkNames; nft: Nft; mtu: number }
+
+class RoutedNetwork implements PodNetwork {
+  readonly #parts: Parts
+  readonly #leases: Leases
+  /** Sandboxes whose link is complete in this life of the daemon. */
+  readonly #connected = new Set<string>()
+  /** The last piece of work of a sandbox: the next one waits for it. */
+  readonly #turns = new Map<string, Promise<unknown>>()
+  #rules: Promise<void> = Promise.resolve()
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+    this.#leases = new Leases(parts.ledger)
+    for (const { address } of this.#leases.all()) parts.pool.claim(address)
+    const last = this.#leases.lastAddress()
+    if (last) parts.pool.continueAfter(last)
+  }
+
+  setUp(request: PodNetworkRequest): Promise<PodNetworkResult> {
+    return this.#inTurn(request.sandboxId, () => this.#setUp(request))
+  }
+
+  tearDown(sandboxId: string): Promise<void> {
+    return this.#inTurn(sandboxId, () => this.#tearDown(sandboxId))
+  }
+
+  find(sandboxId: string): PodNetworkResult | undefined {
+    const lease = this.#leases.get(sandboxId)
+    return lease && { addresses: [lease.address] }
+  }
+
+  list(): string[] {
+    return this.#leases.all().map(({ sandboxId }) => sandboxId)
+  }
+
+  status(): NetworkStatus {
+    return { ready: true, reason: '', message: '' }
+  }
+
+  /** Pods keep running, so their network stays. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled([...this.#turns.values(), this.#rules])
+  }
+
+  /** One nft at a time; each writes the state at its start, so the last one has all. */
+  applyRules(): Promise<void> {
+    const { podCidr, clusterCidr = podCidr, names, nft } = this.#parts
+    const next = this.#rules
+      .catch(() => undefined)
+      .then(() => nft.apply(podRuleset({ names, podCidr, clusterCidr }, this.#leases.all())))
+    this.#rules = next
+    return next
+  }
+
+  async #setUp(request: PodNetworkRequest): Promise<PodNetworkResult> {
+    if (request.signal?.aborted) throw asKeelsonError(request.signal.reason, { op: 'set up network' })
+    const known = this.#leases.get(request.sandboxId)
+    const lease = known ?? this.#newLease(request)
+    if (!known || !this.#connected.has(request.sandboxId))
+      await this.#connect(lease, request, known === undefined)
+    return { addresses: [lease.address] }
+  }
+
+  async #connect(lease: Lease, request: PodNetworkRequest, isNew: boolean): Promise<void> {
+    try {
+      // Side by side: should we end in between, neither a lease without link nor a link without lease does harm.
+      await both(isNew ? this.#leases.put(lease) : Promise.resolve(), connectPod(this.#link(lease, request)))
+      if (isNew && lease.portMappings.length > 0) await this.applyRules()
+      this.#connected.add(lease.sandboxId)
+    } catch (error) {
+      if (isNew) await this.#undo(lease)
+      throw error
+    }
+  }
+
+  #link(
+    { address, link: hostLink, portMappings }: Lease,
+    { namespaceFd: podNamespaceFd }: PodNetworkRequest,
+  ) {
+    const { names, pool, mtu, host } = this.#parts
+    return {
+      hostLink,
+      linkGroup: names.linkGroup,
+      mtu,
+      address,
+      hostAddress: pool.gateway,
+      podNamespaceFd,
+      hostNamespaceFd: host?.namespaceFd,
+      localHostPorts: portMappings.length > 0,
+    }
+  }
+
+  async #undo(lease: Lease): Promise<void> {
+    const { log, host } = this.#parts
+    await removeLink(lease.link, host?.namespaceFd).catch((error: unknown) =>
+      log.warn('the link of a pod that could not be connected stays', { link: lease.link, error }),
+    )
+    await this.#release(lease)
+  }
+
+  async #tearDown(sandboxId: string): Promise<void> {
+    const lease = this.#leases.get(sandboxId)
+    this.#connected.delete(sandboxId)
+    if (!lease) return
+    await disconnectPod(lease.address, this.#parts.host?.namespaceFd)
+    await this.#release(lease)
+  }
+
+  /** The address is free for others only when nothing points to it any more. */
+  async #release(lease: Lease): Promise<void> {
+    await this.#leases.remove(lease.sandboxId)
+    if (lease.portMappings.length > 0) await this.applyRules()
+    this.#parts.pool.release(lease.address)
+  }
+
+  #newLease(request: PodNetworkRequest): Lease {
+    const { sandboxId, podNamespace, podName, podUid } = request
+    const portMappings = request.portMappings.filter(({ hostPort }) => hostPort > 0)
+    for (const mapping of portMappings) this.#checkFree(mapping, sandboxId)
+    const { pool, names } = this.#parts
+    return {
+      version: 1,
+      sandboxId,
+      address: pool.take(),
+      link: names.link(sandboxId),
+      portMappings,
+      podNamespace,
+      podName,
+      podUid,
+    }
+  }
+
+  #checkFree(mapping: PortMapping, id: string): void {
+    if (!onAnyAddress(mapping.hostIp) && !/^[\d.]+$/.test(mapping.hostIp ?? ''))
+      throw new KeelsonError('INVALID_ARGUMENT', `host address "${mapping.hostIp}" is not an IPv4 address`, {
+        id,
+      })
+    const owner = this.#leases
+      .all()
+      .find((lease) => lease.portMappings.some((other) => overlaps(mapping, other)))
+    if (!owner) return
+    const { protocol, hostPort } = mapping
+    throw new KeelsonError('ALREADY_EXISTS', `host port ${hostPort}/${protocol} is in use`, {
+      op: 'set up network',
+      id,
+      hint: `it belongs to pod ${owner.podNamespace}/${owner.podName}`,
+    })
+  }
+
+  async #inTurn<T>(sandboxId: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#turns.get(sandboxId)
+    const turn = before ? before.then(work, work) : work()
+    this.#turns.set(sandboxId, turn)
+    try {
+      return await turn
+    } finally {
+      if (this.#turns.get(sandboxId) === turn) this.#turns.delete(sandboxId)
+    }
+  }
+}
+
+function overlaps(one: PortMapping, other: PortMapping): boolean {
+  if (one.protocol !== other.protocol || one.hostPort !== other.hostPort) return false
+  return onAnyAddress(one.hostIp) || onAnyAddress(other.hostIp) || one.hostIp === other.hostIp
+}
+
+/** Waits for both also when one fails, so that the undo does not race the other. */
+async function both(one: Promise<void>, other: Promise<void>): Promise<void> {
+  const results = await Promise.allSettled([one, other])
+  for (const result of results) if (result.status === 'rejected') throw result.reason
+}

@@ -1,0 +1,60 @@
+import test from 'ava'
+import type { Lease } from '../../src/network/leases.ts'
+import { networkNames } from '../../src/network/names.ts'
+import { podRuleset, removeTable } from '../../src/network/ruleset.ts'
+
+const options = { names: networkNames('keelson'), podCidr: '10.42.3.0/24', clusterCidr: '10.42.0.0/16' }
+
+function lease(address: string, ...portMappings: Lease['portMappings']): Lease {
+  return {
+    version: 1,
+    sandboxId: address,
+    address,
+    link: 'x',
+    portMappings,
+    podNamespace: 'default',
+    podName: 'web',
+    podUid: 'u',
+  }
+}
+
+test('the table is replaced whole, in one transaction', (t) => {
+  const text = podRuleset(options, [])
+  t.true(
+    text.startsWith('table inet keelson-pods\ndelete table inet keelson-pods\ntable inet keelson-pods {\n'),
+  )
+  t.true(text.includes('ip saddr 10.42.3.0/24 ip daddr != { 10.42.0.0/16, 224.0.0.0/4 } masquerade'))
+  t.false(text.includes('elements'))
+})
+
+test('a pod without host ports adds nothing, and a host port is one element', (t) => {
+  const without = podRuleset(options, [])
+  t.is(podRuleset(options, [lease('10.42.3.4')]), without)
+  const text = podRuleset(options, [
+    lease('10.42.3.4', { protocol: 'tcp', hostPort: 8080, containerPort: 80 }),
+    lease('10.42.3.5', { protocol: 'udp', hostPort: 53, containerPort: 5353, hostIp: '192.0.2.9' }),
+    lease('10.42.3.6', { protocol: 'tcp', hostPort: 81, containerPort: 80, hostIp: '0.0.0.0' }),
+  ])
+  t.true(text.includes('tcp . 8080 : 10.42.3.4 . 80,\n      tcp . 81 : 10.42.3.6 . 80\n'))
+  t.true(text.includes('192.0.2.9 . udp . 53 : 10.42.3.5 . 5353\n'))
+  t.true(text.includes('10.42.3.4 . 10.42.3.4,'))
+  const rules = (ruleset: string) =>
+    ruleset.split('\n').filter((line) => !/^ {6}|elements|^ {4}}/.test(line)).length
+  t.is(rules(text), rules(without))
+})
+
+test('removing a table does not mind that there is none', (t) => {
+  t.is(removeTable('inet', 'keelson-pods'), 'table inet keelson-pods\ndelete table inet keelson-pods\n')
+})
+
+test('names: 15 bytes, the same each time, different per instance and sandbox', (t) => {
+  const names = networkNames('keelson')
+  t.is(names.link('a').length, 15)
+  t.is(names.link('a'), networkNames('keelson').link('a'))
+  t.not(names.link('a'), names.link('b'))
+  t.not(names.linkPrefix, networkNames('keelson-2').linkPrefix)
+  t.not(names.linkGroup, networkNames('keelson-2').linkGroup)
+  t.true(names.link('a').startsWith(names.linkPrefix))
+  for (const bad of ['', 'Keelson', '1st', 'a b', 'a"b', 'x'.repeat(33)])
+    t.throws(() => networkNames(bad), { code: 'INVALID_ARGUMENT' }, bad)
+})
