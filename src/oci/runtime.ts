@@ -37,6 +37,8 @@ export interface CreateRequest {
   /** Detached mount trees (open_tree) by destination, for mounts of the spec whose source is a descriptor. Borrowed. */
   mountFds?: Readonly<Record<string, number>>
   life: MonitoredLife | DetachedLife | ForegroundLife
+  /** Stay in the caller's session keyring instead of a new one. */
+  keepSessionKeyring?: boolean
   signal?: AbortSignal
 }
 
