@@ -1,4 +1,12 @@
-import { asKeelsonError, type Clock, KeelsonError, type Logger } from '../../base/index.ts'
+import { mkdir } from 'node:fs/promises'
+import {
+  asKeelsonError,
+  Cleanup,
+  type Clock,
+  holdDirectory,
+  KeelsonError,
+  type Logger,
+} from '../../base/index.ts'
 import { type Ledger, openLedger } from '../../ledger/index.ts'
 import { assertWellFormed, Batch } from './batch.ts'
 import { Leases } from './leases.ts'
@@ -20,7 +28,7 @@ import { assertRetained, type Versions } from './versions.ts'
 import { Watchers } from './watchers.ts'
 
 export interface OpenStoreOptions {
-  /** Directory of the store; made when absent. One process at a time may have it open. */
+  /** Directory of the store; made when absent. FAILED_PRECONDITION while another process has it open. */
   path: string
   clock: Clock
   log: Logger
@@ -30,13 +38,11 @@ export interface OpenStoreOptions {
 
 /** The embedded back end: everything in memory for reading, every write in the ledger before it is acknowledged. */
 export async function openStore(options: OpenStoreOptions): Promise<Store> {
-  const ledger = await openLedger({ path: options.path })
-  try {
-    return new LmdbStore(options, ledger)
-  } catch (error) {
-    await ledger[Symbol.asyncDispose]()
-    throw error
-  }
+  await using undo = new Cleanup()
+  await mkdir(options.path, { recursive: true, mode: 0o700 })
+  await undo.use(holdDirectory(options.path, 'store'))
+  const ledger = await undo.use(openLedger({ path: options.path }))
+  return new LmdbStore(options, ledger, undo.move())
 }
 
 /** Something that waits for its turn to write. It is judged when its batch is put together, not when it is asked. */
@@ -51,6 +57,7 @@ const batchSizeMax = 1_000
 
 class LmdbStore implements Store {
   readonly #ledger: Ledger
+  readonly #owned: AsyncDisposable
   readonly #log: Logger
   readonly #historyBytesMax: number
   readonly #versions: Versions
@@ -63,8 +70,9 @@ class LmdbStore implements Store {
   #compacting = false
   #closed: KeelsonError | undefined
 
-  constructor(options: OpenStoreOptions, ledger: Ledger) {
+  constructor(options: OpenStoreOptions, ledger: Ledger, owned: AsyncDisposable) {
     this.#ledger = ledger
+    this.#owned = owned
     this.#log = options.log
     this.#historyBytesMax = options.historyBytesMax ?? defaultHistoryBytesMax
     this.#leases = new Leases(options.clock, (id) => this.#expire(id))
@@ -164,7 +172,7 @@ class LmdbStore implements Store {
     await this.#pumping
     this.#leases.close()
     this.#watchers.endAll(this.#closed)
-    await this.#ledger[Symbol.asyncDispose]()
+    await this.#owned[Symbol.asyncDispose]()
   }
 
   #assertOpen(): void {

@@ -64,13 +64,14 @@ export class Versions {
   list({ prefix, after, limit }: ListQuery, revision: number): ListResult {
     const entries: Entry[] = []
     let remaining = 0
-    for (const [key, versions] of this.#keys.from(after !== undefined && after > prefix ? after : prefix)) {
-      if (!key.startsWith(prefix)) break
+    this.#keys.walk(after !== undefined && after > prefix ? after : prefix, (key, versions) => {
+      if (!key.startsWith(prefix)) return false
       const entry = key === after ? undefined : versionAt(versions, revision)?.entry
-      if (!entry) continue
+      if (entry === undefined) return true
       if (limit !== undefined && entries.length >= limit) remaining++
       else entries.push(entry)
-    }
+      return true
+    })
     return { entries, revision, remaining }
   }
 
@@ -146,7 +147,9 @@ export class Versions {
 
 /** Newest version at or below a revision. Almost always the last one, so the search begins there. */
 function versionAt(versions: readonly Version[], revision: number): Version | undefined {
-  for (let index = versions.length - 1; index >= 0; index--) {
+  const last = versions[versions.length - 1]
+  if (last && last.revision <= revision) return last
+  for (let index = versions.length - 2; index >= 0; index--) {
     const version = versions[index]
     if (version && version.revision <= revision) return version
   }

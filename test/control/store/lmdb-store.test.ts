@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { type Clock, silentLogger, systemClock } from '../../../src/base/index.ts'
+import { type Clock, hasCode, silentLogger, systemClock } from '../../../src/base/index.ts'
 import { openStore } from '../../../src/control/store/index.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 import { storeSuite } from './store-suite.ts'
@@ -54,6 +54,17 @@ test('kill -9 loses no acknowledged write', async (t) => {
   const twins = await store.list({ prefix: 'twin/' })
   t.is(twins.entries.length, entries.length, 'both writes of a transaction or none')
   t.is(store.revision, 1 + entries.length)
+})
+
+test('a second opener is refused while the first has it', async (t) => {
+  await using directory = await temporaryDirectory()
+  const options = { path: directory.path, clock: systemClock, log }
+  const first = await openStore(options)
+  const error = await t.throwsAsync(openStore(options))
+  t.true(hasCode(error, 'FAILED_PRECONDITION'))
+  await first[Symbol.asyncDispose]()
+  await using second = await openStore(options)
+  t.is(second.revision, 1)
 })
 
 test('a lease ends by itself', async (t) => {
