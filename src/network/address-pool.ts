@@ -58,6 +58,11 @@ export class AddressPool {
   }
 }
 
+/** The node's own address in its pod range: the first. Pods can answer to it; for the service proxy's `hostAddress`. */
+export function nodeAddress(podCidr: string): string {
+  return new AddressPool(podCidr).gateway
+}
+
 function toNumber(address: string): number {
   return parseAddress(address).readUInt32BE(0)
 }

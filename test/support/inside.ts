@@ -3,6 +3,8 @@ import { promisify } from 'node:util'
 import type { OwnedFd } from '../../src/kernel/index.ts'
 
 const run = promisify(execFile)
+/** Not the caller's: npx puts node_modules/.bin in front, where another `nft` lives. */
+const systemPath = '/usr/sbin:/usr/bin:/sbin:/bin'
 
 /** Runs a command inside namespaces that are held open, and gives its trimmed output. */
 export async function inside(
@@ -11,6 +13,6 @@ export async function inside(
   ...args: string[]
 ): Promise<string> {
   const flags = Object.entries(namespaces).map(([kind, { fd }]) => `--${kind}=/proc/${process.pid}/fd/${fd}`)
-  const { stdout } = await run('nsenter', [...flags, '--', command, ...args])
+  const { stdout } = await run('nsenter', [...flags, '--', command, ...args], { env: { PATH: systemPath } })
   return stdout.trim()
 }

@@ -40,7 +40,7 @@ const clientProgram = `
     const stop = setTimeout(() => end('ETIMEDOUT'), 2000)
     socket.on('message', (message) => end(message.toString()))
     socket.on('error', (error) => end(error.code))
-    socket.connect(Number(port), host, () => socket.send('?'))
+    socket.connect(Number(port), host, () => socket.send('?', (error) => { if (error) end(error.code) }))
   })
   ;(async () => {
     for (let i = 0; i < Number(count); i++) console.log(await (protocol === 'tcp' ? tcp() : udp()))

@@ -1,0 +1,141 @@
+import type { EndpointSlice, Informer, KubernetesObject, Service } from '../api/index.ts'
+import { asKeelsonError, type Clock, hasErrno, type Logger, WorkQueue } from '../base/index.ts'
+import { changeNetwork, deleteRoute, inNamespace, type Nft, openNft, setRoute } from '../kernel/index.ts'
+import { changesBetween, fullRuleset, removalRuleset } from './ruleset.ts'
+import { servicePorts } from './service-ports.ts'
+import { type ServiceTable, serviceTable } from './service-table.ts'
+
+export interface ServiceProxyOptions {
+  /** Started and stopped by whoever made them; others may share them. */
+  services: Source<Service>
+  slices: Source<EndpointSlice>
+  instance: string
+  /** `10.43.0.0/16` */
+  serviceCidr: string
+  /**
+   * An address of the host that pods can answer to (the pod network's 10.42.0.1): what the host's own connections to
+   * Services come from. Absent: the kernel chooses, which fails on a host without any other address.
+   */
+  hostAddress?: string
+  runDirectory: string
+  clock: Clock
+  log: Logger
+  /** Another network namespace to be the "host", with an `nft` that acts there. Default: that of the process. */
+  host?: { namespaceFd: number; nft: Nft }
+}
+
+type Source<T extends KubernetesObject> = Pick<Informer<T>, 'list' | 'onChange' | 'synced'>
+
+export interface ServiceProxy extends AsyncDisposable {
+  /** Resolves when the kernel holds all Services that were known when both informers had synced. */
+  readonly ready: Promise<void>
+}
+
+const loopbackIndex = 1
+/** Of the route only: that of `lo` would tempt sockets into packets that no pod's link can take. */
+const routeMtu = 1500
+type Work = 'table'
+
+/**
+ * Keeps one nftables table equal to the cluster's Services. What was there stays in force until both informers have
+ * synced, so that a restart interrupts nothing, and also when the proxy ends; `removeServiceTable` takes it away.
+ * FAILED_PRECONDITION when nft is not installed.
+ */
+export async function startServiceProxy(options: ServiceProxyOptions): Promise<ServiceProxy> {
+  const { serviceCidr, hostAddress, host, log, clock, runDirectory } = options
+  const nft = host?.nft ?? (await openNft({ directory: runDirectory }))
+  // On `lo`, where a packet that nobody translated would go no further. It only has to exist: without a route to the
+  // range a host without default route refuses to connect before any rule is asked.
+  const source = hostAddress === undefined ? {} : { source: hostAddress }
+  const route = setRoute({ destination: serviceCidr, linkIndex: loopbackIndex, mtu: routeMtu, ...source })
+  await changeNetwork(inNamespace(host?.namespaceFd, route))
+  const table = new TableWriter(options, nft)
+  const queue = new WorkQueue<Work>({
+    worker: () => table.write(),
+    clock,
+    concurrency: 1,
+    onError: (_, error, attempt) =>
+      log.error('the Services could not be written', { attempt, error: asKeelsonError(error) }),
+  })
+  return follow(options, queue, table)
+}
+
+/** Takes away what `startServiceProxy` put on the host. For `keelson down`; what is missing is no error. */
+export async function removeServiceTable(
+  options: Pick<ServiceProxyOptions, 'instance' | 'serviceCidr' | 'runDirectory' | 'host'>,
+): Promise<void> {
+  const nft = options.host?.nft ?? (await openNft({ directory: options.runDirectory }))
+  await nft.apply(removalRuleset(tableName(options.instance)))
+  const route = deleteRoute({ destination: options.serviceCidr, linkIndex: loopbackIndex })
+  await changeNetwork(inNamespace(options.host?.namespaceFd, route)).catch((error: unknown) => {
+    if (!hasErrno(error, 'ESRCH')) throw error
+  })
+}
+
+function follow(
+  { services, slices }: ServiceProxyOptions,
+  queue: WorkQueue<Work>,
+  table: TableWriter,
+): ServiceProxy {
+  let planned: NodeJS.Immediate | undefined
+  let ended = false
+  // All changes that one turn of the event loop brings become one transaction.
+  const plan = () => {
+    planned ??= setImmediate(() => {
+      planned = undefined
+      queue.add('table')
+    })
+  }
+  const stops: (() => void)[] = []
+  void Promise.all([services.synced, slices.synced]).then(
+    () => {
+      if (ended) return
+      stops.push(services.onChange(plan), slices.onChange(plan))
+      plan()
+    },
+    () => undefined, // stopped before they had anything
+  )
+  return {
+    ready: table.ready,
+    async [Symbol.asyncDispose]() {
+      ended = true
+      for (const stop of stops) stop()
+      clearImmediate(planned)
+      await queue.close()
+    },
+  }
+}
+
+class TableWriter {
+  readonly ready: Promise<void>
+  readonly #options: ServiceProxyOptions
+  readonly #nft: Nft
+  /** What the kernel holds; undefined when that is not known. */
+  #written: ServiceTable | undefined
+  #markReady = () => {}
+
+  constructor(options: ServiceProxyOptions, nft: Nft) {
+    this.#options = options
+    this.#nft = nft
+    this.ready = new Promise((resolve) => {
+      this.#markReady = resolve
+    })
+  }
+
+  async write(): Promise<void> {
+    const { services, slices, instance, serviceCidr } = this.#options
+    const table = tableName(instance)
+    const wanted = serviceTable(servicePorts(services.list(), slices.list()))
+    const before = this.#written
+    const text = before ? changesBetween(before, wanted, table) : fullRuleset(wanted, { table, serviceCidr })
+    // Should nft refuse, the next attempt writes everything anew: somebody else may have changed our table.
+    this.#written = undefined
+    if (text !== '') await this.#nft.apply(text)
+    this.#written = wanted
+    this.#markReady()
+  }
+}
+
+function tableName(instance: string): string {
+  return `${instance}-services`
+}
