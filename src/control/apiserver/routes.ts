@@ -2,18 +2,20 @@ import findMyWay, { type HTTPMethod } from 'find-my-way'
 import { pathOf, type ResourceType, resourceTypes, type Verb } from '../../api/index.ts'
 import { authorize, authorizePath } from './authorize.ts'
 import { createObject, deleteCollection, listObjects, watchObjects } from './endpoints/collection.ts'
-import type { Endpoint } from './endpoints/endpoint.ts'
+import type { Call, Endpoint } from './endpoints/endpoint.ts'
 import { deleteObject, getObject, replaceObject } from './endpoints/object.ts'
 import { patchObject } from './endpoints/patch.ts'
-import { subresourceEndpoints } from './endpoints/subresources.ts'
+import { kubeletEndpoints, subresourceEndpoints } from './endpoints/subresources.ts'
 import type { ApiRequest, Handler, Reply } from './http/message.ts'
+import type { KubeletConnection } from './kubelet/connection.ts'
+import { streamToKubelet, type Upgrade, upgradeRequired } from './kubelet/streams.ts'
 import type { Registry } from './registry/registry.ts'
 import { StatusError } from './status.ts'
 
 /** What lies behind a path and a method. */
-type Route =
-  | { handler: Handler }
-  | { type: ResourceType; verb: Verb; subresource?: string; endpoint: Endpoint }
+type Route = { handler: Handler } | ResourceRoute
+type ResourceRoute = { type: ResourceType; verb: Verb; subresource?: string; endpoint: Endpoint }
+type Params = Readonly<Record<string, string | undefined>>
 
 const verbByMethod: Record<string, Verb> = {
   GET: 'get',
@@ -30,9 +32,11 @@ export class Routes {
   readonly #registry: Registry
   readonly #paths = findMyWay({ maxParamLength: 300, caseSensitive: true, ignoreTrailingSlash: true })
   readonly #seen = new Set<string>()
+  readonly #kubelets: KubeletConnection
 
-  constructor(registry: Registry, documents: ReadonlyMap<string, Handler>) {
+  constructor(registry: Registry, documents: ReadonlyMap<string, Handler>, kubelets: KubeletConnection) {
     this.#registry = registry
+    this.#kubelets = kubelets
     for (const [path, handler] of documents) this.#add('GET', path, { handler })
     for (const type of resourceTypes) this.#addResource(type)
   }
@@ -47,44 +51,50 @@ export class Routes {
     return this.#call(route, params, request)
   }
 
-  #find(request: ApiRequest): { route: Route; params: Record<string, string | undefined> } {
+  /** Takes over a connection for exec, attach or port-forward. Throws StatusErrors before it has. */
+  async handleUpgrade(request: ApiRequest, upgrade: Upgrade): Promise<void> {
+    const { route, params } = this.#find(request)
+    if ('handler' in route || route.endpoint !== upgradeRequired) {
+      throw new StatusError('BadRequest', 'this path is no stream: ask for it without an upgrade')
+    }
+    const call = this.#authorized(route, params, request, () => undefined)
+    const { log } = this.#registry
+    await streamToKubelet(this.#kubelets, call, route.subresource ?? '', upgrade, log)
+  }
+
+  #find(request: ApiRequest): { route: Route; params: Params } {
     const found = this.#router.find(request.method as HTTPMethod, request.path)
-    if (found) return { route: found.store as Route, params: found.params }
+    const route = found?.store as Route | null | undefined
+    if (found && route) return { route, params: found.params }
     authorizePath(request.user, request.path, request.method.toLowerCase())
     if (this.#paths.find('GET', request.path)) {
-      throw new StatusError(
-        'MethodNotAllowed',
-        'the server does not allow this method on the requested resource',
-        {},
-      )
+      const message = 'the server does not allow this method on the requested resource'
+      throw new StatusError('MethodNotAllowed', message, {})
     }
     throw new StatusError('NotFound', 'the server could not find the requested resource', {})
   }
 
-  async #call(
-    route: Extract<Route, { type: ResourceType }>,
-    { namespace, name }: Record<string, string | undefined>,
-    request: ApiRequest,
-  ): Promise<Reply> {
-    const { type, subresource } = route
-    const verb = route.verb === 'list' && isWatch(request) ? 'watch' : route.verb
-    const { group, plural: resource } = type
-    authorize(request.user, { verb, group, resource, subresource, namespace, name })
+  async #call(route: ResourceRoute, params: Params, request: ApiRequest): Promise<Reply> {
     const warnings: string[] = []
-    const reply = await (verb === 'watch' ? watchObjects : route.endpoint)({
-      registry: this.#registry,
-      request,
-      kind: this.#registry.kind(type),
-      verb,
-      namespace,
-      name: name ?? '',
-      warn: (message) => warnings.push(message),
-    })
+    const call = this.#authorized(route, params, request, (message) => warnings.push(message))
+    const reply = await (call.verb === 'watch' ? watchObjects : route.endpoint)(call)
     if (warnings.length === 0) return reply
-    return {
-      ...reply,
-      headers: { ...reply.headers, warning: warnings.map((text) => `299 - ${JSON.stringify(text)}`) },
-    }
+    const warning = warnings.map((text) => `299 - ${JSON.stringify(text)}`)
+    return { ...reply, headers: { ...reply.headers, warning } }
+  }
+
+  #authorized(
+    route: ResourceRoute,
+    params: Params,
+    request: ApiRequest,
+    warn: (message: string) => void,
+  ): Call {
+    const { type, subresource } = route
+    const { namespace, name } = params
+    const verb = route.verb === 'list' && isWatch(request) ? 'watch' : route.verb
+    authorize(request.user, { verb, group: type.group, resource: type.plural, subresource, namespace, name })
+    const kind = this.#registry.kind(type)
+    return { registry: this.#registry, request, kind, verb, namespace, name: name ?? '', warn }
   }
 
   #addResource(type: ResourceType): void {
@@ -110,7 +120,11 @@ export class Routes {
   }
 
   #addSubresource(type: ResourceType, subresource: string, path: string): void {
-    for (const [method, endpoint] of subresourceEndpoints(type, subresource)) {
+    for (const [method, endpoint] of subresourceEndpoints(
+      type,
+      subresource,
+      kubeletEndpoints(this.#kubelets),
+    )) {
       const verb = verbByMethod[method] ?? 'get'
       this.#add(method, path, { type, verb, subresource, endpoint })
     }

@@ -3,13 +3,14 @@ import { Cleanup, type Clock, type Logger } from '../../base/index.ts'
 import type { Pki } from '../pki/index.ts'
 import type { Store } from '../store/index.ts'
 import { bootstrap } from './bootstrap.ts'
-import { discoveryRoutes } from './discovery/routes.ts'
+import { openApiRoutes } from './discovery/openapi.ts'
+import { apiVersion, discoveryRoutes } from './discovery/routes.ts'
 import { healthRoutes } from './health.ts'
 import { listen } from './http/listen.ts'
+import { KubeletConnection } from './kubelet/connection.ts'
 import { createLocalTransport } from './local-transport.ts'
 import { Registry } from './registry/registry.ts'
 import { Routes } from './routes.ts'
-import { StatusError } from './status.ts'
 import { strategiesFor } from './strategies/index.ts'
 
 export interface ApiServerOptions {
@@ -48,7 +49,15 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     ...live,
     { name: 'poststarthook/bootstrap', check: () => (ready ? undefined : 'not finished') },
   ])
-  const routes = new Routes(registry, new Map([...health, ...discoveryRoutes(`${address}:${options.port}`)]))
+  const documents = [
+    ...health,
+    ...discoveryRoutes(`${address}:${options.port}`),
+    ...openApiRoutes(apiVersion),
+  ]
+  const kubelets = await undo.use(
+    new KubeletConnection({ identity: pki.kubeletClient, authority: pki.authority }),
+  )
+  const routes = new Routes(registry, new Map(documents), kubelets)
   const listener = await undo.use(
     listen({
       address,
@@ -56,9 +65,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       tls: pki.server,
       clientAuthority: pki.authority,
       handler: routes.handle,
-      upgrade: async () => {
-        throw new StatusError('NotFound', 'the server could not find the requested resource', {})
-      },
+      upgrade: (request, message, socket, head) => routes.handleUpgrade(request, { message, socket, head }),
       log,
     }),
   )
@@ -69,22 +76,16 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       closing.signal,
     )
   const { port } = listener
-  await bootstrap({
-    transport: localTransport(),
-    serviceCidr,
-    advertiseAddress: options.advertiseAddress ?? address,
-    port,
-  })
+  const advertiseAddress = options.advertiseAddress ?? address
+  const transport = localTransport()
+  await undo.use(bootstrap({ store, clock, log, transport, serviceCidr, advertiseAddress, port }))
   ready = true
-  undo.keep()
+  const owned = undo.move()
   return {
     address,
     port,
     url: `https://${address.includes(':') ? `[${address}]` : address}:${port}`,
     localTransport,
-    async [Symbol.asyncDispose]() {
-      closing.abort()
-      await listener[Symbol.asyncDispose]()
-    },
+    [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
   }
 }

@@ -7,10 +7,23 @@ import { coreVersions, groupList, groupOf, resourceList } from './legacy.ts'
 
 /** Kubernetes' level that the API follows. */
 const level = { major: '1', minor: '36' }
+export const apiVersion = `v${level.major}.${level.minor}.0`
+
+/**
+ * kubectl asks here before it says that it does not know a kind; without an answer it reports this request instead of
+ * the kind. There are no custom resources yet, so the list is empty; discovery does not offer to create any.
+ */
+const customResourcePath = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
+const noCustomResources = {
+  kind: 'CustomResourceDefinitionList',
+  apiVersion: 'apiextensions.k8s.io/v1',
+  metadata: { resourceVersion: '1' },
+  items: [],
+}
 
 const versionInfo = {
   ...level,
-  gitVersion: `v${level.major}.${level.minor}.0+keelson`,
+  gitVersion: `${apiVersion}+keelson`,
   gitCommit: '',
   gitTreeState: 'clean',
   buildDate: '1970-01-01T00:00:00Z',
@@ -28,6 +41,10 @@ export function discoveryRoutes(address: string): Map<string, Handler> {
     ['/api', aggregatable(core, () => coreVersions(core, address))],
     ['/apis', aggregatable(others, () => groupList(others))],
   ])
+  routes.set(
+    customResourcePath,
+    document(() => noCustomResources),
+  )
   for (const { group, version } of resourceTypes) {
     const root = group === '' ? '/api' : `/apis/${group}`
     routes.set(

@@ -1,5 +1,8 @@
 import type { HTTPMethod } from 'find-my-way'
 import type { ResourceType } from '../../../api/index.ts'
+import type { KubeletConnection } from '../kubelet/connection.ts'
+import { podLog } from '../kubelet/logs.ts'
+import { upgradeRequired } from '../kubelet/streams.ts'
 import { bindPod } from './binding.ts'
 import type { Endpoint } from './endpoint.ts'
 import { evictPod } from './eviction.ts'
@@ -8,9 +11,9 @@ import { getObject, replaceObject } from './object.ts'
 import { patchObject, patchScale } from './patch.ts'
 import { getScale, replaceScale } from './scale.ts'
 
-type Methods = readonly (readonly [HTTPMethod, Endpoint])[]
+export type Methods = readonly (readonly [HTTPMethod, Endpoint])[]
 
-/** What each subresource does, by method. Those that are streams to a kubelet are added by the server. */
+/** What each subresource does, by method. */
 const bySubresource: Record<string, Methods> = {
   status: [
     ['GET', getObject],
@@ -27,6 +30,25 @@ const bySubresource: Record<string, Methods> = {
   'namespaces/finalize': [['PUT', finalizeNamespace]],
 }
 
-export function subresourceEndpoints(type: ResourceType, subresource: string): Methods {
-  return bySubresource[`${type.plural}/${subresource}`] ?? bySubresource[subresource] ?? []
+/** The subresources that lead to a kubelet. */
+export function kubeletEndpoints(kubelets: KubeletConnection): Readonly<Record<string, Methods>> {
+  const stream: Methods = [
+    ['GET', upgradeRequired],
+    ['POST', upgradeRequired],
+  ]
+  return {
+    'pods/log': [['GET', podLog(kubelets)]],
+    'pods/exec': stream,
+    'pods/attach': stream,
+    'pods/portforward': stream,
+  }
+}
+
+export function subresourceEndpoints(
+  type: ResourceType,
+  subresource: string,
+  more: Readonly<Record<string, Methods>>,
+): Methods {
+  const name = `${type.plural}/${subresource}`
+  return more[name] ?? bySubresource[name] ?? bySubresource[subresource] ?? []
 }
