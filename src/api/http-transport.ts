@@ -95,8 +95,10 @@ class Http2Transport implements HttpTransport {
   }
 
   async *#bodyOf(stream: ClientHttp2Stream, request: TransportRequest): AsyncIterable<Uint8Array> {
+    let complete = false
     try {
       yield* stream
+      complete = true
       request.signal?.throwIfAborted()
       // A connection that breaks off ends the stream like a complete answer; only the code tells.
       if (stream.rstCode !== constants.NGHTTP2_NO_ERROR || stream.aborted)
@@ -107,7 +109,8 @@ class Http2Transport implements HttpTransport {
     } catch (error) {
       throw this.#unavailable(error, request)
     } finally {
-      if (!stream.closed) stream.close(constants.NGHTTP2_CANCEL)
+      // Only for a body left unread: a server counts resets, and ends connections that send too many.
+      if (!complete && !stream.closed) stream.close(constants.NGHTTP2_CANCEL)
     }
   }
 

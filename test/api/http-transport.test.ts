@@ -24,6 +24,7 @@ async function serve(handler: Handler) {
   return {
     options: { server: `https://127.0.0.1:${port}`, ca: cert },
     drop,
+    onSession: (listener: () => void) => server.on('session', listener),
     async [Symbol.asyncDispose]() {
       drop()
       server.close()
@@ -124,4 +125,26 @@ test('a silent peer is given up', async (t) => {
   await using transport = createHttpTransport({ ...server.options, keepaliveMs: 0 })
   const error = await t.throwsAsync(transport.request({ method: 'GET', path: '/' }))
   t.true(hasCode(error, 'UNAVAILABLE'))
+})
+
+test('thousands of requests on one connection reset none of their streams', async (t) => {
+  let resets = 0
+  let sessions = 0
+  await using server = await serve((request, response) => {
+    request.stream.on('close', () => {
+      if (request.stream.rstCode !== 0) resets++
+    })
+    request.resume()
+    response.end('{}')
+  })
+  server.onSession(() => sessions++)
+  await using transport = createHttpTransport(server.options)
+  let left = 2_000
+  const body = Buffer.from('{}')
+  const worker = async () => {
+    while (left-- > 0) await readAll((await transport.request({ method: 'POST', path: '/', body })).body)
+  }
+  await Promise.all(Array.from({ length: 32 }, worker))
+  t.is(resets, 0)
+  t.is(sessions, 1)
 })
