@@ -81,8 +81,10 @@ export async function ask(
   return stdout.trim().split('\n')
 }
 
-function enter(net: OwnedFd): string[] {
-  return [`--net=/proc/${process.pid}/fd/${net.fd}`, '--']
+/** A descriptor of -1 stands for the namespace of the process. */
+function enter({ fd }: Pick<OwnedFd, 'fd'>): string[] {
+  if (fd < 0) return ['--']
+  return [`--net=/proc/${process.pid}/fd/${fd}`, '--']
 }
 
 function failed(): never {
