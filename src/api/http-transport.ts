@@ -180,16 +180,22 @@ function responseHeaders(
     const onSessionError = (error: unknown) => {
       sessionError = error // the stream itself often says only that it was cancelled
     }
-    session.once('error', onSessionError)
-    const settle = (act: () => void) => {
-      session.off('error', onSessionError)
-      act()
+    const onResponse = (headers: IncomingHttpHeaders) => {
+      stop()
+      stream.on('error', () => {}) // from here on whoever reads the body meets it there
+      resolve(headers)
     }
-    stream.once('response', (headers) => settle(() => resolve(headers)))
-    stream.on('error', (error) => settle(() => reject(sessionError ?? error)))
-    stream.once('close', () =>
-      settle(() => reject(sessionError ?? new Error(`stream closed with code ${stream.rstCode}`))),
-    )
+    const onError = (error: unknown) => {
+      stop()
+      reject(sessionError ?? error)
+    }
+    const onClose = () => onError(new Error(`stream closed with code ${stream.rstCode}`))
+    const stop = () => {
+      session.off('error', onSessionError)
+      stream.off('response', onResponse).off('close', onClose)
+    }
+    session.on('error', onSessionError)
+    stream.on('response', onResponse).on('error', onError).on('close', onClose)
   })
 }
 
