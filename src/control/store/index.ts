@@ -1,5 +1,5 @@
 /** The cluster's state with etcd's semantics behind one interface; the embedded back end stands on the ledger. */
-export { type OpenStoreOptions, openStore } from './lmdb-store.ts'
+export { type OpenStoreOptions, openStore } from './ledger-store.ts'
 export type {
   Comparison,
   Entry,

@@ -42,7 +42,16 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
   await mkdir(options.path, { recursive: true, mode: 0o700 })
   await undo.use(holdDirectory(options.path, 'store'))
   const ledger = await undo.use(openLedger({ path: options.path }))
-  return new LmdbStore(options, ledger, undo.move())
+  return storeOn(ledger, options, undo.move())
+}
+
+/** The store on a ledger that is open already; `owned` is disposed with it. */
+export function storeOn(
+  ledger: Ledger,
+  options: Omit<OpenStoreOptions, 'path'>,
+  owned: AsyncDisposable = ledger,
+): Store {
+  return new LedgerStore(ledger, options, owned)
 }
 
 /** Something that waits for its turn to write. It is judged when its batch is put together, not when it is asked. */
@@ -55,7 +64,7 @@ interface Pending {
 const defaultHistoryBytesMax = 32 * 2 ** 20
 const batchSizeMax = 1_000
 
-class LmdbStore implements Store {
+class LedgerStore implements Store {
   readonly #ledger: Ledger
   readonly #owned: AsyncDisposable
   readonly #log: Logger
@@ -69,8 +78,9 @@ class LmdbStore implements Store {
   #compactTarget: number
   #compacting = false
   #closed: KeelsonError | undefined
+  #disposed: Promise<void> | undefined
 
-  constructor(options: OpenStoreOptions, ledger: Ledger, owned: AsyncDisposable) {
+  constructor(ledger: Ledger, options: Omit<OpenStoreOptions, 'path'>, owned: AsyncDisposable) {
     this.#ledger = ledger
     this.#owned = owned
     this.#log = options.log
@@ -167,11 +177,15 @@ class LmdbStore implements Store {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#closed) return
-    this.#closed = new KeelsonError('UNAVAILABLE', 'the store is closed')
+    this.#closed ??= new KeelsonError('UNAVAILABLE', 'the store is closed')
+    this.#disposed ??= this.#dispose(this.#closed)
+    await this.#disposed
+  }
+
+  async #dispose(reason: KeelsonError): Promise<void> {
     await this.#pumping
     this.#leases.close()
-    this.#watchers.endAll(this.#closed)
+    this.#watchers.endAll(reason)
     await this.#owned[Symbol.asyncDispose]()
   }
 

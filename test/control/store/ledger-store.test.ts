@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { type Clock, hasCode, silentLogger, systemClock } from '../../../src/base/index.ts'
 import { openStore } from '../../../src/control/store/index.ts'
+import { storeOn } from '../../../src/control/store/ledger-store.ts'
+import { type Ledger, openLedger } from '../../../src/ledger/index.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 import { storeSuite } from './store-suite.ts'
 
@@ -96,4 +98,70 @@ test('history beyond its bound is compacted by itself', async (t) => {
     await store.transact({ writes: [{ put: 'a', value: Buffer.alloc(1_000, i) }] })
   t.true(store.compactedRevision > 50)
   t.is((await store.get('a')).entry?.value[0], 99)
+})
+
+test('a snapshot is a store of its own', async (t) => {
+  await using directory = await temporaryDirectory()
+  await using store = await openStore({ path: `${directory.path}/a`, clock: systemClock, log })
+  await store.transact({ writes: [{ put: 'a', value: Buffer.from('1') }] })
+  await store.snapshot(`${directory.path}/b`)
+  await store.transact({ writes: [{ put: 'a', value: Buffer.from('2') }] })
+  await using copy = await openStore({ path: `${directory.path}/b`, clock: systemClock, log })
+  t.is(copy.revision, 2)
+  t.is(String((await copy.get('a')).entry?.value), '1')
+})
+
+/** A ledger whose next commits fail: `before` the bytes are written, or `after`, when nobody can tell. */
+async function faultyLedger(path: string) {
+  const ledger = await openLedger({ path })
+  const faults: ('before' | 'after')[] = []
+  const faulty: Ledger = {
+    get: (key) => ledger.get(key),
+    range: (range) => ledger.range(range),
+    backup: (to) => ledger.backup(to),
+    [Symbol.asyncDispose]: () => ledger[Symbol.asyncDispose](),
+    async commit(operations) {
+      const fault = faults.shift()
+      if (fault !== 'before') await ledger.commit(operations)
+      if (fault) throw new Error('no space left')
+    },
+  }
+  return { faulty, faults }
+}
+
+test('a flush that fails refuses its writers and leaves no trace', async (t) => {
+  await using directory = await temporaryDirectory()
+  const { faulty, faults } = await faultyLedger(directory.path)
+  await using store = storeOn(faulty, { clock: systemClock, log })
+  const seen: number[] = []
+  await store.watch({
+    prefix: '',
+    onEvents: (events) => seen.push(...events.map(({ revision }) => revision)),
+    onEnd: () => undefined,
+  })
+  const put = (key: string) => store.transact({ writes: [{ put: key, value: Buffer.from(key) }] })
+  faults.push('before')
+  const results = await Promise.allSettled([put('a'), put('b')])
+  t.deepEqual(
+    results.map(({ status }) => status),
+    ['rejected', 'rejected'],
+  )
+  t.is(store.revision, 1)
+  t.is((await store.get('a')).entry, undefined)
+  t.like(await put('c'), { succeeded: true, revision: 2 })
+  t.deepEqual(seen, [2])
+})
+
+test('a flush that failed and yet reached the disk closes the store; a new start agrees with the disk', async (t) => {
+  await using directory = await temporaryDirectory()
+  const { faulty, faults } = await faultyLedger(directory.path)
+  const store = storeOn(faulty, { clock: systemClock, log })
+  const put = (key: string) => store.transact({ writes: [{ put: key, value: Buffer.from(key) }] })
+  faults.push('after')
+  await t.throwsAsync(put('a'))
+  t.true(hasCode(await t.throwsAsync(put('b')), 'UNAVAILABLE'))
+  await store[Symbol.asyncDispose]()
+  t.throws(() => faulty.get('x'), undefined, 'the ledger is closed with the store')
+  await using again = await openStore({ path: directory.path, clock: systemClock, log })
+  t.is(String((await again.get('a')).entry?.value), 'a')
 })
