@@ -115,10 +115,10 @@ export class Informer<T extends KubernetesObject> {
       } catch (error) {
         signal.throwIfAborted()
         if (hasCode(error, 'EXPIRED')) this.#resourceVersion = undefined
-        this.#options.log.debug('informer interrupted', {
-          resource: this.#plural,
-          error: asKeelsonError(error),
-        })
+        // A restart of the server is everyday; being refused is for somebody to look at.
+        const everyday = hasCode(error, 'EXPIRED') || hasCode(error, 'UNAVAILABLE')
+        const fields = { resource: this.#plural, error: asKeelsonError(error) }
+        this.#options.log[everyday ? 'debug' : 'warn']('informer interrupted', fields)
         await this.#options.clock.sleep(backoffMs, signal)
         backoffMs = Math.min(backoffMaxMs, backoffMs * 2)
       }

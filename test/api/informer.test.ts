@@ -1,4 +1,5 @@
 import test from 'ava'
+import fc from 'fast-check'
 import { Informer, type Pod, resources } from '../../src/api/index.ts'
 import { silentLogger, systemClock } from '../../src/base/index.ts'
 import { FakeApi } from '../support/fake-api.ts'
@@ -118,3 +119,45 @@ test('a listener added late first hears of what there is; a failing one harms no
   stop.abort()
   await informer.stopped()
 })
+
+test('whatever happens and however often it is interrupted, it ends with what the server has', async (t) => {
+  const anyStep = fc.record({
+    do: fc.constantFrom('create', 'label', 'delete', 'end', 'expire', 'pause'),
+    name: fc.constantFrom('a', 'b', 'c'),
+  })
+  await fc.assert(
+    fc.asyncProperty(fc.array(anyStep, { maxLength: 25 }), async (steps) => {
+      const api = new FakeApi()
+      const { informer, seen, stop } = begin(api)
+      for (const [index, { do: what, name }] of steps.entries()) await act(api, what, name, index)
+      const { items } = await api.client.list(resources.pods)
+      const versions = (list: Pod[]) =>
+        list.map(({ metadata }) => `${metadata.name} ${metadata.uid} ${metadata.resourceVersion}`).sort()
+      await eventually(() => String(versions(informer.list())) === String(versions(items)))
+      const standing = new Map<string, number>()
+      for (const one of seen) {
+        const [type = '', key = ''] = one.split(' ')
+        const before = standing.get(key) ?? 0
+        if (before !== (type === 'added' ? 0 : 1)) throw new Error(`${one} out of order in ${seen}`)
+        standing.set(key, type === 'removed' ? 0 : 1)
+      }
+      stop.abort()
+      await informer.stopped()
+    }),
+    { numRuns: 25 },
+  )
+  t.pass()
+})
+
+async function act(api: FakeApi, what: string, name: string, index: number): Promise<void> {
+  const at = { namespace: 'default', name }
+  const ignored = () => undefined // made twice, or not there: the history is random
+  const patch = { metadata: { labels: { step: String(index) } } }
+  if (what === 'create') await api.client.create(resources.pods, pod(name)).catch(ignored)
+  else if (what === 'label')
+    await api.client.patch(resources.pods, at, { type: 'merge', patch }).catch(ignored)
+  else if (what === 'delete') await api.client.delete(resources.pods, at).catch(ignored)
+  else if (what === 'end') api.endWatches()
+  else if (what === 'expire') api.expireHistory()
+  else await systemClock.sleep(1)
+}
