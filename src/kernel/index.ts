@@ -1,4 +1,5 @@
 /** The typed door to the addon, one file per native/kernel file. Nothing else loads the addon. */
+export * from './conntrack.ts'
 export * from './ip-address.ts'
 export * from './link.ts'
 export * from './namespace-pins.ts'

@@ -40,7 +40,19 @@ export interface VethRequest extends VethEnd {
 
 const request = { newLink: 16, deleteLink: 17, getLink: 18 }
 const flag = { request: 0x1, ack: 0x4, dump: 0x300, exclusive: 0x200, create: 0x400 }
-const attribute = { address: 1, name: 3, mtu: 4, link: 5, linkInfo: 18, group: 27, namespaceFd: 28 }
+const attribute = {
+  address: 1,
+  name: 3,
+  mtu: 4,
+  link: 5,
+  linkInfo: 18,
+  group: 27,
+  namespaceFd: 28,
+  extraMask: 29,
+  sendQueues: 31,
+  receiveQueues: 32,
+}
+const withoutStatistics = 0x8
 const linkInfo = { kind: 1, data: 2 }
 const vethPeer = 1
 const interfaceUp = 0x1
@@ -113,7 +125,10 @@ export function deleteLinkGroup(group: number): NetlinkRequest {
 export function getLink(name: string): NetlinkRequest {
   return {
     label: `link ${name}`,
-    message: encodeMessage(request.getLink, flag.request | flag.ack, linkHeader(), [nameAttribute(name)]),
+    message: encodeMessage(request.getLink, flag.request | flag.ack, linkHeader(), [
+      nameAttribute(name),
+      { type: attribute.extraMask, value: u32(withoutStatistics) },
+    ]),
   }
 }
 
@@ -155,6 +170,10 @@ function endAttributes({ name, macAddress, mtu }: VethEnd): NetlinkAttribute[] {
     nameAttribute(name),
     { type: attribute.address, value: parseMac(macAddress) },
     { type: attribute.mtu, value: u32(mtu) },
+    // By default a veth gets queues for every possible CPU, each with objects in sysfs: slow to make on large machines,
+    // and of no use without XDP.
+    { type: attribute.sendQueues, value: u32(1) },
+    { type: attribute.receiveQueues, value: u32(1) },
   ]
 }
 

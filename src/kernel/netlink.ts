@@ -27,16 +27,20 @@ declare module './native.ts' {
   }
 }
 
-const routeProtocol = 0
+/** Families of netlink: linux/netlink.h. */
+export const netlinkProtocol = { route: 0, netfilter: 12 } as const
 const processNamespace = -1
 
 /**
  * Carries requests out in order and stops at the first failure: a `SyscallError` whose `call` is the message type
  * (`RTM_NEWROUTE`) and whose `path` is the label with the kernel's own explanation. Answers what came back, per request.
  */
-export async function changeNetwork(requests: readonly PlacedRequest[]): Promise<NetlinkMessage[][]> {
+export async function changeNetwork(
+  requests: readonly PlacedRequest[],
+  protocol: number = netlinkProtocol.route,
+): Promise<NetlinkMessage[][]> {
   const answers = await native.netlinkExchange(
-    routeProtocol,
+    protocol,
     requests.map(({ namespaceFd = processNamespace, label, message }) => ({ namespaceFd, label, message })),
   )
   return answers.map(decodeMessages)

@@ -1,8 +1,16 @@
 import type { EndpointSlice, Informer, KubernetesObject, Service } from '../api/index.ts'
 import { asKeelsonError, type Clock, hasErrno, type Logger, WorkQueue } from '../base/index.ts'
-import { changeNetwork, deleteRoute, inNamespace, type Nft, openNft, setRoute } from '../kernel/index.ts'
+import {
+  changeNetwork,
+  deleteRoute,
+  forgetTranslatedFlows,
+  inNamespace,
+  type Nft,
+  openNft,
+  setRoute,
+} from '../kernel/index.ts'
 import { changesBetween, fullRuleset, removalRuleset } from './ruleset.ts'
-import { servicePorts } from './service-ports.ts'
+import { type Endpoint, type ServicePortEntry, servicePorts } from './service-ports.ts'
 import { type ServiceTable, serviceTable } from './service-table.ts'
 
 export interface ServiceProxyOptions {
@@ -112,6 +120,7 @@ class TableWriter {
   readonly #nft: Nft
   /** What the kernel holds; undefined when that is not known. */
   #written: ServiceTable | undefined
+  #udpEndpoints = new Map<string, Endpoint>()
   #markReady = () => {}
 
   constructor(options: ServiceProxyOptions, nft: Nft) {
@@ -125,15 +134,36 @@ class TableWriter {
   async write(): Promise<void> {
     const { services, slices, instance, serviceCidr } = this.#options
     const table = tableName(instance)
-    const wanted = serviceTable(servicePorts(services.list(), slices.list()))
+    const entries = servicePorts(services.list(), slices.list())
+    const wanted = serviceTable(entries)
     const before = this.#written
     const text = before ? changesBetween(before, wanted, table) : fullRuleset(wanted, { table, serviceCidr })
     // Should nft refuse, the next attempt writes everything anew: somebody else may have changed our table.
     this.#written = undefined
     if (text !== '') await this.#nft.apply(text)
     this.#written = wanted
+    await this.#forgetFlows(udpEndpoints(entries))
     this.#markReady()
   }
+
+  /** After the rules: a flow forgotten before would be translated by the old ones again. */
+  async #forgetFlows(endpoints: Map<string, Endpoint>): Promise<void> {
+    const gone = [...this.#udpEndpoints].filter(([key]) => !endpoints.has(key))
+    this.#udpEndpoints = endpoints
+    for (const [, endpoint] of gone)
+      await forgetTranslatedFlows({ protocol: 'udp', ...endpoint }, this.#options.host?.namespaceFd).catch(
+        (error: unknown) =>
+          this.#options.log.warn('flows to an endpoint that is gone stay until they end', {
+            ...endpoint,
+            error,
+          }),
+      )
+  }
+}
+
+function udpEndpoints(entries: readonly ServicePortEntry[]): Map<string, Endpoint> {
+  const udp = entries.filter(({ protocol }) => protocol === 'udp').flatMap(({ endpoints }) => endpoints)
+  return new Map(udp.map((endpoint) => [`${endpoint.address} ${endpoint.port}`, endpoint]))
 }
 
 function tableName(instance: string): string {

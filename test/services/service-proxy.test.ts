@@ -140,6 +140,26 @@ rootTest('endpoints come and go; a change is one transaction and keeps the other
   t.deepEqual(await ask(made.node.host, { host: '10.43.0.81', port: 80 }), ['a saw 10.42.0.1'])
 })
 
+rootTest('a UDP client that keeps its port is sent on to the endpoint that is left', async (t) => {
+  const ports = [{ port: 53, protocol: 'UDP' as const }]
+  await using made = await proxiedNode(
+    [service('dns', web.host, ports)],
+    [slice('dns', ['10.42.0.2'], ports)],
+  )
+  const [a, b, client] = [
+    await made.node.addPod('a'),
+    await made.node.addPod('b'),
+    await made.node.addPod('c'),
+  ]
+  await using _a = await serve(a.net, 'a', { protocol: 'udp', host: a.address, port: 53 })
+  await using _b = await serve(b.net, 'b', { protocol: 'udp', host: b.address, port: 53 })
+  const dns = { protocol: 'udp', host: web.host, port: 53 } as const
+  t.deepEqual(await ask(client.net, dns, { localPort: 4000 }), ['a saw 10.42.0.4'])
+  made.slices.set(slice('dns', ['10.42.0.3'], ports))
+  await made.settled()
+  t.deepEqual(await ask(client.net, dns, { localPort: 4000 }), ['b saw 10.42.0.4'])
+})
+
 rootTest('session affinity: one client stays with one endpoint, also while others come', async (t) => {
   const sticky = service('web', web.host, [{ port: 80 }], { sessionAffinity: 'ClientIP' })
   await using made = await proxiedNode([sticky], [slice('web', ['10.42.0.2', '10.42.0.3'])])

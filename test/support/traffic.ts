@@ -40,6 +40,7 @@ const clientProgram = `
     const stop = setTimeout(() => end('ETIMEDOUT'), 2000)
     socket.on('message', (message) => end(message.toString()))
     socket.on('error', (error) => end(error.code))
+    if (local) socket.bind(Number(local))
     socket.connect(Number(port), host, () => socket.send('?', (error) => { if (error) end(error.code) }))
   })
   ;(async () => {
@@ -70,13 +71,25 @@ export async function serve(
   }
 }
 
-/** Asks `count` times over new connections; each answer is the server's text or the name of what went wrong. */
+/**
+ * Of UDP, `localPort` keeps one port for all questions; of TCP, `localAddress` is the address to come from.
+ * Asks `count` times over new connections; each answer is the server's text or the name of what went wrong.
+ */
 export async function ask(
   net: OwnedFd,
   { protocol = 'tcp', host, port }: Endpoint,
-  { count = 1, localAddress = '' } = {},
+  { count = 1, localAddress = '', localPort = 0 } = {},
 ): Promise<string[]> {
-  const args = [process.execPath, '-e', clientProgram, protocol, host, `${port}`, `${count}`, localAddress]
+  const args = [
+    process.execPath,
+    '-e',
+    clientProgram,
+    protocol,
+    host,
+    `${port}`,
+    `${count}`,
+    localAddress || `${localPort || ''}`,
+  ]
   const { stdout } = await run('nsenter', [...enter(net), ...args])
   return stdout.trim().split('\n')
 }
