@@ -18,7 +18,7 @@ export async function ensureHostPath(path: string, type = ''): Promise<void> {
       path,
     })
   let stats = await find(path)
-  if (!stats && type === 'DirectoryOrCreate') await mkdir(path, { recursive: true, mode: 0o755 })
+  if (!stats && type === 'DirectoryOrCreate') await makeDirectories(path)
   if (!stats && type === 'FileOrCreate') await (await open(path, 'a', 0o644)).close()
   stats ??= await find(path)
   if (type === '') return
@@ -28,6 +28,18 @@ export async function ensureHostPath(path: string, type = ''): Promise<void> {
     throw new KeelsonError('FAILED_PRECONDITION', `hostPath type check failed: ${path} is not a ${type}`, {
       path,
     })
+}
+
+/**
+ * One directory after the other. Node's own `recursive` tries for ever where the kernel answers ENOENT to mkdir
+ * itself, as below /proc, and the path is whatever a pod asks for.
+ */
+async function makeDirectories(path: string): Promise<void> {
+  let below = ''
+  for (const part of path.split('/').filter((one) => one !== '')) {
+    below += `/${part}`
+    if (!(await find(below))) await mkdir(below, { mode: 0o755 })
+  }
 }
 
 async function find(path: string) {

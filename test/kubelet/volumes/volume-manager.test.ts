@@ -107,6 +107,8 @@ test('hostPath: every type is checked, the OrCreate ones make', async (t) => {
     ['file', 'DirectoryOrCreate'],
   ] as const)
     await t.throwsAsync(at(name, type), { message: /is not a/ }, `${name} ${type}`)
+  const proc = place({ hostPath: { path: '/proc/keelson/x', type: 'DirectoryOrCreate' } })
+  await t.throwsAsync(proc, { message: /ENOENT/ })
   await t.throwsAsync(place({ hostPath: { path: '/a/../b' } }), { message: /without "\.\."/ })
 })
 
