@@ -1,6 +1,7 @@
 import { Client, credentials, type MethodDefinition } from '@grpc/grpc-js'
+import { CriError } from './error.ts'
 import type { Call, ImageService, RuntimeService } from './service.ts'
-import { CriError, errorOf } from './status.ts'
+import { errorOf } from './status.ts'
 import { imageRpcs, messageBytesMax, type Rpc, runtimeRpcs } from './wire.ts'
 
 export interface CriClient {

@@ -3,7 +3,7 @@
  * the same type. It imports nothing of ours.
  */
 export { type CriClient, connectCri } from './client.ts'
+export { CriError } from './error.ts'
 export { type CriServer, type ServeCriOptions, serveCri } from './server.ts'
 export type { Call, ImageService, RuntimeService } from './service.ts'
-export { CriError } from './status.ts'
 export * from './types.ts'

@@ -7,9 +7,10 @@ import {
   type sendUnaryData,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
+import { CriError } from './error.ts'
 import type { Call, ImageService, RuntimeService } from './service.ts'
 import { claimSocket } from './socket-file.ts'
-import { CriError, statusOf } from './status.ts'
+import { statusOf } from './status.ts'
 import { imageRpcs, messageBytesMax, type Rpc, runtimeRpcs } from './wire.ts'
 
 export interface ServeCriOptions {

@@ -1,7 +1,7 @@
 import { chmod, lstat, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
-import { CriError } from './status.ts'
+import { CriError } from './error.ts'
 
 /** sockaddr_un holds 108 bytes, the last of them NUL (unix(7)). */
 const pathBytesMax = 107

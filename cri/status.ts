@@ -1,4 +1,5 @@
 import { status as Grpc, type StatusObject } from '@grpc/grpc-js'
+import { CriError } from './error.ts'
 
 /**
  * Error code ↔ gRPC status, both ways; the only place that knows both. A code is the string an error carries as
@@ -27,17 +28,6 @@ const codeByStatus = new Map(table.map(([code, status]) => [status, code]))
 
 /** gRPC puts the message into a header; more than this is cut. */
 const messageMax = 4096
-
-/** A failure told by the other side of a socket: same `code` and message as the error it was there. */
-export class CriError extends Error {
-  readonly code: string
-
-  constructor(code: string, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause })
-    this.name = 'CriError'
-    this.code = code
-  }
-}
 
 /** What goes over the wire for an error of the implementation: one line, with its hint. */
 export function statusOf(error: unknown): Pick<StatusObject, 'code' | 'details'> {

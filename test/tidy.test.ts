@@ -60,7 +60,7 @@ const entryPoints = new Set(['src/cli/main.ts', 'src/cli/oci-main.ts'])
 
 const sources = ['src', 'cri']
   .flatMap((folder) => walk(join(root, folder)))
-  .filter((path) => path.endsWith('.ts') && !path.includes('/generated/'))
+  .filter((path) => /(?<!\.d)\.ts$/.test(path) && !path.includes('/generated/'))
 
 interface Import {
   from: string

@@ -1,7 +1,8 @@
 import { status as Grpc } from '@grpc/grpc-js'
 import test from 'ava'
 import fc from 'fast-check'
-import { CriError, errorOf, statusOf } from '../../cri/status.ts'
+import { CriError } from '../../cri/error.ts'
+import { errorOf, statusOf } from '../../cri/status.ts'
 import { type ErrorCode, KeelsonError, SyscallError } from '../../src/base/index.ts'
 
 const codes: Record<Exclude<ErrorCode, 'INTERNAL'>, Grpc> = {

@@ -1,0 +1,74 @@
+import type { Duplex } from 'node:stream'
+import { acceptSpdy, type SpdyChannel } from './spdy-connection.ts'
+
+export const portForwardProtocol = 'portforward.k8s.io'
+/** The same SPDY bytes inside WebSocket messages, whose edges mean nothing. */
+export const portForwardTunnel = `SPDY/3.1+${portForwardProtocol}`
+
+export type Dial = (port: number) => Promise<Duplex>
+
+/**
+ * Port forwarding over SPDY/3.1: each TCP connection is a pair of streams with one `requestid`, first `error`, then
+ * `data`. What goes wrong is told as text on the error stream. Resolves when the client is gone.
+ */
+export async function servePortForward(
+  socket: Duplex,
+  dial: Dial,
+  onError: (error: Error) => void,
+): Promise<void> {
+  const waiting = new Map<string, SpdyChannel>()
+  acceptSpdy(
+    socket,
+    async (channel) => {
+      await channel.accept()
+      const id = requestId(channel)
+      if (channel.header('streamtype') === 'error') {
+        waiting.set(id, channel)
+        channel.once('close', () => waiting.delete(id))
+        channel.resume()
+        return
+      }
+      const error = waiting.get(id)
+      waiting.delete(id)
+      void forward(channel, error, dial)
+    },
+    onError,
+  )
+  await new Promise<void>((resolve) => {
+    if (socket.destroyed) resolve()
+    socket.once('close', () => resolve())
+  })
+}
+
+/** Older clients send no id: an error stream is its own, its data stream comes two later. */
+function requestId(channel: SpdyChannel): string {
+  const id = channel.header('requestid')
+  if (id !== '') return id
+  return String(channel.header('streamtype') === 'error' ? channel.id : channel.id - 2)
+}
+
+async function forward(data: SpdyChannel, error: SpdyChannel | undefined, dial: Dial): Promise<void> {
+  const port = Number(data.header('port'))
+  try {
+    if (!Number.isInteger(port) || port < 1 || port > 65535) throw new Error(`${port} is not a port`)
+    await splice(data, await dial(port))
+  } catch (failure) {
+    const why = failure instanceof Error ? failure.message : String(failure)
+    error?.write(`forwarding to port ${port} failed: ${why}`)
+    // Not a reset: it would overtake the reply to the stream, and the client wait for that in vain.
+    data.resume()
+    data.end()
+  }
+  error?.end()
+}
+
+/** Both directions, each closed on its own; a break on one side breaks the other. */
+function splice(data: Duplex, target: Duplex): Promise<void> {
+  return new Promise((resolve, reject) => {
+    data.pipe(target)
+    target.pipe(data)
+    data.once('close', () => target.destroy())
+    target.once('error', reject)
+    target.once('close', () => resolve())
+  })
+}

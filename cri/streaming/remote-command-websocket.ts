@@ -1,0 +1,111 @@
+import { Readable, Writable } from 'node:stream'
+import type { RawData, WebSocket } from 'ws'
+import type { ClientStreams, StreamSession, WantedStreams } from '../service.ts'
+import { ResizeFeed } from './resize.ts'
+import { runSession, statusJson, statusText } from './status.ts'
+
+/** Sub-protocols of exec and attach, the best first; none at all is the first, `channel.k8s.io`. */
+export const commandProtocols = [
+  'v5.channel.k8s.io',
+  'v4.channel.k8s.io',
+  'v4.base64.channel.k8s.io',
+  'base64.channel.k8s.io',
+  'channel.k8s.io',
+]
+
+const stdinChannel = 0
+const stdoutChannel = 1
+const stderrChannel = 2
+const errorChannel = 3
+const resizeChannel = 4
+/** v5: `[255, channel]` says that the client sends no more on that channel. */
+const closeChannel = 255
+
+/** exec and attach over a WebSocket: one byte of channel number before each message (base64 kinds: an ASCII digit). */
+export async function serveWebSocketCommand(
+  socket: WebSocket,
+  wanted: WantedStreams,
+  session: StreamSession,
+): Promise<void> {
+  const wire = new Wire(socket)
+  const gone = new AbortController()
+  const sizes = new ResizeFeed()
+  const stdin = wanted.stdin ? new Readable({ read: () => socket.resume() }) : undefined
+  const closed = new Promise<void>((resolve) => {
+    socket.once('close', () => {
+      gone.abort()
+      stdin?.push(null)
+      resolve()
+    })
+  })
+  socket.on('error', () => socket.terminate())
+  socket.on('message', (data) => {
+    const [channel, payload] = wire.decode(data)
+    if (channel === stdinChannel && payload.length > 0 && stdin?.push(payload) === false) socket.pause()
+    if (channel === resizeChannel) sizes.feed(payload)
+    if (channel === closeChannel && payload[0] === stdinChannel) stdin?.push(null)
+  })
+  const streams = clientStreams(wire, wanted, gone.signal)
+  const first = streams.stdout ? stdoutChannel : stderrChannel
+  await wire.send(first, Buffer.alloc(0))
+  const ending = await runSession(session, {
+    ...streams,
+    ...(stdin ? { stdin } : {}),
+    onResize: (listener) => sizes.onResize(listener),
+  })
+  const status = /^v[45]/.test(socket.protocol) ? statusJson(ending) : statusText(ending)
+  if (status !== '') await wire.send(errorChannel, Buffer.from(status))
+  socket.close(1000)
+  // A paused socket would never see the client's close.
+  socket.resume()
+  await closed
+}
+
+function clientStreams(
+  wire: Wire,
+  { stdout, stderr, tty }: WantedStreams,
+  signal: AbortSignal,
+): Pick<ClientStreams, 'stdout' | 'stderr' | 'signal'> {
+  return {
+    ...(stdout ? { stdout: output(wire, stdoutChannel) } : {}),
+    ...(stderr && !tty ? { stderr: output(wire, stderrChannel) } : {}),
+    signal,
+  }
+}
+
+function output(wire: Wire, channel: number): Writable {
+  return new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      wire.send(channel, chunk).then(() => done(), done)
+    },
+  })
+}
+
+/** Messages to and from bytes; a send resolves when the bytes have gone to the socket, which sets the pace. */
+class Wire {
+  readonly #socket: WebSocket
+  readonly #base64: boolean
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket
+    this.#base64 = socket.protocol.includes('base64')
+  }
+
+  decode(data: RawData): [channel: number, payload: Buffer] {
+    const bytes = Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as Buffer)
+    const first = bytes[0] ?? -1
+    if (!this.#base64) return [first, bytes.subarray(1)]
+    return [first - 0x30, Buffer.from(bytes.subarray(1).toString(), 'base64')]
+  }
+
+  send(channel: number, payload: Buffer): Promise<void> {
+    const message = this.#base64
+      ? `${channel}${payload.toString('base64')}`
+      : Buffer.concat([Buffer.of(channel), payload])
+    return new Promise((resolve) => {
+      // A client that is gone hears nothing; the session learns of it from its signal.
+      if (this.#socket.readyState !== this.#socket.OPEN) return resolve()
+      this.#socket.send(message, () => resolve())
+    })
+  }
+}
