@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { access, constants, rm, writeFile } from 'node:fs/promises'
+import { access, constants, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { KeelsonError } from '../base/index.ts'
@@ -11,7 +11,7 @@ export interface Nft {
 }
 
 export interface NftOptions {
-  /** For the ruleset's file: nft reads no socket, which is what a child's stdin would be. */
+  /** For the ruleset's file, made when absent: nft reads no socket, which is what a child's stdin would be. */
   directory: string
   /** Folders to look for the program in. */
   path?: readonly string[]
@@ -31,6 +31,7 @@ export async function openNft(options: NftOptions): Promise<Nft> {
     async apply(ruleset) {
       const file = join(options.directory, `ruleset.${process.pid}.${sequence++}.nft`)
       try {
+        await mkdir(options.directory, { recursive: true, mode: 0o700 })
         await writeFile(file, ruleset, { mode: 0o600 })
         await run(command, [...args, '-f', file])
       } catch (error) {

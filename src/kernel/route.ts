@@ -1,5 +1,5 @@
-import { KeelsonError } from '../base/index.ts'
-import { type Cidr, formatAddress, parseAddress, parseCidr } from './ip-address.ts'
+import { addressAt, type Cidr, KeelsonError, parseCidr } from '../base/index.ts'
+import { formatAddress, parseAddress } from './ip-address.ts'
 import { parseMac } from './link.ts'
 import { changeNetwork, inNamespace, type NetlinkRequest } from './netlink.ts'
 import {
@@ -156,7 +156,7 @@ function routeMessage(type: number, flags: number, route: RouteRequest): Buffer 
   const destination = parseCidr(route.destination)
   const isNew = type === request.newRoute
   return encodeMessage(type, flags, routeHeader(destination, route, isNew), [
-    { type: routeAttribute.destination, value: parseAddress(destination.address) },
+    { type: routeAttribute.destination, value: parseAddress(addressAt(destination, 0)) },
     ...(route.linkIndex === 0 ? [] : [{ type: routeAttribute.link, value: u32(route.linkIndex) }]),
     ...optional(routeAttribute.gateway, route.gateway),
     ...optional(routeAttribute.source, route.source),
@@ -169,7 +169,7 @@ function routeHeader(destination: Cidr, route: RouteRequest, isNew: boolean): Bu
   const header = Buffer.alloc(12)
   const onGateway = route.gateway !== undefined || destination.family === 6
   header.writeUInt8(family[destination.family], 0)
-  header.writeUInt8(destination.prefixLength, 1)
+  header.writeUInt8(destination.prefix, 1)
   header.writeUInt8(mainTable, 4)
   header.writeUInt8(isNew ? protocolStatic : 0, 5)
   header.writeUInt8(isNew ? (onGateway ? scope.universe : scope.link) : 255, 6)

@@ -1,4 +1,11 @@
-import type { EndpointSlice, Informer, KubernetesObject, Service } from '../api/index.ts'
+import {
+  type ApiClient,
+  type EndpointSlice,
+  Informer,
+  type KubernetesObject,
+  resources,
+  type Service,
+} from '../api/index.ts'
 import { asKeelsonError, type Clock, hasErrno, type Logger, WorkQueue } from '../base/index.ts'
 import {
   changeNetwork,
@@ -13,10 +20,22 @@ import { changesBetween, fullRuleset, removalRuleset } from './ruleset.ts'
 import { type Endpoint, type ServicePortEntry, servicePorts } from './service-ports.ts'
 import { type ServiceTable, serviceTable } from './service-table.ts'
 
-export interface ServiceProxyOptions {
-  /** Started and stopped by whoever made them; others may share them. */
+export type ServiceProxyOptions = ProxyPlace & (OwnInformers | SharedInformers)
+
+/** The proxy watches Services and EndpointSlices itself. */
+interface OwnInformers {
+  client: ApiClient
+}
+
+/** Started and stopped by whoever made them; others may share them. */
+interface SharedInformers {
   services: Source<Service>
   slices: Source<EndpointSlice>
+  /** Resolves when nothing of them runs any more. */
+  stopped?: () => Promise<unknown>
+}
+
+interface ProxyPlace {
   instance: string
   /** `10.43.0.0/16` */
   serviceCidr: string
@@ -57,7 +76,9 @@ export async function startServiceProxy(options: ServiceProxyOptions): Promise<S
   const source = hostAddress === undefined ? {} : { source: hostAddress }
   const route = setRoute({ destination: serviceCidr, linkIndex: loopbackIndex, mtu: routeMtu, ...source })
   await changeNetwork(inNamespace(host?.namespaceFd, route))
-  const table = new TableWriter(options, nft)
+  const stop = new AbortController()
+  const sources: SharedInformers = 'client' in options ? watchSources(options, stop.signal) : options
+  const table = new TableWriter(options, sources, nft)
   const queue = new WorkQueue<Work>({
     worker: () => table.write(),
     clock,
@@ -65,12 +86,20 @@ export async function startServiceProxy(options: ServiceProxyOptions): Promise<S
     onError: (_, error, attempt) =>
       log.error('the Services could not be written', { attempt, error: asKeelsonError(error) }),
   })
-  return follow(options, queue, table)
+  const unfollow = follow(sources, queue)
+  return {
+    ready: table.ready,
+    async [Symbol.asyncDispose]() {
+      unfollow()
+      stop.abort()
+      await Promise.all([queue.close(), sources.stopped?.()])
+    },
+  }
 }
 
 /** Takes away what `startServiceProxy` put on the host. For `keelson down`; what is missing is no error. */
 export async function removeServiceTable(
-  options: Pick<ServiceProxyOptions, 'instance' | 'serviceCidr' | 'runDirectory' | 'host'>,
+  options: Pick<ProxyPlace, 'instance' | 'serviceCidr' | 'runDirectory' | 'host'>,
 ): Promise<void> {
   const nft = options.host?.nft ?? (await openNft({ directory: options.runDirectory }))
   await nft.apply(removalRuleset(tableName(options.instance)))
@@ -80,11 +109,17 @@ export async function removeServiceTable(
   })
 }
 
-function follow(
-  { services, slices }: ServiceProxyOptions,
-  queue: WorkQueue<Work>,
-  table: TableWriter,
-): ServiceProxy {
+function watchSources(options: ProxyPlace & OwnInformers, signal: AbortSignal): SharedInformers {
+  const { client, clock, log } = options
+  const services = new Informer<Service>({ client, clock, log, type: resources.services })
+  const slices = new Informer<EndpointSlice>({ client, clock, log, type: resources.endpointslices })
+  services.start(signal)
+  slices.start(signal)
+  return { services, slices, stopped: () => Promise.all([services.stopped(), slices.stopped()]) }
+}
+
+/** Adds the work after changes, once both sources are complete. The returned function ends it. */
+function follow({ services, slices }: SharedInformers, queue: WorkQueue<Work>): () => void {
   let planned: NodeJS.Immediate | undefined
   let ended = false
   // All changes that one turn of the event loop brings become one transaction.
@@ -103,28 +138,26 @@ function follow(
     },
     () => undefined, // stopped before they had anything
   )
-  return {
-    ready: table.ready,
-    async [Symbol.asyncDispose]() {
-      ended = true
-      for (const stop of stops) stop()
-      clearImmediate(planned)
-      await queue.close()
-    },
+  return () => {
+    ended = true
+    for (const stop of stops) stop()
+    clearImmediate(planned)
   }
 }
 
 class TableWriter {
   readonly ready: Promise<void>
-  readonly #options: ServiceProxyOptions
+  readonly #options: ProxyPlace
+  readonly #sources: SharedInformers
   readonly #nft: Nft
   /** What the kernel holds; undefined when that is not known. */
   #written: ServiceTable | undefined
   #udpEndpoints = new Map<string, Endpoint>()
   #markReady = () => {}
 
-  constructor(options: ServiceProxyOptions, nft: Nft) {
+  constructor(options: ProxyPlace, sources: SharedInformers, nft: Nft) {
     this.#options = options
+    this.#sources = sources
     this.#nft = nft
     this.ready = new Promise((resolve) => {
       this.#markReady = resolve
@@ -132,7 +165,8 @@ class TableWriter {
   }
 
   async write(): Promise<void> {
-    const { services, slices, instance, serviceCidr } = this.#options
+    const { instance, serviceCidr } = this.#options
+    const { services, slices } = this.#sources
     const table = tableName(instance)
     const entries = servicePorts(services.list(), slices.list())
     const wanted = serviceTable(entries)

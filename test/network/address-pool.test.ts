@@ -57,6 +57,6 @@ test('a released address comes back last', (t) => {
 })
 
 test('a range without room for a pod is refused', (t) => {
-  for (const cidr of ['10.42.0.0/31', '10.42.0.0/32', 'fd00::/64', '10.42.0.0', '10.42.0.1/24'])
+  for (const cidr of ['10.42.0.0/31', '10.42.0.0/32', 'fd00::/64', '10.42.0.0'])
     t.throws(() => new AddressPool(cidr), { code: 'INVALID_ARGUMENT' }, cidr)
 })

@@ -1,4 +1,4 @@
-import { type EndpointSlice, Informer, resources, type Service } from '../../src/api/index.ts'
+import { type EndpointSlice, resources, type Service } from '../../src/api/index.ts'
 import { Cleanup, silentLogger, systemClock } from '../../src/base/index.ts'
 import { listRoutes } from '../../src/kernel/index.ts'
 import { removeServiceTable, type ServiceProxy, startServiceProxy } from '../../src/services/index.ts'
@@ -219,17 +219,13 @@ rootTest('when nft refuses, the whole table is written again after a while', asy
   t.true((await listTable(made)).some((line) => line.includes('10.42.0.3')))
 })
 
-rootTest('fed by real informers; what they bring in one turn is one transaction', async (t) => {
+rootTest('given a client it watches itself; what is brought in one turn is one transaction', async (t) => {
   await using node = await testNode()
   const api = new FakeApi()
   for (let index = 1; index <= 20; index++) {
     await api.client.create(resources.services, service(`web-${index}`, `10.43.0.${index}`))
     await api.client.create(resources.endpointslices, slice(`web-${index}`, ['10.42.0.2']))
   }
-  const stop = new AbortController()
-  const informer = { client: api.client, clock: systemClock, log: silentLogger }
-  const services = new Informer({ ...informer, type: resources.services })
-  const slices = new Informer({ ...informer, type: resources.endpointslices })
   const texts: string[] = []
   const nft = {
     apply: async (text: string) => {
@@ -237,9 +233,8 @@ rootTest('fed by real informers; what they bring in one turn is one transaction'
       await node.nft.apply(text)
     },
   }
-  const proxy = await startServiceProxy({
-    services,
-    slices,
+  await using proxy = await startServiceProxy({
+    client: api.client,
     instance: 'keelson',
     serviceCidr,
     runDirectory: node.namespaces.directory,
@@ -247,15 +242,21 @@ rootTest('fed by real informers; what they bring in one turn is one transaction'
     log: silentLogger,
     host: { namespaceFd: node.host.fd, nft },
   })
-  t.is(texts.length, 0) // nothing is touched before the informers know
-  services.start(stop.signal)
-  slices.start(stop.signal)
   await proxy.ready
   t.is(texts.length, 1)
   t.is(texts[0]?.match(/add rule/g)?.length, 20)
-  await proxy[Symbol.asyncDispose]()
-  stop.abort()
-  await Promise.all([services.stopped(), slices.stopped()])
+})
+
+rootTest('what is in force stays until the informers know', async (t) => {
+  await using made = await proxiedNode([service('web', web.host)], [slice('web', ['10.42.0.2'])])
+  await made.proxy[Symbol.asyncDispose]()
+  made.services.synced = new Promise(() => {})
+  made.services.set()
+  const before = await listTable(made)
+  await using _restarted = await startServiceProxy(made.options)
+  await systemClock.sleep(50)
+  t.deepEqual(await listTable(made), before)
+  t.true(before.some((line) => line.includes('10.42.0.2')))
 })
 
 rootTest('removing leaves neither table nor route, and is repeatable', async (t) => {
