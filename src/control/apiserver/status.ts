@@ -134,9 +134,10 @@ export function conflict(of: Named, why: string): StatusError {
   return new StatusError('Conflict', message, detailsOf(of))
 }
 
-export function forbidden(of: Named, why: string): StatusError {
+export function forbidden(of: Named, why: string, causes?: StatusCause[]): StatusError {
   const object = of.name === '' ? qualified(of) : `${qualified(of)} "${of.name}"`
-  return new StatusError('Forbidden', `${object} is forbidden: ${why}`, detailsOf(of))
+  const details = { ...detailsOf(of), ...(causes ? { causes } : {}) }
+  return new StatusError('Forbidden', `${object} is forbidden: ${why}`, details)
 }
 
 /** One wrong field. `type` is Kubernetes' cause reason: FieldValueInvalid, FieldValueRequired, … */

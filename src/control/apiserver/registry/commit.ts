@@ -10,7 +10,7 @@ export type Refusal = { object: true } | { claim: Claim } | { other: true }
 
 export interface Change {
   target: Target
-  /** The new version in the form of the kind asked for; undefined removes. */
+  /** The new version in its stored form; undefined removes. */
   object: KubernetesObject | undefined
   before: Entry | undefined
   /** Further conditions, such as a namespace that must still be as it was read. */
@@ -26,14 +26,13 @@ const claimPrefix = '/claims/'
  * no object holds, so there is nothing to repair after a crash.
  */
 export async function commit(registry: Registry, change: Change): Promise<Served | Refusal> {
-  const { target, object, before, dryRun } = change
+  const { target, object: stored, before, dryRun } = change
   const { kind } = target
-  const stored = object && (kind.view ? kind.view.toStored(object) : object)
   const claims = stored ? (kind.strategy.claims?.(stored) ?? []) : []
   const held = before ? claimsOf(kind, before) : []
   const added = claims.filter(({ id }) => !held.some((one) => one.id === id))
   const dropped = held.filter(({ id }) => !claims.some((one) => one.id === id))
-  if (dryRun) return rehearse(registry, change, stored, added)
+  if (dryRun) return rehearse(registry, change, added)
   const key = keyOf(target)
   const comparisons: Comparison[] = [
     { key, modRevision: before?.modRevision ?? 0 },
@@ -92,8 +91,7 @@ function refusalOf(
 /** Everything but the write: what a dry run answers. */
 async function rehearse(
   registry: Registry,
-  { target, before }: Change,
-  stored: KubernetesObject | undefined,
+  { target, before, object: stored }: Change,
   added: readonly Claim[],
 ): Promise<Served | Refusal> {
   const { kind } = target

@@ -1,12 +1,12 @@
-import { apiVersionOf, type KubernetesObject, resources } from '../../../api/index.ts'
+import { type KubernetesObject, resources } from '../../../api/index.ts'
 import type { Comparison } from '../../store/index.ts'
 import { alreadyExists, forbidden, notFound, StatusError } from '../status.ts'
 import { allocate } from './allocate.ts'
-import { commit, refuseClaim } from './commit.ts'
+import { commit, type Refusal, refuseClaim } from './commit.ts'
 import { badBody } from './decode.ts'
 import { prepareForCreate, validate } from './prepare.ts'
-import { type Kind, keyOf, named, type Registry, type Target, targetOf } from './registry.ts'
-import type { Served } from './served.ts'
+import { type Kind, keyOf, named, type Registry, storedForm, type Target, targetOf } from './registry.ts'
+import { Served } from './served.ts'
 
 export interface CreateRequest {
   kind: Kind
@@ -24,7 +24,7 @@ export async function create(registry: Registry, request: CreateRequest): Promis
   checkPlace(kind, request.object, namespace)
   const asked = JSON.stringify(request.object)
   for (let attempt = 1; ; attempt++) {
-    const object = JSON.parse(asked) as KubernetesObject
+    const object = storedForm(kind, JSON.parse(asked) as KubernetesObject)
     const rolled = !object.metadata.name && object.metadata.generateName !== undefined
     prepareForCreate(registry, kind, object, namespace)
     const guards = await namespaceGuards(registry, kind, namespace, object)
@@ -32,15 +32,14 @@ export async function create(registry: Registry, request: CreateRequest): Promis
     validate(kind, object)
     const target = targetOf(kind, object)
     const result = await commit(registry, { target, object, before: undefined, guards, dryRun })
-    if (!('object' in result) || 'json' in result) {
-      if ('json' in result) return result
-    } else if (!rolled) throw alreadyExists(named(target))
+    if (result instanceof Served) return result
+    if ('object' in result && !rolled) throw alreadyExists(named(target))
     if (attempt >= attemptsMax) throw exhausted(target, result)
   }
 }
 
-function exhausted(target: Target, refusal: object): StatusError {
-  if ('claim' in refusal) return refuseClaim(target.kind, target.name, refusal.claim as never)
+function exhausted(target: Target, refusal: Refusal): StatusError {
+  if ('claim' in refusal) return refuseClaim(target.kind, target.name, refusal.claim)
   if ('object' in refusal) return alreadyExists(named(target))
   return new StatusError('Timeout', 'too many other writers at this moment: try again')
 }
@@ -72,19 +71,8 @@ async function namespaceGuards(
   if (!entry) throw notFound(named(target))
   const { deletionTimestamp } = target.kind.cache.live(entry).object.metadata
   if (deletionTimestamp === undefined) return [{ key: keyOf(target), modRevision: entry.modRevision }]
-  const refusal = forbidden(
-    { ...named({ kind, name: object.metadata.name ?? '' }) },
-    `unable to create new content in namespace ${namespace} because it is being terminated`,
-  )
-  refusal.details?.causes?.push({
-    reason: 'NamespaceTerminating',
-    message: `namespace ${namespace} is being terminated`,
-    field: 'metadata.namespace',
-  })
-  throw refusal
-}
-
-/** Tag of an answer about this kind. */
-export function tagOf(kind: Kind): { kind: string; apiVersion: string } {
-  return { kind: kind.type.kind, apiVersion: apiVersionOf(kind.type) }
+  const why = `unable to create new content in namespace ${namespace} because it is being terminated`
+  const message = `namespace ${namespace} is being terminated`
+  const cause = { reason: 'NamespaceTerminating', message, field: 'metadata.namespace' }
+  throw forbidden(named({ kind, name: object.metadata.name ?? '' }), why, [cause])
 }

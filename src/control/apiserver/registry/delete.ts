@@ -3,8 +3,8 @@ import type { Entry } from '../../store/index.ts'
 import { conflict, forbidden, notFound } from '../status.ts'
 import { commit } from './commit.ts'
 import { badBody } from './decode.ts'
-import { type Kind, named, type Registry, type Target } from './registry.ts'
-import type { Served } from './served.ts'
+import { type Kind, named, type Registry, storedForm, type Target } from './registry.ts'
+import { Served } from './served.ts'
 
 export type Deletion = Pick<
   DeleteOptions,
@@ -52,7 +52,7 @@ async function tryRemove(
   options: Deletion,
 ): Promise<Deleted | undefined> {
   const { kind } = target
-  const object = current.copy()
+  const object = storedForm(kind, current.copy())
   setPropagation(object, options)
   const changed = markDeleted(registry, kind, object, options)
   const gone = isGone(kind, object)
@@ -63,7 +63,7 @@ async function tryRemove(
     before: entry,
     dryRun: options.dryRun,
   })
-  return 'json' in result ? { served: result, removed: gone } : undefined
+  return result instanceof Served ? { served: result, removed: gone } : undefined
 }
 
 /** Sets deletionTimestamp and grace; a later request may only shorten them. True when something changed. */

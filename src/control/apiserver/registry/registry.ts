@@ -109,6 +109,11 @@ export function prefixOf(kind: Kind, namespace: string | undefined): string {
   return kind.type.namespaced && namespace !== undefined ? `${kind.prefix}${namespace}/` : kind.prefix
 }
 
+/** The form in which strategies, claims and the store have an object: another one only for views. */
+export function storedForm({ view }: Kind, object: KubernetesObject): KubernetesObject {
+  return view ? view.toStored(object) : object
+}
+
 export function named({ kind, name }: Pick<Target, 'kind' | 'name'>): Named {
   return { group: kind.type.group, resource: kind.type.plural, name }
 }

@@ -9,7 +9,7 @@ import {
 } from '../../../api/index.ts'
 import { KeelsonError } from '../../../base/index.ts'
 import { badBody } from './decode.ts'
-import type { Kind } from './registry.ts'
+import { type Kind, storedForm } from './registry.ts'
 import type { Served } from './served.ts'
 
 /** What of a collection a list, watch or deletecollection is about. */
@@ -53,7 +53,7 @@ function selects(
 
 function selectableFields(kind: Kind, object: KubernetesObject): Record<string, string> {
   const { name = '', namespace = '' } = object.metadata
-  const stored = kind.view ? kind.view.toStored(object) : object
+  const stored = storedForm(kind, object)
   return {
     'metadata.name': name,
     'metadata.namespace': namespace,

@@ -7,8 +7,8 @@ import { create } from './create.ts'
 import { badBody } from './decode.ts'
 import { isGone } from './delete.ts'
 import { type Part, prepareForUpdate, validate } from './prepare.ts'
-import { named, type Registry, type Target } from './registry.ts'
-import { encode, type Served } from './served.ts'
+import { named, type Registry, storedForm, type Target } from './registry.ts'
+import { encode, Served } from './served.ts'
 
 export interface UpdateRequest {
   target: Target
@@ -35,7 +35,7 @@ export async function update(
     const entry = await registry.findEntry(target)
     if (!entry) return { served: await createInstead(registry, request), created: true }
     const result = await tryUpdate(registry, request, entry)
-    if ('json' in result) return { served: result, created: false }
+    if (result instanceof Served) return { served: result, created: false }
     if ('claim' in result && attempt >= 3) throw refuseClaim(target.kind, target.name, result.claim)
     if (attempt >= attemptsMax || dryRun) throw modified(target)
   }
@@ -45,21 +45,21 @@ async function tryUpdate(registry: Registry, request: UpdateRequest, entry: Entr
   const { target, part, dryRun } = request
   const { kind } = target
   const current = kind.cache.live(entry)
-  const object = request.produce(current)
+  const object = storedForm(kind, request.produce(current))
+  const before = storedForm(kind, current.object)
   const pinned = object.metadata.resourceVersion
-  checkIdentity(target, object, current.object)
+  checkIdentity(target, object, before)
   if (pinned !== undefined && pinned !== '' && pinned !== String(entry.modRevision)) throw modified(target)
-  prepareForUpdate(kind, object, current.object, part)
-  await allocate(registry, kind, object, current.object)
-  validate(kind, object, current.object, part)
+  prepareForUpdate(kind, object, before, part)
+  await allocate(registry, kind, object, before)
+  validate(kind, object, before, part)
   if (isGone(kind, object)) return commit(registry, { target, object: undefined, before: entry, dryRun })
   if (isUnchanged(target, object, entry)) return current
   return commit(registry, { target, object, before: entry, dryRun })
 }
 
 function isUnchanged({ kind }: Target, object: KubernetesObject, entry: Entry): boolean {
-  const stored = kind.view ? kind.view.toStored(object) : object
-  return encode(kind.stored, stored).equals(entry.value)
+  return encode(kind.stored, object).equals(entry.value)
 }
 
 async function createInstead(
