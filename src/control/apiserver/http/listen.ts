@@ -10,7 +10,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2'
 import type { AddressInfo } from 'node:net'
-import type { Duplex } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { asKeelsonError, hasErrno, KeelsonError, type Logger } from '../../../base/index.ts'
 import type { TlsIdentity } from '../../pki/index.ts'
@@ -107,7 +107,7 @@ interface Incoming {
   url: string
   headers: IncomingHttpHeaders
   user: User
-  source: AsyncIterable<Buffer>
+  source: Readable
   /** Calls back once when the client is gone. */
   onGone: (callback: () => void) => void
 }
@@ -139,17 +139,29 @@ function requestOf(incoming: Incoming, closing: AbortSignal): ApiRequest {
   }
 }
 
-async function readBody(source: AsyncIterable<Buffer>): Promise<Uint8Array> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of source) {
-    bytes += chunk.length
-    if (bytes > bodyLimitBytes) {
-      throw new StatusError('RequestEntityTooLarge', `Request entity too large: limit is ${bodyLimitBytes}`)
-    }
-    chunks.push(chunk)
-  }
-  return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)
+/** By events, not by iteration: leaving a loop early would destroy the stream that the 413 must go out on. */
+function readBody(source: Readable): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    if (source.destroyed) return reject(clientLeft())
+    const chunks: Buffer[] = []
+    let bytes = 0
+    source.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes <= bodyLimitBytes) chunks.push(chunk)
+      else reject(tooLarge())
+    })
+    source.once('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
+    source.once('error', reject)
+    source.once('close', () => reject(clientLeft()))
+  })
+}
+
+function clientLeft(): KeelsonError {
+  return new KeelsonError('CANCELLED', 'the client left before the end of its request')
+}
+
+function tooLarge(): StatusError {
+  return new StatusError('RequestEntityTooLarge', `Request entity too large: limit is ${bodyLimitBytes}`)
 }
 
 async function answer(options: ListenOptions, make: () => Promise<Reply>): Promise<Reply> {
