@@ -8,6 +8,8 @@ import { KeelsonError } from '../base/index.ts'
 export interface Nft {
   /** INTERNAL with nft's own words when the text is refused. */
   apply(ruleset: string): Promise<void>
+  /** Every table there is, whoever made it: `inet keelson-pods`. */
+  tables(): Promise<string[]>
 }
 
 export interface NftOptions {
@@ -28,6 +30,10 @@ export async function openNft(options: NftOptions): Promise<Nft> {
   const program = await findNft(options.path ?? usualPath)
   const [command = program, ...args] = [...(options.prefix ?? []), program]
   return {
+    async tables() {
+      const { stdout } = await run(command, [...args, 'list', 'tables'])
+      return [...stdout.matchAll(/^table (\S+ \S+)$/gm)].map(([, name = '']) => name)
+    },
     async apply(ruleset) {
       const file = join(options.directory, `ruleset.${process.pid}.${sequence++}.nft`)
       try {

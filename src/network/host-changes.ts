@@ -51,8 +51,11 @@ export async function setLoopbackAddress(options: HostChangesOptions, address: s
   await changeNetwork(inNamespace(options.namespaceFd, setAddress({ address, linkIndex: loopbackIndex })))
 }
 
-/** Puts everything back that nobody else has changed since, and forgets the record. */
-export async function restoreHostChanges(options: HostChangesOptions): Promise<void> {
+/** Puts everything back that nobody else has changed since, or still needs, and forgets the record. */
+export async function restoreHostChanges(
+  options: HostChangesOptions,
+  { sysctlsNeeded }: { sysctlsNeeded: boolean },
+): Promise<void> {
   const record = await readRecord(options.path)
   for (const address of record.addresses) {
     const request = deleteAddress({ address, linkIndex: loopbackIndex })
@@ -61,7 +64,7 @@ export async function restoreHostChanges(options: HostChangesOptions): Promise<v
     })
   }
   for (const { path, before, after } of record.sysctls.reverse())
-    if ((await readSysctl(path, options.namespaceFd)) === after)
+    if (!sysctlsNeeded && (await readSysctl(path, options.namespaceFd)) === after)
       await writeSysctl(path, before, options.namespaceFd)
   await rm(options.path, { force: true })
 }

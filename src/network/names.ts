@@ -29,6 +29,11 @@ export function networkNames(instance: string): NetworkNames {
   }
 }
 
+/** True for the pod table of any instance, as nft names it with its family. */
+export function isPodTable(table: string): boolean {
+  return /^inet [a-z][a-z0-9-]{0,31}-pods$/.test(table)
+}
+
 function digest(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }

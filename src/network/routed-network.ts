@@ -13,7 +13,7 @@ import type { Ledger } from '../ledger/index.ts'
 import { AddressPool } from './address-pool.ts'
 import { restoreHostChanges, setHostSysctl, setLoopbackAddress } from './host-changes.ts'
 import { type Lease, Leases } from './leases.ts'
-import { type NetworkNames, networkNames } from './names.ts'
+import { isPodTable, type NetworkNames, networkNames } from './names.ts'
 import { connectPod, disconnectPod, removeLink } from './pod-link.ts'
 import type {
   NetworkStatus,
@@ -58,10 +58,11 @@ export async function createPodNetwork(options: PodNetworkOptions): Promise<PodN
 
 /**
  * Puts back what `createPodNetwork` changed on the host: table, pods' links that are left, address, sysctls. For
- * `keelson down`, in whichever process, after the pods are gone. What is missing is no error.
+ * `keelson down`, in whichever process, after the pods are gone. What is missing is no error. Sysctls that another
+ * instance needs stay as they are.
  */
 export async function restoreHost(
-  options: Pick<PodNetworkOptions, 'instance' | 'dataDirectory' | 'runDirectory' | 'host'>,
+  options: Pick<PodNetworkOptions, 'instance' | 'dataDirectory' | 'runDirectory' | 'host'> & { log?: Logger },
 ): Promise<void> {
   const names = networkNames(options.instance)
   const nft = options.host?.nft ?? (await openNft({ directory: options.runDirectory }))
@@ -70,7 +71,9 @@ export async function restoreHost(
   await changeNetwork(links).catch((error: unknown) => {
     if (!hasErrno(error, 'ENODEV')) throw error
   })
-  await restoreHostChanges(hostChanges(options))
+  const others = (await nft.tables()).filter(isPodTable)
+  if (others.length > 0) options.log?.warn('forwarding stays on: another instance has pods here', { others })
+  await restoreHostChanges(hostChanges(options), { sysctlsNeeded: others.length > 0 })
 }
 
 function hostChanges({ dataDirectory, host }: Pick<PodNetworkOptions, 'dataDirectory' | 'host'>) {

@@ -149,6 +149,19 @@ rootTest('restoring the host undoes what was changed, also from another process 
   await removePinNamespace({ runDirectory: node.namespaces.directory })
 })
 
+rootTest('of two instances on one host the first to go leaves forwarding to the other', async (t) => {
+  await using node = await testNode()
+  const second = {
+    instance: 'second',
+    podCidr: '10.44.0.0/24',
+    dataDirectory: `${node.namespaces.directory}/second`,
+  }
+  await using _second = await createPodNetwork({ ...node.options, clusterCidr: '10.44.0.0/24', ...second })
+  await node.restoreHost()
+  t.is(await readSysctl('net/ipv4/ip_forward', node.host.fd), '1')
+  t.deepEqual(await node.nft.tables(), ['inet second-pods'])
+})
+
 async function linkNames(node: TestNode): Promise<string[]> {
   return (await listLinks(node.host.fd)).map(({ name }) => name).filter((name) => !name.startsWith('ifb'))
 }

@@ -30,6 +30,7 @@ async function proxiedNode(services: Service[], slices: EndpointSlice[]): Promis
   sources.slices.set(...slices)
   let applied = 0
   const nft = {
+    ...node.nft,
     apply: async (text: string) => {
       await node.nft.apply(text)
       applied++
@@ -228,6 +229,7 @@ rootTest('given a client it watches itself; what is brought in one turn is one t
   }
   const texts: string[] = []
   const nft = {
+    ...node.nft,
     apply: async (text: string) => {
       texts.push(text)
       await node.nft.apply(text)
