@@ -5,6 +5,7 @@
 #include "binding/netlink.hpp"
 #include "binding/process.hpp"
 #include "binding/sysctl.hpp"
+#include "binding/tree.hpp"
 #include "binding/value.hpp"
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
@@ -13,6 +14,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   keelson::binding::exportNetlink(env, exports);
   keelson::binding::exportProcess(env, exports);
   keelson::binding::exportSysctl(env, exports);
+  keelson::binding::exportTree(env, exports);
   return exports;
 }
 

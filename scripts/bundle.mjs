@@ -8,7 +8,11 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
-const entryPoints = ['src/cli/oci-main.ts', 'src/cli/main.ts'].filter((path) => existsSync(join(root, path)))
+const entryPoints = [
+  { in: 'src/cli/oci-main.ts', out: 'oci-main' },
+  { in: 'src/cli/main.ts', out: 'main' },
+  { in: 'src/image/unpack/worker.ts', out: 'unpack-worker' }, // a thread, found by this name
+].filter((entry) => existsSync(join(root, entry.in)))
 const external = ['lmdb']
 
 rmSync(join(root, 'dist/cli'), { recursive: true, force: true })
@@ -17,7 +21,6 @@ await build({
   entryPoints,
   external,
   outdir: 'dist/cli',
-  outbase: 'src/cli',
   chunkNames: 'chunks/[name]-[hash]',
   bundle: true,
   splitting: true,

@@ -56,7 +56,7 @@ const table: Record<string, { folders: string[]; packages: string[] }> = {
 }
 
 /** Files that are started rather than imported. */
-const entryPoints = new Set(['src/cli/main.ts', 'src/cli/oci-main.ts'])
+const entryPoints = new Set(['src/cli/main.ts', 'src/cli/oci-main.ts', 'src/image/unpack/worker.ts'])
 
 const sources = ['src', 'cri']
   .flatMap((folder) => walk(join(root, folder)))

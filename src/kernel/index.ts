@@ -1,6 +1,8 @@
 /** The typed door to the addon, one file per native/kernel file. Nothing else loads the addon. */
 export * from './conntrack.ts'
+export * from './file-lock.ts'
 export * from './ip-address.ts'
+export * from './layers.ts'
 export * from './link.ts'
 export * from './namespace-pins.ts'
 export * from './netlink.ts'
@@ -9,3 +11,4 @@ export * from './owned-fd.ts'
 export * from './process.ts'
 export * from './route.ts'
 export * from './sysctl-name.ts'
+export * from './tree.ts'

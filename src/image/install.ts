@@ -1,0 +1,182 @@
+import { maxConfigBytes, parseConfig } from './config.ts'
+import type { Blob, ContentStore } from './content-store.ts'
+import { digestOf } from './digest.ts'
+import type { Image, PullProgress } from './image-store.ts'
+import type { BlobSource, LayerStore } from './layer-store.ts'
+import { broken, type Manifest } from './manifest.ts'
+import type { Change, ImageRecord, LayerRecord, Records } from './records.ts'
+
+/** What an image is made of and called, whether it comes from a registry or from an archive. */
+export interface Installation {
+  manifest: Pick<Manifest, 'config' | 'layers'>
+  /** Index and manifest, as they came. */
+  documents: { digest: string; bytes: Buffer }[]
+  source: BlobSource
+  tags: readonly string[]
+  digests: readonly string[]
+  onProgress?: (event: PullProgress) => void
+}
+
+export interface InstallContext {
+  content: ContentStore
+  layers: LayerStore
+  records: Records
+  /** Keeps the collector away from these blobs and layers until the image is recorded. */
+  pin(names: readonly string[]): Disposable
+}
+
+/** Fetches and unpacks what is missing, then records the image: durable, and visible only as a whole. */
+export async function install(
+  context: InstallContext,
+  installation: Installation,
+  signal: AbortSignal,
+): Promise<Image> {
+  const { manifest, documents, source } = installation
+  const blobs = [
+    ...documents.map(({ digest }) => digest),
+    manifest.config.digest,
+    ...manifest.layers.map(({ digest }) => digest),
+  ]
+  using _blobs = context.pin(blobs)
+  if (manifest.config.sizeBytes > maxConfigBytes) broken(`its config has ${manifest.config.sizeBytes} bytes`)
+  await context.layers.fetch(manifest.config, source, signal)
+  const { config, diffIds } = parseConfig(await context.content.read(manifest.config.digest))
+  if (diffIds.length !== manifest.layers.length)
+    broken(`the config names ${diffIds.length} layers, the manifest ${manifest.layers.length}`)
+  const chainIds = chain(diffIds)
+  using _layers = context.pin([...diffIds, ...chainIds])
+  const layers = await makeLayers(context, installation, diffIds, chainIds, signal)
+  for (const { digest, bytes } of documents) await store(context.content, digest, bytes)
+  const image: Image = {
+    id: manifest.config.digest,
+    repoTags: [...installation.tags],
+    repoDigests: [...installation.digests],
+    sizeBytes: [manifest.config, ...manifest.layers].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    config,
+    layers: diffIds,
+    pinned: false,
+  }
+  return await record(context.records, { image, blobs, layerKeys: layers.map(({ key }) => key) }, layers)
+}
+
+/** Every layer at once; what needs the directories below it waits for those only at its end. */
+async function makeLayers(
+  context: InstallContext,
+  { manifest, source, onProgress }: Installation,
+  diffIds: readonly string[],
+  chainIds: readonly string[],
+  signal: AbortSignal,
+): Promise<LayerRecord[]> {
+  const stop = new AbortController()
+  const both = AbortSignal.any([signal, stop.signal])
+  const making: Promise<LayerRecord>[] = []
+  for (const [at, blob] of manifest.layers.entries()) {
+    const below = making.slice()
+    making.push(
+      makeLayer(
+        context,
+        blob,
+        { diffId: diffIds[at] ?? '', chainId: chainIds[at] ?? '' },
+        {
+          source,
+          below: () =>
+            Promise.all(below).then((records) => records.toReversed().map((one) => context.layers.path(one))),
+          isLowest: at === 0,
+          signal: both,
+          ...(onProgress && { onProgress }),
+        },
+      ),
+    )
+  }
+  try {
+    return await Promise.all(making)
+  } catch (error) {
+    stop.abort(error) // the others would work for nothing
+    await Promise.allSettled(making)
+    throw error
+  }
+}
+
+interface LayerOptions {
+  source: BlobSource
+  below: () => Promise<string[]>
+  isLowest: boolean
+  signal: AbortSignal
+  onProgress?: (event: PullProgress) => void
+}
+
+async function makeLayer(
+  { layers }: InstallContext,
+  blob: Blob,
+  { diffId, chainId }: { diffId: string; chainId: string },
+  options: LayerOptions,
+): Promise<LayerRecord> {
+  const tell = (status: PullProgress['status'], currentBytes: number) =>
+    options.onProgress?.({ digest: blob.digest, status, currentBytes, totalBytes: blob.sizeBytes })
+  const existing = layers.find(diffId, chainId)
+  if (existing) {
+    tell('exists', blob.sizeBytes)
+    return existing
+  }
+  tell('waiting', 0)
+  const below = options.isLowest ? undefined : options.below()
+  below?.catch(() => undefined)
+  const made = await layers.make({
+    blob,
+    diffId,
+    chainId,
+    source: options.source,
+    below,
+    onBytes: (bytes) => tell(bytes < blob.sizeBytes ? 'downloading' : 'unpacking', bytes),
+    signal: options.signal,
+  })
+  tell('done', blob.sizeBytes)
+  return made
+}
+
+/** A tag names one image: it leaves the image that had it. Names of an image that is here already add up. */
+async function record(records: Records, fresh: ImageRecord, layers: readonly LayerRecord[]): Promise<Image> {
+  const { id } = fresh.image
+  const changes: Change[] = layers
+    .filter(({ key, directory }) => records.layers.get(key)?.directory !== directory)
+    .map((layer) => ({ put: 'layer', key: layer.key, record: layer }))
+  for (const other of records.images.values()) {
+    const kept = other.image.repoTags.filter((tag) => !fresh.image.repoTags.includes(tag))
+    if (other.image.id === id || kept.length === other.image.repoTags.length) continue
+    const untagged = { ...other, image: { ...other.image, repoTags: kept } }
+    changes.push({ put: 'image', key: other.image.id, record: untagged })
+  }
+  const known = records.images.get(id)
+  const image = {
+    ...fresh.image,
+    repoTags: union(known?.image.repoTags, fresh.image.repoTags),
+    repoDigests: union(known?.image.repoDigests, fresh.image.repoDigests),
+    pinned: known?.image.pinned ?? false,
+  }
+  const merged = { image, blobs: union(known?.blobs, fresh.blobs), layerKeys: fresh.layerKeys }
+  await records.commit([...changes, { put: 'image', key: id, record: merged }])
+  return image
+}
+
+async function store(content: ContentStore, digest: string, bytes: Buffer): Promise<void> {
+  if (await content.has(digest)) return
+  await content.ingest({ digest, sizeBytes: bytes.length }, once(bytes))
+}
+
+export async function* once(bytes: Buffer): AsyncIterable<Buffer> {
+  yield bytes
+}
+
+/** chain(0) = diff(0); chain(n) = sha256(chain(n-1) + " " + diff(n)). */
+export function chain(diffIds: readonly string[]): string[] {
+  const chainIds: string[] = []
+  for (const diffId of diffIds) {
+    const parent = chainIds.at(-1)
+    chainIds.push(parent === undefined ? diffId : digestOf(Buffer.from(`${parent} ${diffId}`)))
+  }
+  return chainIds
+}
+
+function union(first: readonly string[] = [], second: readonly string[] = []): string[] {
+  return [...new Set([...first, ...second])]
+}

@@ -1,0 +1,71 @@
+import { maxConfigBytes } from '../config.ts'
+import type { Blob, ContentStore } from '../content-store.ts'
+import { digestOf } from '../digest.ts'
+import { type Installation, once } from '../install.ts'
+import { asObject, broken, maxManifestBytes } from '../manifest.ts'
+import { formatReference, parseReference } from '../reference.ts'
+import type { Folder } from './folder.ts'
+
+/**
+ * Every image of a docker-archive (`docker save`): manifest.json lists config file, tags and layer files. Such an
+ * archive has no registry manifest, hence no repo digests; layers are named by what they turn out to be.
+ */
+export async function readDockerArchive(
+  folder: Folder,
+  content: ContentStore,
+  reference: string | undefined,
+  signal: AbortSignal,
+): Promise<Installation[]> {
+  const list: unknown = parse(await folder.whole('manifest.json', maxManifestBytes))
+  if (!Array.isArray(list)) broken('manifest.json is not a list')
+  if (reference !== undefined && list.length !== 1)
+    broken(`the archive has ${list.length} images, so one name does not say which`)
+  const images: Installation[] = []
+  for (const entry of list) images.push(await readImage(folder, content, entry, reference, signal))
+  return images
+}
+
+async function readImage(
+  folder: Folder,
+  content: ContentStore,
+  entry: unknown,
+  reference: string | undefined,
+  signal: AbortSignal,
+): Promise<Installation> {
+  const {
+    Config: configPath,
+    RepoTags: tags,
+    Layers: layerPaths,
+  } = asObject(entry, 'an entry of manifest.json')
+  if (typeof configPath !== 'string' || !isTexts(layerPaths)) broken('manifest.json lacks Config or Layers')
+  const config = await folder.whole(configPath, maxConfigBytes)
+  const layers: Blob[] = []
+  for (const path of layerPaths) layers.push(await content.ingestUnknown(folder.read(path), { signal }))
+  const named = reference === undefined ? (isTexts(tags) ? tags : []) : [reference]
+  return {
+    manifest: {
+      config: {
+        digest: digestOf(config),
+        sizeBytes: config.length,
+        mediaType: 'application/vnd.docker.container.image.v1+json',
+      },
+      layers: layers.map((blob) => ({ ...blob, mediaType: 'application/vnd.docker.image.rootfs.diff.tar' })),
+    },
+    documents: [],
+    source: { blob: async () => once(config) },
+    tags: named.map((tag) => formatReference(parseReference(tag))),
+    digests: [],
+  }
+}
+
+function parse(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'))
+  } catch {
+    return broken('manifest.json is not JSON')
+  }
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string')
+}

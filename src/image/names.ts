@@ -1,0 +1,42 @@
+import { hasCode } from '../base/index.ts'
+import type { Image } from './image-store.ts'
+import type { ImageRecord } from './records.ts'
+import { formatReference, parseReference, repositoryName } from './reference.ts'
+
+/**
+ * The image that this text means: its id (also without `sha256:`), a name with tag or digest in any short form, or
+ * the beginning of exactly one id.
+ */
+export function findImage(records: Iterable<ImageRecord>, text: string): Image | undefined {
+  const images = [...records].map(({ image }) => image)
+  const id = text.startsWith('sha256:') ? text : `sha256:${text}`
+  return images.find((image) => image.id === id) ?? byName(images, text) ?? byPrefix(images, id)
+}
+
+/** A digest says exactly which image; a tag beside it says nothing more. */
+function byName(images: readonly Image[], text: string): Image | undefined {
+  const reference = readName(text)
+  if (!reference) return undefined
+  const { digest } = reference
+  if (digest === undefined) {
+    const tag = formatReference(reference)
+    return images.find(({ repoTags }) => repoTags.includes(tag))
+  }
+  const exact = `${repositoryName(reference)}@${digest}`
+  return images.find(({ repoDigests }) => repoDigests.includes(exact))
+}
+
+function byPrefix(images: readonly Image[], id: string): Image | undefined {
+  if (!/^sha256:[a-f0-9]+$/.test(id)) return undefined
+  const [found, ...others] = images.filter((image) => image.id.startsWith(id))
+  return others.length === 0 ? found : undefined
+}
+
+function readName(text: string): ReturnType<typeof parseReference> | undefined {
+  try {
+    return parseReference(text)
+  } catch (error) {
+    if (hasCode(error, 'INVALID_ARGUMENT')) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,50 @@
+import type { Image, PullOptions } from './image-store.ts'
+import { type InstallContext, install } from './install.ts'
+import { broken, type Manifest, type Platform, parseManifest, selectPlatform } from './manifest.ts'
+import { formatReference, parseReference, repositoryName } from './reference.ts'
+import type { RegistryClient, Repository } from './registry/client.ts'
+
+/** Resolves the name to one manifest for our platform and installs what it says. */
+export async function pullImage(
+  context: InstallContext & { registry: RegistryClient; platform: Platform },
+  name: string,
+  options: PullOptions,
+  signal: AbortSignal,
+): Promise<Image> {
+  const reference = parseReference(name)
+  const repository = await context.registry.open(reference, options.auth)
+  const { manifest, documents } = await resolve(repository, context.platform, signal)
+  const top = documents[0]?.digest ?? broken('it has no manifest')
+  return await install(
+    context,
+    {
+      manifest,
+      documents,
+      source: repository,
+      // Whoever asks by digest did not ask for a tag.
+      tags: reference.digest === undefined ? [formatReference(reference)] : [],
+      digests: [`${repositoryName(reference)}@${top}`],
+      ...(options.onProgress && { onProgress: options.onProgress }),
+    },
+    signal,
+  )
+}
+
+interface Resolved {
+  manifest: Manifest
+  documents: { digest: string; bytes: Buffer }[]
+}
+
+/** An index may hold indexes, but not for ever. */
+async function resolve(repository: Repository, platform: Platform, signal: AbortSignal): Promise<Resolved> {
+  const documents: Resolved['documents'] = []
+  let digest: string | undefined
+  for (let depth = 0; depth < 3; depth++) {
+    const fetched = await repository.manifest(digest, signal)
+    documents.push({ digest: fetched.digest, bytes: fetched.bytes })
+    const parsed = parseManifest(fetched.bytes, fetched.contentType)
+    if (parsed.kind === 'manifest') return { manifest: parsed, documents }
+    digest = selectPlatform(parsed, platform).digest
+  }
+  return broken('its index leads to an index of indexes')
+}

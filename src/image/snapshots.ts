@@ -1,0 +1,136 @@
+import { chmod, mkdir, readdir, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Cleanup, KeelsonError } from '../base/index.ts'
+import { adoptAttributes, removeTree, treeUsage } from '../kernel/index.ts'
+import type { Snapshot, SnapshotStore } from './image-store.ts'
+import type { LayerStore } from './layer-store.ts'
+import type { LayerRecord, Records, SnapshotRecord } from './records.ts'
+import { SharedWork } from './shared-work.ts'
+
+/** Also a directory name: container ids and the like. */
+const keyForm = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/
+
+/** Overlay directories: `snapshots/<key>/upper` and `work` over the image's layers. Nothing is mounted here. */
+export class Snapshots implements SnapshotStore {
+  readonly #records: Records
+  readonly #layers: LayerStore
+  readonly #directory: string
+  readonly #temporaryPath: () => string
+  readonly #pin: (names: readonly string[]) => Disposable
+  readonly #released: () => Promise<void>
+  readonly #preparing = new SharedWork<Snapshot>()
+
+  constructor(options: {
+    records: Records
+    layers: LayerStore
+    directory: string
+    temporaryPath: () => string
+    /** Keeps the collector away from these layers. */
+    pin: (names: readonly string[]) => Disposable
+    /** Called after a snapshot is gone: its layers may be needed no more. */
+    released: () => Promise<void>
+  }) {
+    this.#records = options.records
+    this.#layers = options.layers
+    this.#directory = join(options.directory, 'snapshots')
+    this.#temporaryPath = options.temporaryPath
+    this.#pin = options.pin
+    this.#released = options.released
+  }
+
+  /** Removes directories that a crash left without a record. */
+  async sweep(): Promise<void> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 })
+    for (const name of await readdir(this.#directory))
+      if (!this.#records.snapshots.has(name)) await removeTree(join(this.#directory, name))
+  }
+
+  /** The same key with the same image finds the snapshot again; with another image it is ALREADY_EXISTS. */
+  async prepare(key: string, imageId: string): Promise<Snapshot> {
+    if (!keyForm.test(key))
+      throw new KeelsonError('INVALID_ARGUMENT', `"${key.slice(0, 200)}" is no snapshot key`)
+    const existing = this.#records.snapshots.get(key)
+    if (existing) return sameImage(this.#toSnapshot(existing), imageId)
+    return sameImage(await this.#preparing.run(key, () => this.#create(key, imageId)), imageId)
+  }
+
+  find(key: string): Snapshot | undefined {
+    const record = this.#records.snapshots.get(key)
+    return record && this.#toSnapshot(record)
+  }
+
+  list(): Snapshot[] {
+    return [...this.#records.snapshots.values()].map((record) => this.#toSnapshot(record))
+  }
+
+  /** Absent: no error. The overlay must not be mounted any more. */
+  async remove(key: string): Promise<void> {
+    if (!this.#records.snapshots.has(key)) return
+    await this.#records.commit([{ remove: 'snapshot', key }])
+    const doomed = this.#temporaryPath()
+    await rename(this.#path(key), doomed).catch(() => undefined) // the key is free again at once
+    await removeTree(doomed)
+    await removeTree(this.#path(key))
+    await this.#released()
+  }
+
+  async usage(key: string): Promise<{ bytes: number; inodes: number }> {
+    if (!this.#records.snapshots.has(key))
+      throw new KeelsonError('NOT_FOUND', `no snapshot ${key}`, { id: key })
+    return await treeUsage(join(this.#path(key), 'upper'))
+  }
+
+  /** Directories first, the record last: a crash in between leaves what `sweep` finds. */
+  async #create(key: string, imageId: string): Promise<Snapshot> {
+    const image = this.#records.images.get(imageId)
+    if (!image) throw new KeelsonError('NOT_FOUND', `image ${imageId} is not here`, { id: imageId })
+    using _layers = this.#pin(image.layerKeys)
+    await using undo = new Cleanup()
+    const path = this.#path(key)
+    await mkdir(path, { mode: 0o700 })
+    undo.defer(() => removeTree(path))
+    await mkdir(join(path, 'upper'))
+    await mkdir(join(path, 'work'))
+    await this.#giveRootAttributes(join(path, 'upper'), image.layerKeys)
+    const record = { key, imageId, layerKeys: image.layerKeys }
+    await this.#records.commit([{ put: 'snapshot', key, record }])
+    undo.keep()
+    return this.#toSnapshot(record)
+  }
+
+  /** The root of an overlay is its topmost directory, so it takes the looks of the topmost layer that has a say. */
+  async #giveRootAttributes(upper: string, layerKeys: readonly string[]): Promise<void> {
+    await chmod(upper, 0o755)
+    const layer = this.#recordsOf(layerKeys).find(({ describesRoot }) => describesRoot)
+    if (layer) await adoptAttributes([this.#layers.path(layer)], upper, '')
+  }
+
+  #toSnapshot({ key, imageId, layerKeys }: SnapshotRecord): Snapshot {
+    const lower = this.#recordsOf(layerKeys).map((record) => this.#layers.path(record))
+    return { key, imageId, lower, upper: join(this.#path(key), 'upper'), work: join(this.#path(key), 'work') }
+  }
+
+  #recordsOf(layerKeys: readonly string[]): LayerRecord[] {
+    return layerRecords(this.#records, layerKeys)
+  }
+
+  #path(key: string): string {
+    return join(this.#directory, key)
+  }
+}
+
+/** Records of these layers, topmost first. */
+export function layerRecords(records: Records, layerKeys: readonly string[]): LayerRecord[] {
+  return layerKeys.toReversed().map((key) => {
+    const record = records.layers.get(key)
+    if (!record) throw new KeelsonError('DATA_LOSS', `the layer ${key} is missing from the image store`)
+    return record
+  })
+}
+
+function sameImage(snapshot: Snapshot, imageId: string): Snapshot {
+  if (snapshot.imageId === imageId) return snapshot
+  throw new KeelsonError('ALREADY_EXISTS', `the snapshot ${snapshot.key} is of another image`, {
+    id: snapshot.key,
+  })
+}

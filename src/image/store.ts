@@ -1,0 +1,257 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  asKeelsonError,
+  Cleanup,
+  type Clock,
+  hasErrno,
+  isAbort,
+  KeelsonError,
+  type Logger,
+} from '../base/index.ts'
+import { FileLock, readLayeredFile } from '../kernel/index.ts'
+import { openLedger } from '../ledger/index.ts'
+import { ContentStore } from './content-store.ts'
+import type { FilesystemUsage, Image, ImageStore, PullOptions } from './image-store.ts'
+import type { InstallContext } from './install.ts'
+import { LayerStore } from './layer-store.ts'
+import { loadImages } from './load/load.ts'
+import type { Platform } from './manifest.ts'
+import { findImage } from './names.ts'
+import { Pins } from './pins.ts'
+import { pullImage } from './pull.ts'
+import { Records } from './records.ts'
+import { RegistryClient } from './registry/client.ts'
+import type { Mirrors } from './registry/mirrors.ts'
+import { layerRecords, Snapshots } from './snapshots.ts'
+
+export interface ImageStoreOptions {
+  /** The store lives in `image/` below it, all on one file system that can carry an overlay's upper directory. */
+  dataDirectory: string
+  mirrors?: Mirrors
+  log: Logger
+  clock: Clock
+  /** Which image of an index to take; default: linux on this processor. */
+  platform?: Platform
+}
+
+const defaultReadBytes = 2 ** 20
+
+/**
+ * Opens the image store of a data directory. It has one owner at a time: FAILED_PRECONDITION while another process
+ * has it open. What a crash left unfinished is removed.
+ */
+export async function openImageStore(options: ImageStoreOptions): Promise<ImageStore> {
+  const directory = join(options.dataDirectory, 'image')
+  await using undo = new Cleanup()
+  await mkdir(directory, { recursive: true, mode: 0o700 }).catch((error) => {
+    throw asKeelsonError(error, { op: 'open image store', path: directory })
+  })
+  const lock = await undo.use(takeLock(directory))
+  const records = await undo.use(new Records(await openLedger({ path: join(directory, 'metadata') })))
+  const content = await ContentStore.open(directory)
+  const { log, clock } = options
+  const layers = await undo.use(new LayerStore({ content, directory, log, clock }))
+  const registry = await undo.use(new RegistryClient({ mirrors: options.mirrors ?? {}, log }))
+  const platform = options.platform ?? ownPlatform()
+  const store = new FileImageStore({ directory, lock, records, content, layers, registry, platform })
+  await store.sweep()
+  undo.keep()
+  return store
+}
+
+interface Parts {
+  directory: string
+  lock: FileLock
+  records: Records
+  content: ContentStore
+  layers: LayerStore
+  registry: RegistryClient
+  platform: Platform
+}
+
+class FileImageStore implements ImageStore {
+  readonly snapshots: Snapshots
+  readonly #parts: Parts
+  readonly #pins = new Pins()
+  readonly #running = new Set<Promise<unknown>>()
+  readonly #closing = new AbortController()
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+    const { records, layers, directory, content } = parts
+    this.snapshots = new Snapshots({
+      records,
+      layers,
+      directory,
+      temporaryPath: () => content.temporaryPath('snapshot'),
+      pin: (names) => this.#pins.pin(names),
+      released: () => this.#collect(),
+    })
+  }
+
+  async pull(reference: string, options: PullOptions = {}): Promise<Image> {
+    return await this.#work(options.signal, (signal) =>
+      pullImage(this.#context(), reference, options, signal),
+    )
+  }
+
+  async load(path: string, options: { reference?: string; signal?: AbortSignal } = {}): Promise<Image[]> {
+    return await this.#work(options.signal, (signal) =>
+      loadImages(this.#context(), path, options.reference, signal),
+    )
+  }
+
+  find(nameOrId: string): Image | undefined {
+    return findImage(this.#parts.records.images.values(), nameOrId)
+  }
+
+  get(nameOrId: string): Image {
+    const image = this.find(nameOrId)
+    if (image) return image
+    throw new KeelsonError('NOT_FOUND', `image ${nameOrId} is not here`, {
+      id: nameOrId,
+      hint: 'pull it first',
+    })
+  }
+
+  list(): Image[] {
+    return [...this.#parts.records.images.values()].map(({ image }) => image)
+  }
+
+  async remove(nameOrId: string): Promise<void> {
+    const image = this.find(nameOrId)
+    if (!image) return
+    await this.#parts.records.commit([{ remove: 'image', key: image.id }])
+    await this.#collect()
+  }
+
+  /** What images take on disk: layers and blobs, not what containers wrote. */
+  async filesystem(): Promise<FilesystemUsage> {
+    const { content, layers, directory } = this.#parts
+    const made = layers.list()
+    const sizes = await Promise.all(
+      (await content.list()).map(async (digest) => (await content.size(digest)) ?? 0),
+    )
+    return {
+      mountpoint: directory,
+      usedBytes: sum(made.map(({ bytes }) => bytes)) + sum(sizes),
+      inodesUsed: sum(made.map(({ inodes }) => inodes)) + sizes.length,
+    }
+  }
+
+  async readFile(
+    imageId: string,
+    path: string,
+    { maxBytes = defaultReadBytes }: { maxBytes?: number } = {},
+  ): Promise<Uint8Array | undefined> {
+    const { records, layers } = this.#parts
+    const record = records.images.get(this.get(imageId).id)
+    const directories = layerRecords(records, record?.layerKeys ?? []).map((layer) => layers.path(layer))
+    try {
+      return await readLayeredFile(directories, path, maxBytes)
+    } catch (error) {
+      if (!hasErrno(error, 'EFBIG')) throw error
+      const message = `${path} of the image is larger than ${maxBytes} bytes`
+      throw new KeelsonError('RESOURCE_EXHAUSTED', message, { id: imageId, path, cause: error })
+    }
+  }
+
+  /** After opening: everything that no record speaks of. */
+  async sweep(): Promise<void> {
+    const { layers, records } = this.#parts
+    await layers.adopt(records.layers.values())
+    await this.snapshots.sweep()
+    await this.#collect()
+  }
+
+  /** Pulls that run are cancelled. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(new KeelsonError('CANCELLED', 'the image store is being closed'))
+    await Promise.allSettled(this.#running)
+    const { lock, records, layers, registry } = this.#parts
+    await using undo = new Cleanup()
+    await undo.use(lock)
+    await undo.use(records)
+    await undo.use(layers)
+    await undo.use(registry)
+  }
+
+  #context(): InstallContext & { registry: RegistryClient; platform: Platform } {
+    return { ...this.#parts, pin: (names) => this.#pins.pin(names) }
+  }
+
+  /** Work that adds images. When it fails, what it had stored already is collected again. */
+  async #work<T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const both = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal
+    const running = this.#attempt(work, both)
+    this.#running.add(running)
+    try {
+      return await running
+    } finally {
+      this.#running.delete(running)
+    }
+  }
+
+  async #attempt<T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+    try {
+      signal.throwIfAborted()
+      return await work(signal)
+    } catch (error) {
+      await this.#collect()
+      throw signal.aborted ? cancelled(signal.reason) : asKeelsonError(error)
+    }
+  }
+
+  /** Removes layers and blobs that no image, no snapshot and no running pull needs. */
+  async #collect(): Promise<void> {
+    const { records, layers, content } = this.#parts
+    const keys = new Set(
+      [...records.images.values(), ...records.snapshots.values()].flatMap((one) => one.layerKeys),
+    )
+    const doomed = layers.list().filter(({ key }) => !keys.has(key) && !this.#pins.has(key))
+    // Looked up, forgotten and queued for removal without a pause in between: a pull that comes later makes the
+    // layer anew and records it after this removal. The directory goes last, so that no record lacks one.
+    for (const layer of doomed) layers.forget(layer)
+    const recorded = doomed.filter(({ key }) => records.layers.has(key))
+    await records.commit(recorded.map(({ key }) => ({ remove: 'layer', key })))
+    await Promise.all(doomed.map((layer) => layers.remove(layer)))
+    for (const digest of await content.list()) if (!this.#needsBlob(digest)) await content.remove(digest)
+  }
+
+  #needsBlob(digest: string): boolean {
+    const { images } = this.#parts.records
+    return this.#pins.has(digest) || [...images.values()].some(({ blobs }) => blobs.includes(digest))
+  }
+}
+
+function takeLock(directory: string): FileLock {
+  try {
+    return new FileLock(join(directory, 'lock'))
+  } catch (error) {
+    if (!hasErrno(error, 'EAGAIN', 'EWOULDBLOCK')) throw error
+    throw new KeelsonError('FAILED_PRECONDITION', `the image store ${directory} is open in another process`, {
+      path: directory,
+      cause: error,
+      hint: 'stop the other keelson, or give this one a data directory of its own',
+    })
+  }
+}
+
+function cancelled(reason: unknown): KeelsonError {
+  if (reason instanceof KeelsonError) return reason
+  if (reason instanceof Error && reason.name === 'TimeoutError')
+    return new KeelsonError('DEADLINE_EXCEEDED', 'the time for it ran out', { cause: reason })
+  return new KeelsonError('CANCELLED', isAbort(reason) ? 'cancelled' : `cancelled: ${String(reason)}`, {
+    cause: reason,
+  })
+}
+
+function ownPlatform(): Platform {
+  const architectures: Partial<Record<NodeJS.Architecture, string>> = { x64: 'amd64', arm64: 'arm64' }
+  return { os: 'linux', architecture: architectures[process.arch] ?? process.arch }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0)
+}

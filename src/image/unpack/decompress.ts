@@ -1,0 +1,53 @@
+import { pipeline } from 'node:stream'
+import { createGunzip } from 'node:zlib'
+import { KeelsonError } from '../../base/index.ts'
+
+const chunkBytes = 256 * 1024
+
+/** Uncompressed bytes of a layer: gzip or plain, told by its first bytes, not by what its media type claims. */
+export async function* decompressed(source: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+  const iterator = source[Symbol.asyncIterator]()
+  const first = await firstBytes(iterator)
+  const whole = resume(first, iterator)
+  if (startsWith(first, 0x28, 0xb5, 0x2f, 0xfd))
+    throw new KeelsonError('UNIMPLEMENTED', 'layers compressed with zstd are not supported yet', {
+      hint: 'push the image with gzip layers',
+    })
+  if (startsWith(first, 0x1f, 0x8b)) yield* gunzipped(whole)
+  else yield* whole
+}
+
+async function* gunzipped(source: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+  const gunzip = createGunzip({ chunkSize: chunkBytes })
+  let failure: unknown
+  pipeline(source, gunzip, (error) => {
+    failure = error
+  })
+  try {
+    for await (const chunk of gunzip) yield chunk as Buffer
+  } catch (error) {
+    const cause = failure ?? error
+    const zlib = cause instanceof Error && 'code' in cause && String(cause.code).startsWith('Z_')
+    if (!zlib) throw cause
+    throw new KeelsonError('DATA_LOSS', `damaged gzip data: ${cause.message}`, { cause })
+  }
+}
+
+async function firstBytes(iterator: AsyncIterator<Buffer>): Promise<Buffer> {
+  let bytes: Buffer = Buffer.alloc(0)
+  while (bytes.length < 4) {
+    const next = await iterator.next()
+    if (next.done) break
+    bytes = bytes.length === 0 ? next.value : Buffer.concat([bytes, next.value])
+  }
+  return bytes
+}
+
+async function* resume(first: Buffer, iterator: AsyncIterator<Buffer>): AsyncIterable<Buffer> {
+  if (first.length > 0) yield first
+  for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value
+}
+
+function startsWith(bytes: Buffer, ...magic: number[]): boolean {
+  return magic.every((byte, at) => bytes[at] === byte)
+}

@@ -1,0 +1,30 @@
+import { native } from './native.ts'
+import type { TreePath } from './tree.ts'
+
+declare module './native.ts' {
+  interface Native {
+    layersReadFile(layers: readonly string[], path: string, maxBytes: number): Promise<Buffer | undefined>
+    treeCopyAttributes(layers: readonly string[], root: string, path: TreePath): Promise<boolean>
+  }
+}
+
+/**
+ * A regular file of stacked layer directories (topmost first) as overlayfs would show it, without a mount: merged
+ * directories, whiteouts, opaque directories, links that stay inside. Undefined when the path is absent or no
+ * regular file; EFBIG above `maxBytes`.
+ */
+export function readLayeredFile(
+  layers: readonly string[],
+  path: string,
+  maxBytes: number,
+): Promise<Buffer | undefined> {
+  return native.layersReadFile(layers, path, maxBytes)
+}
+
+/**
+ * Gives a directory of the tree at `root` the owner, mode, times and attributes that the same path has in the
+ * layers; false when they do not have it as a directory.
+ */
+export function adoptAttributes(layers: readonly string[], root: string, path: TreePath): Promise<boolean> {
+  return native.treeCopyAttributes(layers, root, path)
+}
