@@ -72,7 +72,7 @@ export class ContainerStarter {
     if (typeof id !== 'string') return this.#failed(request, 'CreateContainerError', id.message)
     memory.failures.delete(container.name)
     this.#event(request, 'Normal', 'Created', `Created container: ${container.name}`)
-    return this.#run(request, id)
+    return await this.#run(request, id) // awaited here: what `undo` holds is needed until it is started
   }
 
   /** Whether the container's image is here; begins to pull it if not. */

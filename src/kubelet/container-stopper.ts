@@ -1,36 +1,29 @@
-import type { Call, RuntimeService } from '../../cri/service.ts'
-import type { Container, Pod } from '../api/index.ts'
+import type { RuntimeService } from '../../cri/service.ts'
 import type { Clock, Logger } from '../base/index.ts'
-import { type ActionTarget, runAction } from './handler.ts'
+import { runAction } from './handler.ts'
+import type { PodEvents } from './pod-events.ts'
+import { containerOf, type PodLook, podIPOf } from './pod-look.ts'
 import { type ContainerRun, isNotFound } from './pod-runtime.ts'
-
-export interface StopRequest {
-  uid: string
-  pod: Pod
-  container: Container | undefined
-  run: ContainerRun
-  /** The container has this long for its preStop hook and its own end together. */
-  graceMs: number
-  podIP: string | undefined
-}
 
 export interface ContainerStopperOptions {
   runtime: RuntimeService
+  events: PodEvents
   clock: Clock
   log: Logger
   signal: AbortSignal
   /** Told when a container of this pod has ended, or could not be ended. */
-  onDone(uid: string): void
-  onHookFailed(request: StopRequest, detail: string): void
+  again(uid: string): void
 }
 
 interface Stopping {
-  uid: string
   deadlineMs: number
   done: boolean
 }
 
 const graceAfterHookMinMs = 2000
+const retryMs = 1000
+/** The deadline of the same wish, computed again from whole seconds, may come out this much nearer. */
+const slackMs = 1500
 
 /**
  * Ends containers in the background: preStop hook, then StopContainer with what is left of the grace period. Asked
@@ -49,58 +42,68 @@ export class ContainerStopper {
     return this.#stopping.has(run.id)
   }
 
-  stop(request: StopRequest): void {
-    const { clock } = this.#options
-    const { uid, run, graceMs } = request
+  /** The container has `graceMs` for its preStop hook and its own end together; `message` is what users read. */
+  stop(look: PodLook, run: ContainerRun, graceMs: number, message: string): void {
+    const { clock, events, again } = this.#options
     const deadlineMs = clock.monotonicMs() + graceMs
     const known = this.#stopping.get(run.id)
     if (known) {
       this.#hasten(known, run, deadlineMs)
       return
     }
-    const stopping = { uid, deadlineMs, done: false }
+    events.container(look.pod, run.name, 'Normal', 'Killing', message)
+    const stopping = { deadlineMs, done: false }
     this.#stopping.set(run.id, stopping)
-    void this.#run(request, stopping).finally(() => {
+    void this.#run(look, run, stopping).finally(() => {
       stopping.done = true
       this.#stopping.delete(run.id)
-      this.#options.onDone(uid)
+      again(look.uid)
     })
   }
 
   #hasten(known: Stopping, run: ContainerRun, deadlineMs: number): void {
-    // Half a second of slack: the deadline of the same wish, computed again, is never exactly the same.
-    if (deadlineMs >= known.deadlineMs - 500) return
+    if (deadlineMs >= known.deadlineMs - slackMs) return
     known.deadlineMs = deadlineMs
-    this.#options.clock.after(Math.max(0, deadlineMs - this.#options.clock.monotonicMs()), () => {
+    const { clock } = this.#options
+    clock.after(Math.max(0, deadlineMs - clock.monotonicMs()), () => {
       if (!known.done) void this.#kill(run, 0)
     })
   }
 
-  async #run(request: StopRequest, stopping: Stopping): Promise<void> {
-    await this.#preStop(request)
-    const leftMs = stopping.deadlineMs - this.#options.clock.monotonicMs()
-    const hook = request.container?.lifecycle?.preStop !== undefined
-    await this.#kill(request.run, hook ? Math.max(graceAfterHookMinMs, leftMs) : Math.max(0, leftMs))
+  async #run(look: PodLook, run: ContainerRun, stopping: Stopping): Promise<void> {
+    const { clock, signal } = this.#options
+    const hook = containerOf(look, run)?.lifecycle?.preStop !== undefined
+    const leftMs = () => stopping.deadlineMs - clock.monotonicMs()
+    if (hook && leftMs() > 0) await this.#preStop(look, run, leftMs()).catch(() => undefined)
+    const stopped = await this.#kill(
+      run,
+      hook ? Math.max(graceAfterHookMinMs, leftMs()) : Math.max(0, leftMs()),
+    )
+    // Whoever asked finds the container as it was and asks again: not faster than this.
+    if (!stopped) await clock.sleep(retryMs, signal).catch(() => undefined)
   }
 
-  async #preStop(request: StopRequest): Promise<void> {
-    const hook = request.container?.lifecycle?.preStop
-    if (!hook || !request.container || request.graceMs <= 0) return
-    const { signal, onHookFailed } = this.#options
-    const { pod, container, run, podIP, graceMs } = request
-    const target: ActionTarget = { pod, container, containerId: run.id, podIP }
-    const { ok, detail } = await runAction(hook, target, graceMs, this.#options, signal)
-    if (!ok) onHookFailed(request, detail)
+  async #preStop(look: PodLook, run: ContainerRun, timeoutMs: number): Promise<void> {
+    const { signal, events } = this.#options
+    const container = containerOf(look, run)
+    const hook = container?.lifecycle?.preStop
+    if (!hook) return
+    const target = { pod: look.pod, container, containerId: run.id, podIP: podIPOf(look) }
+    const { ok, detail } = await runAction(hook, target, timeoutMs, this.#options, signal)
+    if (!ok)
+      events.container(look.pod, run.name, 'Warning', 'FailedPreStopHook', `PreStopHook failed: ${detail}`)
   }
 
-  async #kill(run: ContainerRun, timeoutMs: number): Promise<void> {
+  async #kill(run: ContainerRun, timeoutMs: number): Promise<boolean> {
     const { runtime, log, signal } = this.#options
-    const call: Call = { signal }
     try {
-      await runtime.stopContainer({ containerId: run.id, timeout: BigInt(Math.ceil(timeoutMs / 1000)) }, call)
+      const timeout = BigInt(Math.ceil(timeoutMs / 1000))
+      await runtime.stopContainer({ containerId: run.id, timeout }, { signal })
+      return true
     } catch (error) {
-      if (!isNotFound(error) && !signal.aborted)
-        log.warn('container not stopped', { container: run.id, error })
+      if (isNotFound(error)) return true
+      if (!signal.aborted) log.warn('container not stopped', { container: run.id, error })
+      return false
     }
   }
 }

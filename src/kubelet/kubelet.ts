@@ -1,8 +1,10 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { ImageService, RuntimeService } from '../../cri/service.ts'
 import {
   type ApiClient,
+  type Change,
   EventRecorder,
   Informer,
   type NodeAddress,
@@ -223,7 +225,7 @@ class RunningKubelet implements Kubelet {
     // Variables of Services belong into the first container already; but pods do not wait for them forever.
     await Promise.race([this.#services.synced, this.#options.clock.sleep(serviceSyncMaxMs, both)])
     void this.#followRuntime(both)
-    this.#pods.onChange(({ type, object }) => this.#take(type, object))
+    this.#pods.onChange((change) => this.#take(change))
     await this.#lookAtAll(both)
     this.#scheduleRelist(both)
   }
@@ -254,12 +256,21 @@ class RunningKubelet implements Kubelet {
     })
   }
 
-  #take(type: 'added' | 'updated' | 'removed', pod: Pod): void {
+  #take({ type, object: pod, old }: Change<Pod>): void {
     const { uid } = identityOf(pod)
     if (type === 'removed') this.#desired.delete(uid)
     else this.#desired.set(uid, pod)
     if (type === 'added') this.#admit(uid, pod)
-    this.#queue.add(uid)
+    if (!old || !this.#isEcho(uid, old, pod)) this.#queue.add(uid)
+  }
+
+  /** Our own status coming back, and nothing of anybody else's with it. */
+  #isEcho(uid: string, old: Pod, pod: Pod): boolean {
+    return (
+      this.#statuses.isOwnWrite(uid, pod) &&
+      old.metadata.deletionTimestamp === pod.metadata.deletionTimestamp &&
+      isDeepStrictEqual(old.spec, pod.spec)
+    )
   }
 
   /** The scheduler counts pods too, but two schedulers, or none (spec.nodeName), may disagree with it. */

@@ -51,6 +51,12 @@ export class StatusManager {
     return this.#entries.get(uid)?.wanted
   }
 
+  /** Whether this state of the pod is what our own last write made of it. */
+  isOwnWrite(uid: string, pod: Pod): boolean {
+    const version = this.#entries.get(uid)?.written?.metadata.resourceVersion
+    return version !== undefined && version === pod.metadata.resourceVersion
+  }
+
   /** Resolves when the server has the newest status of this pod, or no such pod any more. */
   async flushed(uid: string): Promise<void> {
     const entry = this.#entries.get(uid)

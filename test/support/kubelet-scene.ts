@@ -59,13 +59,14 @@ export class Scene {
     await rm(this.dataDirectory, { recursive: true, force: true })
   }
 
-  /** Waits, in real time but not long, until nothing moves any more: files take a few turns of the event loop. */
+  /** Waits until nothing moves any more: no request, no call, no file operation for some turns of the event loop. */
   async rest(): Promise<void> {
     for (let quiet = 0, seen = -1; quiet < 12; ) {
       await new Promise((resolve) => setTimeout(resolve, 2))
       await settle()
       const now = this.api.requests.length + this.cri.calls.length
-      quiet = now === seen ? quiet + 1 : 0
+      const files = process.getActiveResourcesInfo().some((name) => name.startsWith('FSReq'))
+      quiet = now === seen && !files ? quiet + 1 : 0
       seen = now
     }
   }
