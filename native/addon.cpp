@@ -1,19 +1,25 @@
 // The export table: one line per facility, in the order of native/kernel.
 #include <napi.h>
 
+#include "binding/init.hpp"
+#include "binding/lock.hpp"
 #include "binding/namespace-pins.hpp"
 #include "binding/netlink.hpp"
 #include "binding/process.hpp"
 #include "binding/sysctl.hpp"
+#include "binding/terminal.hpp"
 #include "binding/tree.hpp"
 #include "binding/value.hpp"
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("setErrorFactory", Napi::Function::New(env, keelson::binding::setErrorFactory));
+  keelson::binding::exportInit(env, exports);
+  keelson::binding::exportLock(env, exports);
   keelson::binding::exportNamespacePins(env, exports);
   keelson::binding::exportNetlink(env, exports);
   keelson::binding::exportProcess(env, exports);
   keelson::binding::exportSysctl(env, exports);
+  keelson::binding::exportTerminal(env, exports);
   keelson::binding::exportTree(env, exports);
   return exports;
 }

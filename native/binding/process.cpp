@@ -2,9 +2,19 @@
 
 #include "binding/value.hpp"
 #include "kernel/process.hpp"
+#include "kernel/readiness.hpp"
 
 namespace keelson::binding {
 namespace {
+
+Napi::Value endedToValue(Napi::Env env, int pidfd) {
+  const auto ended = kernel::pidfdReap(pidfd);
+  if (!ended.isKnown) return env.Undefined();
+  auto result = Napi::Object::New(env);
+  result.Set("code", ended.code);
+  result.Set("signal", ended.signal);
+  return result;
+}
 
 Napi::Value pidfdOpen(const Napi::CallbackInfo& info) {
   const int pid = readInt(info[0], "pid");
@@ -17,11 +27,41 @@ void pidfdSendSignal(const Napi::CallbackInfo& info) {
   instant(info.Env(), [&] { kernel::pidfdSendSignal(pidfd, signal); });
 }
 
+// Resolves when the process has ended, with { code, signal } when it was ours to reap, else undefined.
+Napi::Value pidfdWait(const Napi::CallbackInfo& info) {
+  const int pidfd = readInt(info[0], "pidfd");
+  auto deferred = Napi::Promise::Deferred::New(info.Env());
+  auto finished = Napi::ThreadSafeFunction::New(info.Env(), Napi::Function(), "keelson-pidfd", 0, 1);
+  instant(info.Env(), [&] {
+    kernel::watchReadable(pidfd, [finished, deferred, pidfd]() mutable {
+      finished.BlockingCall([deferred, pidfd](Napi::Env env, Napi::Function) { deferred.Resolve(endedToValue(env, pidfd)); });
+      finished.Release();
+    });
+  });
+  return deferred.Promise();
+}
+
+void setSubreaper(const Napi::CallbackInfo& info) {
+  const bool on = info[0].ToBoolean().Value();
+  instant(info.Env(), [&] { kernel::setSubreaper(on); });
+}
+
+Napi::Value originalFileLimit(const Napi::CallbackInfo& info) {
+  const auto limit = instant(info.Env(), [] { return kernel::originalFileLimit(); });
+  auto result = Napi::Object::New(info.Env());
+  result.Set("soft", Napi::BigInt::New(info.Env(), limit.soft));
+  result.Set("hard", Napi::BigInt::New(info.Env(), limit.hard));
+  return result;
+}
+
 }  // namespace
 
 void exportProcess(Napi::Env env, Napi::Object exports) {
   exports.Set("pidfdOpen", Napi::Function::New(env, pidfdOpen));
   exports.Set("pidfdSendSignal", Napi::Function::New(env, pidfdSendSignal));
+  exports.Set("pidfdWait", Napi::Function::New(env, pidfdWait));
+  exports.Set("setSubreaper", Napi::Function::New(env, setSubreaper));
+  exports.Set("originalFileLimit", Napi::Function::New(env, originalFileLimit));
 }
 
 }  // namespace keelson::binding

@@ -1,0 +1,60 @@
+// Plain files and descriptors of the host: cgroup directories and limits, the state directory, pipes.
+#include "init/init.h"
+#include "init/linux.h"
+#include "init/process.h"
+#include "init/syscall.h"
+
+#define WRITE_OPTIONAL 1
+
+void operation_openPath(const uint32_t *words) {
+  const char *path = text_at(words[0]);
+  self.slots[words[2]] =
+      (int)check(sys(__NR_openat, AT_FDCWD, path, words[1] | O_CLOEXEC, 0640), "openat", path);
+}
+
+void operation_makeDirectory(const uint32_t *words) {
+  const char *path = text_at(words[0]);
+  const long result = sys(__NR_mkdirat, AT_FDCWD, path, words[1]);
+  if (result != -EEXIST) check(result, "mkdirat", path);
+}
+
+static long write_whole(const char *path, const void *data, size_t length) {
+  const long fd = sys(__NR_openat, AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return fd;
+  const long result = sys(__NR_write, fd, data, length);
+  sys(__NR_close, fd);
+  return result;
+}
+
+void operation_writeFile(const uint32_t *words) {
+  const char *path = text_at(words[0]);
+  const long result = write_whole(path, text_at(words[1]), words[2]);
+  if ((words[3] & WRITE_OPTIONAL) == 0) check(result, "write", path);
+}
+
+void operation_replaceFile(const uint32_t *words) {
+  write_record(slot_fd(words[0]), text_at(words[1]), text_at(words[2]), words[3]);
+}
+
+// "0" is the writer itself. Only `tasks` and CLONE_INTO_CGROUP: a pid written to cgroup.procs waits for an RCU grace
+// period of about 11 ms (DESIGN 3.7). The writer has one thread, so moving one thread moves the process.
+void operation_joinCgroup(const uint32_t *words) {
+  const char *path = text_at(words[1]);
+  const int fd = slot_fd(words[0]);
+  if (fd < 0)
+    check(write_whole(path, "0", 1), "write", path);
+  else
+    check(sys(__NR_write, fd, "0", 1), "write", path);
+}
+
+void operation_makePipe(const uint32_t *words) {
+  int ends[2];
+  check(sys(__NR_pipe2, ends, O_CLOEXEC), "pipe2", NULL);
+  self.slots[words[0]] = ends[0];
+  self.slots[words[1]] = ends[1];
+}
+
+void operation_closeSlot(const uint32_t *words) {
+  sys(__NR_close, slot_fd(words[0]));
+  self.slots[words[0]] = -1;
+}

@@ -1,0 +1,51 @@
+// What the operations share. One process runs one list, so the state is a single global; after clone each side has
+// its own copy of it.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "init/plan.h"
+
+#define CONTROL_FD 3
+#define PLAN_FD 4
+#define FIRST_INHERITED_FD 5
+#define PATH_BYTES 4096
+
+struct init {
+  struct plan plan;
+  int slots[PLAN_SLOTS];
+  int control;       // to the starter; -1 in the child
+  int sync;          // between parent and child
+  int report;        // where a failure is told
+  int root;          // root of the container's filesystem
+  int proc;          // a procfs mount of our own that nobody can put anything over
+  int masks;         // empty read-only tmpfs that masked directories share
+  int listener;      // start socket
+  int child_pidfd;   // parent only
+  int child_pid;     // parent only
+  bool is_child;
+  uint32_t step;     // index of the running operation in its list
+  char program[PATH_BYTES];
+};
+
+extern struct init self;
+
+// Reports { side, step, call, errno, path } to whoever waits, kills the child if there is one, and exits.
+// `error` is a negative errno as the stubs return it.
+_Noreturn void fail(const char *call, long error, const char *path);
+long check(long result, const char *call, const char *path);  // passes the result on or fails
+_Noreturn void quit(int status);
+
+// Sends on to the starter what the child reported.
+_Noreturn void forward_failure(const void *payload, uint32_t length);
+
+void run_list(const struct plan_list *list);
+
+static inline const char *text_at(uint32_t offset) { return self.plan.blob + offset; }
+static inline int slot_fd(uint32_t slot) { return slot == PLAN_NO_SLOT ? -1 : self.slots[slot]; }
+
+// One function per operation; `words` are its arguments as plan.h lists them.
+#define X(code, name, kinds) void operation_##name(const uint32_t *words);
+PLAN_OPERATIONS(X)
+#undef X

@@ -1,0 +1,37 @@
+// Kernel structures and constants that this program uses, for build hosts whose <linux/*.h> are older than the floor.
+#pragma once
+
+#include <linux/capability.h>
+#include <linux/errno.h>
+#include <linux/fcntl.h>
+#include <linux/filter.h>
+#include <linux/keyctl.h>
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <linux/poll.h>
+#include <linux/prctl.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <linux/stat.h>
+#include <linux/time_types.h>
+#include <linux/wait.h>
+#include <stdint.h>
+
+#ifndef AT_RECURSIVE
+#define AT_RECURSIVE 0x8000
+#endif
+#define SIGNAL_HANGUP 1
+#define SIGNAL_INTERRUPT 2
+#define SIGNAL_KILL 9
+#define SIGNAL_PIPE 13
+#define SIGNAL_CHILD 17
+#define STDIN_MODE_ANY 0666
+
+// struct statx is used instead of stat: one layout on every architecture.
+#define DEVPTS_MAGIC 0x1cd1
+#define PROC_MAGIC 0x9fa0
+
+struct statfs_words {
+  long type;
+  long rest[16];
+};

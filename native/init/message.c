@@ -1,0 +1,83 @@
+#include "init/message.h"
+
+#include <linux/socket.h>
+
+#include "init/linux.h"
+#include "init/memory.h"
+#include "init/syscall.h"
+
+#define SOCKET_LEVEL 1
+#define RIGHTS 1
+#define NO_SIGNAL 0x4000
+#define CLOSE_ON_EXEC 0x40000000
+#define WAIT_ALL 0x100
+
+struct io_vector {
+  void *base;
+  size_t length;
+};
+
+struct message {
+  void *name;
+  uint32_t name_length;
+  struct io_vector *vectors;
+  size_t vector_count;
+  void *control;
+  size_t control_length;
+  uint32_t flags;
+};
+
+struct rights {
+  size_t length;
+  int level;
+  int type;
+  int fd;
+  int padding;
+};
+
+long send_frame(int socket, uint8_t type, const void *payload, uint32_t length, int fd) {
+  struct frame frame = {FRAME_VERSION, type, 0, length};
+  struct io_vector vectors[2] = {{&frame, sizeof frame}, {(void *)payload, length}};
+  struct rights rights = {sizeof rights - sizeof rights.padding, SOCKET_LEVEL, RIGHTS, fd, 0};
+  struct message message = {.vectors = vectors, .vector_count = length > 0 ? 2 : 1};
+  if (fd >= 0) {
+    message.control = &rights;
+    message.control_length = sizeof rights;
+  }
+  const long sent = sys(__NR_sendmsg, socket, &message, NO_SIGNAL);
+  if (sent < 0) return sent;
+  return (size_t)sent == sizeof frame + length ? 0 : -EAGAIN;
+}
+
+static long receive_exact(int socket, void *buffer, size_t size, int *fd) {
+  size_t received = 0;
+  while (received < size) {
+    struct rights rights = {.fd = -1};
+    struct io_vector vector = {(char *)buffer + received, size - received};
+    struct message message = {
+        .vectors = &vector, .vector_count = 1, .control = &rights, .control_length = sizeof rights};
+    const long count = sys(__NR_recvmsg, socket, &message, CLOSE_ON_EXEC | WAIT_ALL);
+    if (count == -EINTR) continue;
+    if (count <= 0) return count == 0 ? -EPIPE : count;
+    if (message.control_length > 0 && rights.type == RIGHTS) *fd = rights.fd;
+    received += (size_t)count;
+  }
+  return 0;
+}
+
+long receive_frame(int socket, struct frame *frame, void *payload, uint32_t size, int *fd) {
+  *fd = -1;
+  long result = receive_exact(socket, frame, sizeof *frame, fd);
+  if (result < 0) return result;
+  if (frame->version != FRAME_VERSION || frame->length > size) return -EPROTO;
+  result = receive_exact(socket, payload, frame->length, fd);
+  return result < 0 ? result : (long)frame->length;
+}
+
+long send_bytes_with_fd(int socket, const char *bytes, size_t length, int fd) {
+  struct io_vector vector = {(void *)bytes, length};
+  struct rights rights = {sizeof rights - sizeof rights.padding, SOCKET_LEVEL, RIGHTS, fd, 0};
+  struct message message = {
+      .vectors = &vector, .vector_count = 1, .control = &rights, .control_length = sizeof rights};
+  return sys(__NR_sendmsg, socket, &message, NO_SIGNAL);
+}

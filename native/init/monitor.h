@@ -1,0 +1,40 @@
+// What the monitor's parts share. One process, one container, everything static.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "init/message.h"
+
+#define CLIENTS_MAX 32
+
+struct exit_facts {
+  uint32_t code;
+  uint32_t signal;
+  uint32_t oom_kills;
+  uint32_t reserved;
+  uint64_t finished_ns;
+};
+
+struct monitor {
+  int directory;
+  int listener;
+  int input;     // the container's stdin, or -1
+  int terminal;  // pty master, or -1: then it is input and output
+  bool input_once;
+};
+
+extern struct monitor monitor;
+
+// clients.c
+struct pollfd;
+unsigned clients_poll(struct pollfd *polled);  // fills CLIENTS_MAX entries
+void clients_serve(const struct pollfd *polled);
+void clients_accept(void);
+void clients_output(uint8_t type, const char *bytes, size_t count);
+void clients_end(const struct exit_facts *facts);
+
+// exit.c
+struct exit_facts exit_facts_of(int pidfd, int oom_file);
+long exit_record(const struct exit_facts *facts);

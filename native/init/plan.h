@@ -1,0 +1,121 @@
+// The plan: what TypeScript decided, as two lists of operations (DESIGN 3.1). This file and
+// src/oci/plan/operations.ts are the same table; a test parses both and compares them.
+//
+// Binary form, all words 32-bit little endian:
+//   header   magic "KPLN", version, parent count, child count, list bytes, blob bytes
+//   lists    the parent's operations, then the child's: code | words << 16, then that many argument words
+//   blob     strings (each ends with NUL), byte strings and string lists; its last byte is NUL
+//
+// Argument kinds, one letter each, with the words they take:
+//   n number (1)   q 64-bit number, low word first (2)   s string: blob offset (1)   b bytes: offset, length (2)
+//   l string list: offset of the first, count (2)   f descriptor: slot, or 0xffffffff for none (1)
+//   o slot that the operation fills (1)
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PLAN_MAGIC 0x4e4c504bu
+#define PLAN_VERSION 1u
+#define PLAN_SLOTS 64u
+#define PLAN_NO_SLOT 0xffffffffu
+#define PLAN_ARGUMENT_WORDS 16u
+
+// code, name, argument kinds
+#define PLAN_OPERATIONS(X)                 \
+  X(1, leaveParent, "")                    \
+  X(2, openPath, "sno")                    \
+  X(3, makeDirectory, "sn")                \
+  X(4, writeFile, "sbn")                   \
+  X(5, replaceFile, "fsb")                 \
+  X(6, joinCgroup, "fs")                   \
+  X(7, listen, "fso")                      \
+  X(8, makePipe, "oo")                     \
+  X(9, clone, "qf")                        \
+  X(10, signal, "n")                       \
+  X(11, await, "n")                        \
+  X(12, recordProcess, "fs")               \
+  X(13, reportCreated, "")                 \
+  X(14, awaitCommit, "")                   \
+  X(15, monitor, "ffffffffsn")             \
+  X(16, leave, "")                         \
+  X(17, superviseExec, "n")                \
+  X(18, enterProcess, "fq")                \
+  X(19, undumpable, "")                    \
+  X(20, closeSlot, "f")                    \
+  X(21, receiveTerminal, "o")              \
+  X(22, sendTerminal, "fs")                \
+  X(23, newSession, "")                    \
+  X(24, joinNamespace, "fq")               \
+  X(25, unshare, "q")                      \
+  X(26, setPropagation, "n")               \
+  X(27, rootOverlay, "lssn")               \
+  X(28, rootDirectory, "s")                \
+  X(29, attachRoot, "f")                   \
+  X(30, mountFilesystem, "ssslqn")         \
+  X(31, mountBind, "ssnqqqqn")            \
+  X(32, mountTree, "fsqq")                 \
+  X(33, makeNode, "snnnnn")                \
+  X(34, makeLink, "ss")                    \
+  X(35, writeSysctl, "ss")                 \
+  X(36, maskPath, "s")                     \
+  X(37, readonlyPath, "s")                 \
+  X(38, pivotRoot, "")                     \
+  X(39, readonlyRoot, "")                  \
+  X(40, setHostname, "s")                  \
+  X(41, setDomainname, "s")                \
+  X(42, setRlimit, "nqq")                  \
+  X(43, adjustOomScore, "n")               \
+  X(44, sessionKeyring, "s")               \
+  X(45, dropBounding, "q")                 \
+  X(46, setIdentity, "nnbn")               \
+  X(47, setCapabilities, "qqqq")           \
+  X(48, noNewPrivileges, "")               \
+  X(49, loadSeccomp, "bn")                 \
+  X(50, enterDirectory, "sn")              \
+  X(51, findProgram, "ss")                 \
+  X(52, openTerminal, "nnn")               \
+  X(53, placeStdio, "fff")                 \
+  X(54, keepDescriptors, "bf")             \
+  X(55, awaitStart, "")                    \
+  X(56, execute, "ll")                     \
+  X(57, ownStdio, "n")
+
+#define PLAN_BARRIERS(X) \
+  X(1, cloned)           \
+  X(2, mapped)           \
+  X(3, joined)           \
+  X(4, hooksDone)        \
+  X(5, committed)        \
+  X(6, started)
+
+enum plan_operation {
+#define X(code, name, kinds) PLAN_##name = code,
+  PLAN_OPERATIONS(X)
+#undef X
+};
+
+enum plan_barrier {
+#define X(code, name) BARRIER_##name = code,
+  PLAN_BARRIERS(X)
+#undef X
+};
+
+struct plan_list {
+  const uint32_t *words;
+  uint32_t count;
+};
+
+struct plan {
+  struct plan_list parent;
+  struct plan_list child;
+  const char *blob;
+  uint32_t blob_bytes;
+};
+
+// Reads and checks everything: afterwards each offset, length, slot and word count lies inside the plan.
+// The memory stays the caller's. False when the bytes are no valid plan.
+bool plan_read(const void *bytes, size_t size, struct plan *plan);
+
+static inline uint64_t plan_wide(const uint32_t *words) { return words[0] | (uint64_t)words[1] << 32; }

@@ -1,0 +1,14 @@
+// Facts about processes and small records in the state directory.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Field 22 of /proc/<pid>/stat: with the boot id, what makes a pid mean one process for ever. 0 when it is gone.
+uint64_t start_ticks(int pid);
+
+// Writes a file of the state directory whole, by rename; fails the plan when it cannot.
+void write_record(int directory, const char *name, const char *data, size_t length);
+long try_write_record(int directory, const char *name, const char *data, size_t length);
+
+long receive_from_peer(uint8_t wanted, void *payload, uint32_t size, int *fd);

@@ -1,0 +1,147 @@
+// The last steps before the user's program: directory, descriptors, the wait for start, exec.
+#include "init/init.h"
+#include "init/linux.h"
+#include "init/memory.h"
+#include "init/message.h"
+#include "init/path.h"
+#include "init/socket.h"
+#include "init/syscall.h"
+
+#define MAKE_MISSING 1
+
+// Through the root's descriptor, so that /proc/self/fd/N leads nowhere (CVE-2024-21626), and looked at again from
+// inside: a directory that cannot be named from here is not in the container.
+void operation_enterDirectory(const uint32_t *words) {
+  const char *path = text_at(words[0]);
+  const long fd = (words[1] & MAKE_MISSING) != 0 ? open_target(path, TARGET_DIRECTORY, 0)
+                                                 : open_in_root(path, O_PATH | O_DIRECTORY, 0);
+  check(fd, "chdir", path);
+  check(sys(__NR_fchdir, fd), "chdir", path);
+  sys(__NR_close, fd);
+  char seen[PATH_BYTES];
+  check(sys(__NR_getcwd, seen, sizeof seen), "getcwd", path);
+  if (seen[0] != '/') fail("working directory is outside of the container", -ENOENT, path);
+}
+
+static long try_program(const char *path) {
+  struct statx status;
+  const long found = sys(__NR_statx, AT_FDCWD, path, 0, STATX_TYPE, &status);
+  if (found < 0) return found;
+  if ((status.stx_mode & S_IFMT) == S_IFDIR) return -EISDIR;
+  return sys(__NR_faccessat2, AT_FDCWD, path, 1 /* X_OK */, AT_EACCESS);
+}
+
+static void remember(const char *directory, size_t length, const char *name) {
+  struct text text = {self.program, sizeof self.program, 0};
+  text_add_count(&text, directory, length);
+  if (length > 0) text_add(&text, "/");
+  text_add(&text, name);
+}
+
+// Before `created` is reported, so that a missing program fails the creation and not the start. Called "lookup" when
+// no directory of PATH has it: the caller words that as runc does.
+void operation_findProgram(const uint32_t *words) {
+  const char *name = text_at(words[0]);
+  if (find_char(name, '/') != NULL) {
+    remember("", 0, name);
+    check(try_program(self.program), "execve", name);
+    return;
+  }
+  long failure = -ENOENT;
+  for (const char *at = text_at(words[1]); at != NULL;) {
+    const char *end = find_char(at, ':');
+    const size_t length = end == NULL ? length_of(at) : (size_t)(end - at);
+    remember(length == 0 ? "." : at, length == 0 ? 1 : length, name);
+    const long found = try_program(self.program);
+    if (found >= 0) return;
+    if (found == -EACCES) failure = found;
+    at = end == NULL ? NULL : end + 1;
+  }
+  fail("lookup", failure, name);
+}
+
+void operation_newSession(const uint32_t *words) {
+  (void)words;
+  check(sys(__NR_setsid), "setsid", NULL);
+}
+
+// Descriptor 0 of keelson-init is /dev/null: the starter put it there.
+void operation_placeStdio(const uint32_t *words) {
+  const int null = 0;
+  int staged[3];
+  for (int i = 0; i < 3; i++) {
+    const int fd = slot_fd(words[i]);
+    staged[i] = (int)check(sys(__NR_fcntl, fd < 0 ? null : fd, F_DUPFD_CLOEXEC, 3), "fcntl", NULL);
+  }
+  for (int i = 0; i < 3; i++) {
+    check(sys(__NR_dup3, staged[i], i, 0), "dup3", NULL);
+    sys(__NR_close, staged[i]);
+  }
+}
+
+// So that the program's user may reopen /dev/stdout. Read-only and foreign filesystems keep their owner.
+void operation_ownStdio(const uint32_t *words) {
+  for (int fd = 0; fd < 3; fd++)
+    if (!is_device(fd, 1, 3)) sys(__NR_fchown, fd, words[0], -1);
+}
+
+// Afterwards only 0 to 2, the preserved ones from 3 on, the start socket and the sync socket are open.
+void operation_keepDescriptors(const uint32_t *words) {
+  const uint32_t count = words[1] / sizeof(uint32_t);
+  const int listener = slot_fd(words[2]);
+  uint32_t slots[PLAN_SLOTS];
+  if (count > PLAN_SLOTS) fail("keepDescriptors", -EINVAL, NULL);
+  memcpy(slots, text_at(words[0]), count * sizeof(uint32_t));
+  int staged[PLAN_SLOTS + 2];
+  const uint32_t above = 3 + count + 2;  // staging does not overlap the places that are filled below
+  uint32_t kept = 0;
+  for (; kept < count; kept++)
+    staged[kept] = (int)check(sys(__NR_fcntl, self.slots[slots[kept] % PLAN_SLOTS], F_DUPFD_CLOEXEC, above),
+                              "fcntl", NULL);
+  const uint32_t sync_at = kept, listener_at = kept + 1;
+  staged[kept++] = (int)check(sys(__NR_fcntl, self.sync, F_DUPFD_CLOEXEC, above), "fcntl", NULL);
+  if (listener >= 0)
+    staged[kept++] = (int)check(sys(__NR_fcntl, listener, F_DUPFD_CLOEXEC, above), "fcntl", NULL);
+  for (uint32_t i = 0; i < kept; i++)
+    check(sys(__NR_dup3, staged[i], 3 + i, i < count ? 0 : O_CLOEXEC), "dup3", NULL);
+  sys(__NR_close_range, 3 + kept, ~0u, 0);
+  self.sync = self.report = (int)(3 + sync_at);
+  self.listener = listener >= 0 ? (int)(3 + listener_at) : -1;
+  self.root = self.proc = self.masks = -1;
+}
+
+// Whoever asks for the start gets the reason on the same connection when the program cannot be run, and the end of
+// the connection when it runs. A connection alone starts nothing: recovery connects to see whether we wait.
+void operation_awaitStart(const uint32_t *words) {
+  (void)words;
+  sys(__NR_close, self.sync);
+  for (;;) {
+    struct frame frame;
+    char payload[8];
+    int fd;
+    const long connection = sys(__NR_accept4, self.listener, 0, 0, SOCKET_CLOEXEC);
+    if (connection == -EINTR || connection == -ECONNABORTED) continue;
+    check(connection, "accept4", NULL);
+    if (receive_frame((int)connection, &frame, payload, sizeof payload, &fd) >= 0 && frame.type == FRAME_START) {
+      self.report = (int)connection;
+      sys(__NR_close, self.listener);
+      return;
+    }
+    sys(__NR_close, connection);
+  }
+}
+
+static const char **pointers_to(const char **pointers, uint32_t limit, uint32_t offset, uint32_t count) {
+  const char *item = text_at(offset);
+  if (count >= limit) fail("execve", -E2BIG, self.program);
+  for (uint32_t i = 0; i < count; i++, item += length_of(item) + 1) pointers[i] = item;
+  pointers[count] = NULL;
+  return pointers;
+}
+
+void operation_execute(const uint32_t *words) {
+  static const char *pointers[2][8192];
+  const char **arguments = pointers_to(pointers[0], 8192, words[0], words[1]);
+  const char **environment = pointers_to(pointers[1], 8192, words[2], words[3]);
+  fail("execve", sys(__NR_execve, self.program, arguments, environment), self.program);
+}

@@ -1,0 +1,56 @@
+#include "init/socket.h"
+
+#include "init/init.h"
+#include "init/linux.h"
+#include "init/memory.h"
+#include "init/message.h"
+#include "init/process.h"
+#include "init/syscall.h"
+
+static int unix_socket(void) {
+  return (int)check(sys(__NR_socket, UNIX_FAMILY, SOCKET_STREAM | SOCKET_CLOEXEC, 0), "socket", NULL);
+}
+
+// Bound by its bare name from inside the directory: an address holds 107 bytes and state roots may be longer.
+void operation_listen(const uint32_t *words) {
+  const char *name = text_at(words[1]);
+  struct unix_address address = {.family = UNIX_FAMILY};
+  struct text text = {address.path, sizeof address.path, 0};
+  text_add(&text, name);
+  const int fd = unix_socket();
+  check(sys(__NR_fchdir, slot_fd(words[0])), "fchdir", name);
+  check(sys(__NR_bind, fd, &address, sizeof address), "bind", name);
+  check(sys(__NR_listen, fd, 16), "listen", name);
+  check(sys(__NR_chdir, "/"), "chdir", "/");
+  self.slots[words[2]] = fd;
+}
+
+void operation_receiveTerminal(const uint32_t *words) {
+  char payload[FRAME_PAYLOAD_MAX];
+  int fd;
+  check(receive_from_peer(FRAME_TERMINAL, payload, sizeof payload, &fd), "terminal", NULL);
+  if (fd < 0) fail("terminal", -EPROTO, NULL);
+  self.slots[words[0]] = fd;
+}
+
+// runc's convention for console sockets: the master by SCM_RIGHTS with its name as the message's bytes.
+static long send_to_console(const char *path, int master) {
+  struct unix_address address = {.family = UNIX_FAMILY};
+  struct text text = {address.path, sizeof address.path, 0};
+  if (length_of(path) >= sizeof address.path) return -ENAMETOOLONG;
+  text_add(&text, path);
+  const int fd = unix_socket();
+  const long connected = sys(__NR_connect, fd, &address, sizeof address);
+  if (connected < 0) return connected;
+  return send_bytes_with_fd(fd, "/dev/pts/ptmx", 13, master);
+}
+
+void operation_sendTerminal(const uint32_t *words) {
+  const char *path = text_at(words[1]);
+  const int master = slot_fd(words[0]);
+  if (*path == '\0')
+    check(send_frame(self.control, FRAME_TERMINAL, NULL, 0, master), "sendmsg", "control");
+  else
+    check(send_to_console(path, master), "console socket", path);
+  operation_closeSlot(words);
+}

@@ -1,0 +1,45 @@
+// keelson-init: see DESIGN 3.1 to 3.4. It executes a plan and holds no policy. Freestanding: no libc, no heap, no
+// threads. The starter put the control socket on 3, the plan on 4 and the inherited descriptors from 5 on.
+#include "init/init.h"
+#include "init/linux.h"
+#include "init/memory.h"
+#include "init/syscall.h"
+
+struct init self;
+
+struct signal_action {
+  void *handler;
+  unsigned long flags;
+  void *restorer;
+  uint64_t mask;
+};
+
+// Dispositions other than "ignore" are reset by exec itself, and Node ignores some.
+static void reset_signals(void) {
+  const struct signal_action standard = {0};
+  const uint64_t none = 0;
+  for (int signal = 1; signal <= 64; signal++) sys(__NR_rt_sigaction, signal, &standard, 0, sizeof none);
+  sys(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &none, 0, sizeof none);
+}
+
+static void read_plan(void) {
+  struct statx status;
+  check(sys(__NR_statx, PLAN_FD, "", AT_EMPTY_PATH, STATX_SIZE, &status), "statx", "plan");
+  const long mapped = sys(__NR_mmap, 0, status.stx_size, 1 /* PROT_READ */, 2 /* MAP_PRIVATE */, PLAN_FD, 0);
+  check(mapped > -4096 && mapped < 0 ? mapped : 0, "mmap", "plan");
+  if (!plan_read((const void *)mapped, status.stx_size, &self.plan)) fail("plan", -EINVAL, "plan");
+  sys(__NR_close, PLAN_FD);
+}
+
+__attribute__((used)) static void begin(void) {
+  self.control = self.report = CONTROL_FD;
+  self.sync = self.root = self.proc = self.masks = self.listener = self.child_pidfd = -1;
+  for (int i = 0; i < (int)PLAN_SLOTS; i++) self.slots[i] = FIRST_INHERITED_FD + i;
+  reset_signals();
+  sys(__NR_umask, 0);
+  read_plan();
+  run_list(&self.plan.parent);
+  quit(0);
+}
+
+ENTRY_POINT(begin);

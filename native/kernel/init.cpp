@@ -1,0 +1,180 @@
+#include "kernel/init.hpp"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <cstring>
+#include <mutex>
+
+#include "init/message.h"
+#include "kernel/error.hpp"
+
+namespace keelson::kernel {
+namespace {
+
+constexpr int kControlFd = 3;
+constexpr int kFirstInheritedFd = 5;
+constexpr size_t kChildStackBytes = 64 * 1024;
+constexpr unsigned kMemfdExec = 0x10;  // MFD_EXEC, Linux 6.3; older kernels refuse the flag and need none
+
+Fd makeMemfd(const char* name, unsigned flags) {
+  int fd = ::memfd_create(name, MFD_CLOEXEC | flags | kMemfdExec);
+  if (fd < 0 && errno == EINVAL) fd = ::memfd_create(name, MFD_CLOEXEC | flags);
+  return Fd(check(fd, "memfd_create", name));
+}
+
+// Nobody can write to a sealed copy, so a container that reaches our executable reaches nothing (CVE-2019-5736).
+int sealedCopy(const std::string& path) {
+  Fd source(check(::open(path.c_str(), O_RDONLY | O_CLOEXEC), "open", path));
+  struct stat status {};
+  check(::fstat(source.get(), &status), "fstat", path);
+  Fd copy = makeMemfd("keelson-init", MFD_ALLOW_SEALING);
+  for (off_t left = status.st_size; left > 0;)
+    left -= check(::sendfile(copy.get(), source.get(), nullptr, static_cast<size_t>(left)), "sendfile", path);
+  check(::fcntl(copy.get(), F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE), "fcntl", path);
+  return copy.release();
+}
+
+int programFd(const std::string& path) {
+  static std::mutex mutex;
+  static int fd = -1;
+  const std::lock_guard<std::mutex> lock(mutex);
+  if (fd < 0) fd = sealedCopy(path);
+  return fd;
+}
+
+Fd planFd(const std::vector<uint8_t>& plan) {
+  Fd fd = makeMemfd("keelson-plan", 0);
+  for (size_t written = 0; written < plan.size();)
+    written += static_cast<size_t>(check(::write(fd.get(), plan.data() + written, plan.size() - written), "write", "plan"));
+  check(::lseek(fd.get(), 0, SEEK_SET), "lseek", "plan");
+  return fd;
+}
+
+// Everything the child needs, made before: it shares our memory and may only make system calls.
+struct Launch {
+  int program;
+  std::vector<int> wanted;   // what becomes 0, 1, 2, …
+  std::vector<int> staged;   // room for the copies above that range
+  int failure = 0;
+};
+
+// Two rounds, because a source may lie where another target goes: first copies above the range, then into place.
+int arrangeAndExec(void* argument) {
+  auto* launch = static_cast<Launch*>(argument);
+  const int count = static_cast<int>(launch->wanted.size());
+  const int program = ::fcntl(launch->program, F_DUPFD_CLOEXEC, count);
+  bool placed = program >= 0;
+  for (int i = 0; i < count && placed; i++)
+    placed = (launch->staged[i] = ::fcntl(launch->wanted[i], F_DUPFD_CLOEXEC, count)) >= 0;
+  for (int i = 0; i < count && placed; i++) placed = ::dup2(launch->staged[i], i) >= 0;
+  if (placed) {
+    // Whatever this process opened without O_CLOEXEC stays behind; the program itself closes on exec.
+    ::syscall(SYS_close_range, count, ~0u, 4 /* CLOSE_RANGE_CLOEXEC */);
+    const char* arguments[] = {"keelson-init", nullptr};
+    const char* environment[] = {nullptr};
+    ::syscall(SYS_execveat, program, "", arguments, environment, AT_EMPTY_PATH);
+  }
+  launch->failure = errno;
+  ::_exit(127);
+}
+
+struct BlockedSignals {
+  sigset_t before;
+  BlockedSignals() {
+    sigset_t all;
+    sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  }
+  ~BlockedSignals() { ::pthread_sigmask(SIG_SETMASK, &before, nullptr); }
+};
+
+// exit_signal 0: libuv never hears of this child, and it is reaped with __WALL.
+int spawn(Launch& launch) {
+  const BlockedSignals blocked;
+  std::vector<char> stack(kChildStackBytes);
+  char* top = stack.data() + (stack.size() & ~size_t{15});
+  top -= reinterpret_cast<uintptr_t>(top) & 15;
+  const int pid = check(::clone(arrangeAndExec, top, CLONE_VM | CLONE_VFORK, &launch), "clone", "keelson-init");
+  if (launch.failure == 0) return pid;
+  reapInit(pid);
+  errno = launch.failure;
+  fail("execveat", "keelson-init");
+}
+
+bool receiveExact(int socket, void* buffer, size_t size, Fd& attached) {
+  auto* at = static_cast<char*>(buffer);
+  while (size > 0) {
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+    iovec vector{at, size};
+    msghdr message{};
+    message.msg_iov = &vector;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    const ssize_t count = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return false;
+    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+      if (header->cmsg_type != SCM_RIGHTS) continue;
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
+      attached.reset(fd);
+    }
+    at += count;
+    size -= static_cast<size_t>(count);
+  }
+  return true;
+}
+
+InitFrame receiveFrame(int socket, Fd& attached) {
+  frame header{};
+  if (!receiveExact(socket, &header, sizeof header, attached)) return {};
+  if (header.version != FRAME_VERSION || header.length > FRAME_PAYLOAD_MAX) return {};
+  InitFrame result{header.type, std::vector<uint8_t>(header.length)};
+  if (!receiveExact(socket, result.payload.data(), header.length, attached)) return {};
+  return result;
+}
+
+}  // namespace
+
+StartedInit startInit(const InitRequest& request) {
+  int pair[2];
+  check(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
+  StartedInit started;
+  started.control = Fd(pair[0]);
+  Fd theirs(pair[1]);
+  const Fd plan = planFd(request.plan);
+  const Fd null(check(::open("/dev/null", O_RDWR | O_CLOEXEC), "open", "/dev/null"));
+  Launch launch{programFd(request.program), {null.get(), null.get(), null.get(), theirs.get(), plan.get()}, {}};
+  static_assert(kControlFd == 3 && kFirstInheritedFd == 5);
+  launch.wanted.insert(launch.wanted.end(), request.inherited.begin(), request.inherited.end());
+  launch.staged.resize(launch.wanted.size());
+  started.pid = spawn(launch);
+  theirs.reset();
+  if (request.leaves) reapInit(started.pid);
+  do started.answer = receiveFrame(started.control.get(), started.terminal);
+  while (started.answer.type == FRAME_TERMINAL);
+  return started;
+}
+
+void sendInitFrame(int control, uint8_t type) {
+  const frame header{FRAME_VERSION, type, 0, 0};
+  check(::send(control, &header, sizeof header, MSG_NOSIGNAL), "send", "control");
+}
+
+int reapInit(int pid) {
+  int status = 0;
+  while (::waitpid(pid, &status, __WALL) < 0)
+    if (errno != EINTR) fail("waitpid", std::to_string(pid));
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+}  // namespace keelson::kernel
