@@ -5,6 +5,7 @@
 #include "binding/lock.hpp"
 #include "binding/namespace-pins.hpp"
 #include "binding/netlink.hpp"
+#include "binding/pipe.hpp"
 #include "binding/process.hpp"
 #include "binding/sysctl.hpp"
 #include "binding/terminal.hpp"
@@ -17,6 +18,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   keelson::binding::exportLock(env, exports);
   keelson::binding::exportNamespacePins(env, exports);
   keelson::binding::exportNetlink(env, exports);
+  keelson::binding::exportPipe(env, exports);
   keelson::binding::exportProcess(env, exports);
   keelson::binding::exportSysctl(env, exports);
   keelson::binding::exportTerminal(env, exports);

@@ -7,10 +7,16 @@
 #include "init/socket.h"
 #include "init/syscall.h"
 
+static void clone_into(struct clone_args *arguments, int cgroup) {
+  if (cgroup < 0) return;
+  arguments->flags |= CLONE_INTO_CGROUP;
+  arguments->cgroup = (uint64_t)cgroup;
+}
+
 // A monitor is nobody's child: its exit is learned the same way before and after a restart of the daemon.
 void operation_leaveParent(const uint32_t *words) {
-  (void)words;
-  const struct clone_args arguments = {.exit_signal = SIGNAL_CHILD};
+  struct clone_args arguments = {.exit_signal = SIGNAL_CHILD};
+  clone_into(&arguments, slot_fd(words[0]));
   if (check(sys(__NR_clone3, &arguments, sizeof arguments), "clone3", NULL) > 0) quit(0);
   check(sys(__NR_setsid), "setsid", NULL);
 }
@@ -21,11 +27,7 @@ void operation_clone(const uint32_t *words) {
   check(sys(__NR_socketpair, UNIX_FAMILY, SOCKET_STREAM | SOCKET_CLOEXEC, 0, pair), "socketpair", NULL);
   struct clone_args arguments = {
       .flags = plan_wide(words) | CLONE_PIDFD, .pidfd = (uint64_t)&pidfd, .exit_signal = SIGNAL_CHILD};
-  const int cgroup = slot_fd(words[2]);
-  if (cgroup >= 0) {
-    arguments.flags |= CLONE_INTO_CGROUP;
-    arguments.cgroup = (uint64_t)cgroup;
-  }
+  clone_into(&arguments, slot_fd(words[2]));
   const long pid = check(sys(__NR_clone3, &arguments, sizeof arguments), "clone3", NULL);
   sys(__NR_close, pair[pid == 0 ? 0 : 1]);
   self.sync = pair[pid == 0 ? 1 : 0];

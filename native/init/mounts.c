@@ -97,6 +97,14 @@ void operation_mountTree(const uint32_t *words) {
   attach(tree, (int)check(open_target(path, kind_of(tree), 0), "openat2", path), path);
 }
 
+// Of a mount that is there already.
+void operation_changeMount(const uint32_t *words) {
+  const char *path = text_at(words[0]);
+  const int target = (int)check(open_in_root(path, O_PATH, 0), "openat2", path);
+  check(set_attributes(target, false, plan_wide(words + 1), plan_wide(words + 3), 0), "mount_setattr", path);
+  sys(__NR_close, target);
+}
+
 static void cover(long mount, int target, const char *path) {
   check(mount, "open_tree", path);
   attach((int)mount, target, path);

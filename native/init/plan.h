@@ -24,7 +24,7 @@
 
 // code, name, argument kinds
 #define PLAN_OPERATIONS(X)                 \
-  X(1, leaveParent, "")                    \
+  X(1, leaveParent, "f")                   \
   X(2, openPath, "sno")                    \
   X(3, makeDirectory, "sn")                \
   X(4, writeFile, "sbn")                   \
@@ -52,7 +52,7 @@
   X(26, setPropagation, "n")               \
   X(27, rootOverlay, "lssn")               \
   X(28, rootDirectory, "s")                \
-  X(29, attachRoot, "f")                   \
+  X(29, attachRoot, "s")                   \
   X(30, mountFilesystem, "ssslqn")         \
   X(31, mountBind, "ssnqqqqn")            \
   X(32, mountTree, "fsqq")                 \
@@ -80,7 +80,8 @@
   X(54, keepDescriptors, "bf")             \
   X(55, awaitStart, "")                    \
   X(56, execute, "ll")                     \
-  X(57, ownStdio, "n")
+  X(57, ownStdio, "n")                     \
+  X(58, changeMount, "sqq")
 
 #define PLAN_BARRIERS(X) \
   X(1, cloned)           \

@@ -82,9 +82,12 @@ void operation_rootDirectory(const uint32_t *words) {
 }
 
 // Mounts can only be made below a mount that is attached somewhere. The place is any directory: our mount namespace
-// is private, and after the pivot the place is gone.
+// is private, and after the pivot the place is gone. By path: a descriptor opened before the clone belongs to the
+// host's mount namespace, where nothing of ours can be attached.
 void operation_attachRoot(const uint32_t *words) {
-  check(move_mount_to(self.root, slot_fd(words[0])), "move_mount", "rootfs");
+  const char *place = text_at(words[0]);
+  const uint32_t flags = MOVE_MOUNT_F_EMPTY_PATH;
+  check(sys(__NR_move_mount, self.root, "", AT_FDCWD, place, flags), "move_mount", place);
 }
 
 // pivot_root(".", ".") stacks the old root on the new one; detaching "." then removes the old. Host mounts were made

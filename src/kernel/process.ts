@@ -4,6 +4,9 @@ declare module './native.ts' {
   interface Native {
     pidfdOpen(pid: number): number
     pidfdSendSignal(pidfd: number, signal: number): void
+    pidfdWait(pidfd: number): Promise<{ code: number; signal: number } | undefined>
+    setSubreaper(on: boolean): void
+    originalFileLimit(): { soft: bigint; hard: bigint }
   }
 }
 
@@ -15,4 +18,22 @@ export function pidfdOpen(pid: number): number {
 /** pidfd_send_signal(2). */
 export function pidfdSendSignal(pidfd: number, signal: number): void {
   native.pidfdSendSignal(pidfd, signal)
+}
+
+/**
+ * Resolves when the process has ended; keep the pidfd open until then. With its exit code (128 + signal when
+ * killed) when it was a child of this process, which reaps it; otherwise undefined: only the parent is told.
+ */
+export function pidfdWait(pidfd: number): Promise<{ code: number; signal: number } | undefined> {
+  return native.pidfdWait(pidfd)
+}
+
+/** PR_SET_CHILD_SUBREAPER: orphans below this process become its children. */
+export function setSubreaper(on: boolean): void {
+  native.setSubreaper(on)
+}
+
+/** The RLIMIT_NOFILE this process was started with; Node itself raises the soft one. */
+export function originalFileLimit(): { soft: bigint; hard: bigint } {
+  return native.originalFileLimit()
 }

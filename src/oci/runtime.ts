@@ -83,8 +83,8 @@ export interface Exit {
   oomKilled: boolean
   /** Nanoseconds since the epoch. */
   finishedAtNs: bigint
-  /** Set when the exit was inferred: the monitor was lost. */
-  reason?: 'MonitorLost'
+  /** Set when the exit was inferred: the monitor was lost, or only another process was told the code. */
+  reason?: 'MonitorLost' | 'NotOurChild'
 }
 
 export interface ContainerState {

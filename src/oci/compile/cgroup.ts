@@ -1,0 +1,36 @@
+import type { CgroupPlan } from '../cgroup/index.ts'
+import { noFd, type Operation } from '../plan/operations.ts'
+import type { Slots } from '../plan/slots.ts'
+import { O_DIRECTORY, O_PATH, OPEN, writeFlags } from './constants.ts'
+
+/** Directories, then limits: before anybody joins. */
+export function makeCgroup(cgroup: CgroupPlan | undefined): Operation[] {
+  if (!cgroup) return []
+  return [
+    ...cgroup.directories.map((path): Operation => ({ op: 'makeDirectory', path, mode: 0o755 })),
+    ...cgroup.writes.map(
+      ({ path, value, optional }): Operation => ({
+        op: 'writeFile',
+        path,
+        data: Buffer.from(value),
+        flags: optional ? writeFlags.optional : 0,
+      }),
+    ),
+  ]
+}
+
+/** v1: whoever runs this writes `0`, itself, to a tasks file. */
+export function joinTasks(path: string): Operation {
+  return { op: 'joinCgroup', tasks: noFd, path }
+}
+
+/** v2, also on hybrid: the directory is opened for CLONE_INTO_CGROUP. */
+export function openV2(
+  cgroup: CgroupPlan | undefined,
+  slots: Slots,
+): { slot: number; operations: Operation[] } {
+  if (!cgroup?.v2Directory) return { slot: noFd, operations: [] }
+  const slot = slots.allocate()
+  const flags = OPEN.RDONLY | O_DIRECTORY | O_PATH
+  return { slot, operations: [{ op: 'openPath', path: cgroup.v2Directory, flags, to: slot }] }
+}

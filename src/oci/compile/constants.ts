@@ -1,0 +1,29 @@
+/** Kernel and plan constants that compiling needs; the same on x86_64 and arm64. */
+export const CLONE = {
+  NEWNS: 0x20000n,
+  NEWCGROUP: 0x2000000n,
+  NEWUTS: 0x4000000n,
+  NEWIPC: 0x8000000n,
+  NEWPID: 0x20000000n,
+  NEWNET: 0x40000000n,
+} as const
+
+export const OPEN = {
+  RDONLY: 0,
+  WRONLY: 1,
+  CREAT: 0o100,
+  APPEND: 0o2000,
+} as const
+/** O_PATH, O_DIRECTORY and O_NOFOLLOW differ between architectures. */
+export const O_PATH = 0o10000000
+export const O_DIRECTORY = process.arch === 'arm64' ? 0o40000 : 0o200000
+export const O_NOFOLLOW = process.arch === 'arm64' ? 0o100000 : 0o400000
+
+/** Flags of single operations, see native/init. */
+export const writeFlags = { optional: 1 } as const
+export const overlayFlags = { volatile: 1, classic: 2 } as const
+export const filesystemFlags = { realTarget: 1 } as const
+export const bindFlags = { recursive: 1 } as const
+export const directoryFlags = { makeMissing: 1 } as const
+export const terminalFlags = { bindConsole: 1 } as const
+export const monitorFlags = { stdinOnce: 1 } as const

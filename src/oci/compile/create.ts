@@ -1,0 +1,93 @@
+import { KeelsonError } from '../../base/index.ts'
+import { barriers, type Operation, type Plan } from '../plan/operations.ts'
+import { Slots } from '../plan/slots.ts'
+import { joinTasks, makeCgroup, openV2 } from './cgroup.ts'
+import { CLONE } from './constants.ts'
+import { compileLife } from './life.ts'
+import { compileNamespaces, unsupported } from './namespaces.ts'
+import { compileProgram } from './program.ts'
+import type { CompileRequest } from './request.ts'
+import { compileRootfs } from './rootfs.ts'
+
+export interface CompiledPlan {
+  plan: Plan
+  /** Descriptors of this process that become the plan's first slots. */
+  inherited: readonly number[]
+}
+
+/**
+ * The plan that makes a container up to the moment before its program. A pure function: the same request gives the
+ * same plan. INVALID_ARGUMENT and UNIMPLEMENTED name the JSON path.
+ */
+export function compileCreate(request: CompileRequest): CompiledPlan {
+  const { spec, cgroup } = request
+  const process = spec.process
+  if (!process)
+    throw new KeelsonError('INVALID_ARGUMENT', 'process is missing: there is nothing to run', {
+      path: 'process',
+    })
+  refuseUnsupported(request)
+  const slots = new Slots()
+  const directory = slots.inherit(request.directoryFd)
+  slots.inherit(request.lockFd)
+  const namespaces = compileNamespaces(spec.linux?.namespaces ?? [], request.namespaceFds, slots)
+  const rootfs = compileRootfs(request, slots, namespaces)
+  const life = compileLife(request, slots, directory)
+  const v2 = openV2(cgroup, slots)
+  const child: Operation[] = [
+    ...namespaces.child,
+    ...(cgroup?.tasksFiles ?? []).map(joinTasks),
+    ...(namespaces.unshareCgroup ? [{ op: 'unshare', flags: CLONE.NEWCGROUP } as const] : []),
+    { op: 'newSession' },
+    { op: 'sessionKeyring', name: `_ses.${request.id}` },
+    ...rootfs,
+    ...compileProgram({
+      process,
+      seccomp: spec.linux?.seccomp,
+      stdio: life.stdio,
+      preserved: life.preserved,
+      listener: life.listener,
+      isInit: true,
+      fileLimit: request.fileLimit,
+      wait: [
+        { op: 'signal', barrier: barriers.joined },
+        { op: 'await', barrier: barriers.committed },
+        { op: 'awaitStart' },
+      ],
+    }),
+  ]
+  const parent: Operation[] = [
+    ...life.first,
+    ...writeRecords(request, directory),
+    ...life.open,
+    ...makeCgroup(cgroup),
+    ...v2.operations,
+    ...life.afterCgroup,
+    ...namespaces.parent,
+    { op: 'clone', flags: namespaces.cloneFlags, cgroup: v2.slot },
+    ...life.afterClone,
+    { op: 'await', barrier: barriers.joined },
+    { op: 'recordProcess', directory, name: 'pid' },
+    { op: 'reportCreated' },
+    { op: 'awaitCommit' },
+    { op: 'signal', barrier: barriers.committed },
+    ...life.last,
+  ]
+  return { plan: { parent, child }, inherited: slots.inherited }
+}
+
+function refuseUnsupported({ spec }: CompileRequest): void {
+  for (const [name, list] of Object.entries(spec.hooks ?? {}))
+    if (list.length > 0) throw unsupported(`hook ${name}`, `hooks.${name}`)
+  if (spec.linux?.uidMappings?.length) throw unsupported('a user namespace', 'linux.uidMappings')
+  if (spec.linux?.intelRdt) throw unsupported('Intel RDT', 'linux.intelRdt')
+}
+
+function writeRecords({ records }: CompileRequest, directory: number): Operation[] {
+  return Object.entries(records).map(([name, text]) => ({
+    op: 'replaceFile',
+    directory,
+    name,
+    data: Buffer.from(text),
+  }))
+}

@@ -1,0 +1,65 @@
+import { posix } from 'node:path'
+import { KeelsonError } from '../../base/index.ts'
+import { parseMountOptions } from '../mount-options.ts'
+import type { Operation } from '../plan/operations.ts'
+import type { Device, Spec } from '../spec.ts'
+
+const characterDevice = 0o020000
+const modeByType: Readonly<Record<string, number>> = {
+  c: characterDevice,
+  u: characterDevice,
+  b: 0o060000,
+  p: 0o010000,
+}
+
+/** config-linux.md, "Default Devices". */
+const defaultDevices: readonly [string, number, number][] = [
+  ['/dev/null', 1, 3],
+  ['/dev/zero', 1, 5],
+  ['/dev/full', 1, 7],
+  ['/dev/random', 1, 8],
+  ['/dev/urandom', 1, 9],
+  ['/dev/tty', 5, 0],
+]
+
+/** runtime-linux.md, "Dev symbolic links"; ptmx because the container's devpts is an instance of its own. */
+const defaultLinks: readonly [string, string][] = [
+  ['/dev/fd', '/proc/self/fd'],
+  ['/dev/stdin', '/proc/self/fd/0'],
+  ['/dev/stdout', '/proc/self/fd/1'],
+  ['/dev/stderr', '/proc/self/fd/2'],
+  ['/dev/ptmx', 'pts/ptmx'],
+]
+
+/** Nodes and links of /dev; nothing where the host's own /dev is bound there. */
+export function compileDevices({ mounts = [], linux = {} }: Spec): Operation[] {
+  const isBound = mounts.some(
+    ({ destination, type, options }) =>
+      posix.normalize(`${destination}/`) === '/dev/' && (type === 'bind' || parseMountOptions(options).bind),
+  )
+  if (isBound) return []
+  const own = linux.devices ?? []
+  const named = new Set(own.map(({ path }) => posix.normalize(path)))
+  return [
+    ...defaultDevices
+      .filter(([path]) => !named.has(path))
+      .map(([path, major, minor]) => node(path, characterDevice | 0o666, major, minor)),
+    ...own.map(compileDevice),
+    ...defaultLinks.map(([path, target]): Operation => ({ op: 'makeLink', path, target })),
+  ]
+}
+
+function compileDevice(device: Device, index: number): Operation {
+  const type = modeByType[device.type]
+  if (type === undefined)
+    throw new KeelsonError('INVALID_ARGUMENT', `device type ${JSON.stringify(device.type)} is unknown`, {
+      path: `linux.devices[${index}].type`,
+      hint: 'use c, b, u or p',
+    })
+  const { path, major = 0, minor = 0, fileMode = 0o666, uid = 0, gid = 0 } = device
+  return { ...node(path, type | (fileMode & 0o7777), major, minor), uid, gid }
+}
+
+function node(path: string, mode: number, major: number, minor: number) {
+  return { op: 'makeNode', path, mode, major, minor, uid: 0, gid: 0 } as const
+}

@@ -1,0 +1,74 @@
+import { noFd, type Operation } from '../plan/operations.ts'
+import { Slots } from '../plan/slots.ts'
+import type { Process, Seccomp } from '../spec.ts'
+import { CLONE, O_DIRECTORY, O_PATH, OPEN } from './constants.ts'
+import type { CompiledPlan } from './create.ts'
+import { compileProgram } from './program.ts'
+
+export interface ExecCompileRequest {
+  process: Process
+  seccomp: Seccomp | undefined
+  /** The container's first process. */
+  pidfd: number
+  /** Has a cgroup namespace of its own. */
+  cgroupNamespace: boolean
+  tasksFiles: readonly string[]
+  v2Directory: string | undefined
+  /** Descriptors for 0, 1, 2; undefined is /dev/null. */
+  stdio: readonly [number | undefined, number | undefined, number | undefined]
+  fileLimit: { soft: bigint; hard: bigint }
+  /** Sent to the program when the process that asked for it is gone. */
+  orphanSignal: number
+}
+
+/**
+ * The plan of an exec (DESIGN 3.6). The cgroup files are opened before the mount namespace is entered, where their
+ * paths mean the host's; the child joins, since only children enter a pid namespace; the cgroup namespace comes
+ * after that, or the group would lie outside of the child's view.
+ */
+export function compileExec(request: ExecCompileRequest): CompiledPlan {
+  const { process } = request
+  const slots = new Slots()
+  const pidfd = slots.inherit(request.pidfd)
+  const [stdin = noFd, stdout = noFd, stderr = noFd] = request.stdio.map((fd) =>
+    fd === undefined || process.terminal ? noFd : slots.inherit(fd),
+  )
+  const tasks = request.tasksFiles.map((path) => ({ path, slot: slots.allocate() }))
+  const v2 = request.v2Directory === undefined ? noFd : slots.allocate()
+  const master = process.terminal ? slots.allocate() : noFd
+  const namespaces = CLONE.NEWNS | CLONE.NEWPID | CLONE.NEWNET | CLONE.NEWIPC | CLONE.NEWUTS
+  const parent: Operation[] = [
+    { op: 'undumpable' },
+    ...tasks.map(({ path, slot }): Operation => ({ op: 'openPath', path, flags: OPEN.WRONLY, to: slot })),
+    ...(request.v2Directory === undefined
+      ? []
+      : [{ op: 'openPath', path: request.v2Directory, flags: O_PATH | O_DIRECTORY, to: v2 } as const]),
+    { op: 'enterProcess', pidfd, namespaces },
+    { op: 'clone', flags: 0n, cgroup: v2 },
+    ...(process.terminal
+      ? [
+          { op: 'receiveTerminal', to: master } as const,
+          { op: 'sendTerminal', terminal: master, socketPath: '' } as const,
+        ]
+      : []),
+    { op: 'superviseExec', orphanSignal: request.orphanSignal },
+  ]
+  const child: Operation[] = [
+    ...tasks.map(({ path, slot }): Operation => ({ op: 'joinCgroup', tasks: slot, path })),
+    ...(request.cgroupNamespace
+      ? [{ op: 'joinNamespace', namespace: pidfd, type: CLONE.NEWCGROUP } as const]
+      : []),
+    { op: 'newSession' },
+    ...compileProgram({
+      process,
+      seccomp: request.seccomp,
+      stdio: [stdin, stdout, stderr],
+      preserved: [],
+      listener: noFd,
+      isInit: false,
+      fileLimit: request.fileLimit,
+      wait: [],
+    }),
+  ]
+  return { plan: { parent, child }, inherited: slots.inherited }
+}

@@ -1,0 +1,130 @@
+import { noFd, type Operation } from '../plan/operations.ts'
+import type { Slots } from '../plan/slots.ts'
+import type { DetachedLife, MonitoredLife } from '../runtime.ts'
+import { joinTasks } from './cgroup.ts'
+import { monitorFlags, O_NOFOLLOW, OPEN } from './constants.ts'
+import type { CompileRequest } from './request.ts'
+
+/** What the two lives of DESIGN 3.4 add to the parent's list, at their places in it. */
+export interface LifePlan {
+  first: Operation[]
+  open: Operation[]
+  afterCgroup: Operation[]
+  afterClone: Operation[]
+  last: Operation[]
+  stdio: readonly [number, number, number]
+  preserved: readonly number[]
+  listener: number
+}
+
+export function compileLife(request: CompileRequest, slots: Slots, directory: number): LifePlan {
+  return request.life.kind === 'monitored'
+    ? monitored(request, request.life, slots, directory)
+    : detached(request, request.life, slots, directory)
+}
+
+function monitored(request: CompileRequest, life: MonitoredLife, slots: Slots, directory: number): LifePlan {
+  const terminal = request.spec.process?.terminal === true
+  const listener = slots.allocate()
+  const monitorSocket = slots.allocate()
+  const log = life.logPath === undefined ? undefined : slots.allocate()
+  const oom = request.cgroup?.oomFile === undefined ? undefined : slots.allocate()
+  const pipes = terminal ? undefined : makePipes(slots, life.stdin === true)
+  const master = terminal ? slots.allocate() : noFd
+  const logFlags = OPEN.WRONLY | OPEN.CREAT | OPEN.APPEND | O_NOFOLLOW
+  const group = request.monitorCgroup
+  const v2Group = group?.v2Directory !== undefined && group.tasksFiles.length === 0 ? slots.allocate() : noFd
+  return {
+    first: [
+      ...open(v2Group, group?.v2Directory, OPEN.RDONLY),
+      { op: 'leaveParent', cgroup: v2Group },
+      ...(group?.tasksFiles ?? []).map(joinTasks),
+    ],
+    open: [
+      ...listen(directory, listener, 'start.sock'),
+      ...listen(directory, monitorSocket, 'monitor.sock'),
+      ...open(log ?? noFd, life.logPath, logFlags),
+      ...(pipes?.make ?? []),
+    ],
+    afterCgroup: open(oom ?? noFd, request.cgroup?.oomFile, OPEN.RDONLY),
+    afterClone: [
+      { op: 'closeSlot', slot: listener },
+      ...(pipes?.closeTheirs ?? []),
+      ...(terminal ? [{ op: 'receiveTerminal', to: master } as const] : []),
+    ],
+    last: [
+      {
+        op: 'monitor',
+        directory,
+        listener: monitorSocket,
+        stdin: pipes?.stdin ?? noFd,
+        stdout: pipes?.stdout ?? noFd,
+        stderr: pipes?.stderr ?? noFd,
+        terminal: master,
+        oomFile: oom ?? noFd,
+        log: log ?? noFd,
+        logPath: life.logPath ?? '',
+        flags: life.stdinOnce ? monitorFlags.stdinOnce : 0,
+      },
+    ],
+    stdio: pipes?.theirs ?? [noFd, noFd, noFd],
+    preserved: [],
+    listener,
+  }
+}
+
+function detached(request: CompileRequest, life: DetachedLife, slots: Slots, directory: number): LifePlan {
+  const terminal = request.spec.process?.terminal === true
+  // Borrowed descriptors come first among the slots, so they are taken before any is allocated.
+  const stdio = (life.stdio ?? [0, 1, 2]).map((fd) => (terminal ? noFd : slots.inherit(fd)))
+  const preserved = Array.from({ length: life.preserveFds ?? 0 }, (_, index) => slots.inherit(3 + index))
+  const listener = slots.allocate()
+  const master = terminal ? slots.allocate() : noFd
+  const [stdin = noFd, stdout = noFd, stderr = noFd] = stdio
+  return {
+    first: [],
+    open: listen(directory, listener, 'start.sock'),
+    afterCgroup: [],
+    afterClone: [
+      { op: 'closeSlot', slot: listener },
+      ...(terminal ? receiveAndSend(master, life.consoleSocket ?? '') : []),
+    ],
+    last: [{ op: 'leave' }],
+    stdio: [stdin, stdout, stderr],
+    preserved,
+    listener,
+  }
+}
+
+/** An empty path: back to the starter. */
+function receiveAndSend(terminal: number, socketPath: string): Operation[] {
+  return [
+    { op: 'receiveTerminal', to: terminal },
+    { op: 'sendTerminal', terminal, socketPath },
+  ]
+}
+
+function listen(directory: number, to: number, name: string): Operation[] {
+  return [{ op: 'listen', directory, name, to }]
+}
+
+function open(to: number, path: string | undefined, flags: number): Operation[] {
+  return path === undefined || to === noFd ? [] : [{ op: 'openPath', path, flags, to }]
+}
+
+function makePipes(slots: Slots, withStdin: boolean) {
+  const pair = () => ({ read: slots.allocate(), write: slots.allocate() })
+  const stdout = pair()
+  const stderr = pair()
+  const stdin = withStdin ? pair() : undefined
+  const pairs = [stdout, stderr, ...(stdin ? [stdin] : [])]
+  const theirs: [number, number, number] = [stdin?.read ?? noFd, stdout.write, stderr.write]
+  return {
+    make: pairs.map(({ read, write }): Operation => ({ op: 'makePipe', read, write })),
+    closeTheirs: theirs.filter((slot) => slot !== noFd).map((slot): Operation => ({ op: 'closeSlot', slot })),
+    theirs,
+    stdin: stdin?.write ?? noFd,
+    stdout: stdout.read,
+    stderr: stderr.read,
+  }
+}

@@ -1,0 +1,96 @@
+import { type CapabilityMasks, capabilityMasks } from '../capabilities.ts'
+import { noFd, type Operation } from '../plan/operations.ts'
+import { compileRlimits } from '../rlimits.ts'
+import { compileSeccompCached } from '../seccomp/index.ts'
+import type { Process, Seccomp } from '../spec.ts'
+import { directoryFlags, terminalFlags } from './constants.ts'
+import { unsupported } from './namespaces.ts'
+
+export interface ProgramRequest {
+  process: Process
+  seccomp: Seccomp | undefined
+  /** Slots of 0, 1, 2; `noFd` is /dev/null. Not looked at with a terminal. */
+  stdio: readonly [number, number, number]
+  /** Slots that become 3, 4, … */
+  preserved: readonly number[]
+  listener: number
+  isInit: boolean
+  fileLimit: { soft: bigint; hard: bigint }
+  /** Goes between everything that prepares and everything that has to happen at the very end. */
+  wait: readonly Operation[]
+}
+
+const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+const fileLimitResource = 7 // RLIMIT_NOFILE
+
+/**
+ * From "everything is mounted" to the user's program. Where no_new_privs is set the filter is the last thing before
+ * exec. Without it loading needs CAP_SYS_ADMIN, so the filter comes before the change of identity, which it then
+ * has to allow (as with runc); both wait for the start, so that a filter never meets our own waiting.
+ */
+export function compileProgram(request: ProgramRequest): Operation[] {
+  const { process, seccomp, listener } = request
+  const { args = [], env = [] } = process
+  const masks = capabilityMasks(process.capabilities)
+  const filter = seccomp ? [loadSeccomp(seccomp)] : []
+  const identity = compileIdentity(process, masks)
+  const path = env.find((one) => one.startsWith('PATH='))?.slice(5) ?? defaultPath
+  const early = process.noNewPrivileges === true || filter.length === 0
+  return [
+    ...limits(request),
+    ...(process.noNewPrivileges ? [{ op: 'noNewPrivileges' } as const] : []),
+    ...stdio(request),
+    { op: 'enterDirectory', path: process.cwd, flags: request.isInit ? directoryFlags.makeMissing : 0 },
+    { op: 'dropBounding', kept: masks.bounding },
+    ...(early ? identity : []),
+    { op: 'findProgram', name: args[0] ?? '', path },
+    { op: 'keepDescriptors', slots: words(request.preserved), listener },
+    ...request.wait,
+    ...filter,
+    ...(early ? [] : identity),
+    { op: 'execute', args, env },
+  ]
+}
+
+function limits({ process, fileLimit }: ProgramRequest): Operation[] {
+  const rlimits = compileRlimits(process.rlimits)
+  const files = rlimits.some(({ resource }) => resource === fileLimitResource)
+    ? []
+    : [{ resource: fileLimitResource, ...fileLimit }]
+  return [
+    ...[...files, ...rlimits].map((one): Operation => ({ op: 'setRlimit', ...one })),
+    ...(process.oomScoreAdj === undefined
+      ? []
+      : [{ op: 'adjustOomScore', score: process.oomScoreAdj >>> 0 } as const]),
+  ]
+}
+
+function stdio({ process, stdio: [stdin, stdout, stderr], isInit }: ProgramRequest): Operation[] {
+  const uid = process.user?.uid ?? 0
+  const { width = 0, height = 0 } = process.consoleSize ?? {}
+  const open: Operation = process.terminal
+    ? { op: 'openTerminal', columns: width, rows: height, flags: isInit ? terminalFlags.bindConsole : 0 }
+    : { op: 'placeStdio', stdin, stdout, stderr }
+  return uid === 0 ? [open] : [open, { op: 'ownStdio', uid }]
+}
+
+function compileIdentity({ user }: Process, masks: CapabilityMasks): Operation[] {
+  const { uid = 0, gid = 0, additionalGids = [], umask = 0o22 } = user ?? {}
+  const { effective, permitted, inheritable, ambient } = masks
+  return [
+    { op: 'setIdentity', uid, gid, groups: words(additionalGids), umask },
+    { op: 'setCapabilities', effective, permitted, inheritable, ambient },
+  ]
+}
+
+function loadSeccomp(profile: Seccomp): Operation {
+  const { program, flags, notify } = compileSeccompCached(profile)
+  if (notify) throw unsupported('a seccomp listener', 'linux.seccomp.listenerPath')
+  return { op: 'loadSeccomp', program, flags }
+}
+
+function words(numbers: readonly number[]): Uint8Array {
+  return new Uint8Array(Uint32Array.from(numbers).buffer)
+}
+
+export const nullStdio = [noFd, noFd, noFd] as const

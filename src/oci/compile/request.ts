@@ -1,0 +1,29 @@
+import type { CgroupPlan } from '../cgroup/index.ts'
+import type { CgroupLayout } from '../cgroup/layout.ts'
+import type { DetachedLife, MonitoredLife, NamespaceType, Rootfs } from '../runtime.ts'
+import type { Spec } from '../spec.ts'
+
+/** Everything a plan depends on: the specification, and the facts of this host. Compiling it has no effects. */
+export interface CompileRequest {
+  id: string
+  spec: Spec
+  bundle: string
+  rootfs?: Rootfs
+  /** Open descriptors of namespaces to join. */
+  namespaceFds: Partial<Record<NamespaceType, number>>
+  mountFds: Readonly<Record<string, number>>
+  life: MonitoredLife | DetachedLife
+  /** The container's state directory: its path, and open. */
+  directory: string
+  directoryFd: number
+  /** Held by keelson-init until it has finished, so that nobody else works on the container meanwhile. */
+  lockFd: number
+  cgroup: CgroupPlan | undefined
+  cgroupLayout: CgroupLayout
+  /** Where monitors live, a cgroup of their own. */
+  monitorCgroup: CgroupPlan | undefined
+  /** Files of the state directory that are written before anything else, by name. */
+  records: Readonly<Record<string, string>>
+  /** RLIMIT_NOFILE that a container gets when its specification names none. */
+  fileLimit: { soft: bigint; hard: bigint }
+}

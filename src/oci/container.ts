@@ -1,0 +1,159 @@
+import { join } from 'node:path'
+import { KeelsonError } from '../base/index.ts'
+import { lockFile, pidfdSendSignal } from '../kernel/index.ts'
+import { cgroupPids, killCgroup, planCgroupUpdate } from './cgroup/index.ts'
+import type { RuntimeContext } from './context.ts'
+import { deleteContainer } from './delete-container.ts'
+import { execInContainer } from './exec-process.ts'
+import { waitForExit } from './exit-status.ts'
+import { frameType } from './frames.ts'
+import { connectIn, MonitorConnection } from './monitor-client.ts'
+import type {
+  Attachment,
+  Container,
+  ContainerState,
+  ExecRequest,
+  Execution,
+  Exit,
+  TerminalSize,
+} from './runtime.ts'
+import { signalNumber } from './signals.ts'
+import type { LinuxResources } from './spec.ts'
+import { startContainer } from './start-container.ts'
+import { requireAlive } from './state/lifecycle.ts'
+import { type Observed, observe } from './state/observe.ts'
+import { openProcess } from './state/process-identity.ts'
+import { readConfig, recordFiles } from './state/record.ts'
+import { writeSettings } from './write-settings.ts'
+
+/** A container by its state directory. Holds nothing open, so any number of them may exist in any process. */
+export class DiskContainer implements Container {
+  readonly id: string
+  readonly #context: RuntimeContext
+  readonly #directory: string
+  #exit: Promise<Exit> | undefined
+
+  constructor(context: RuntimeContext, id: string, directory: string) {
+    this.id = id
+    this.#context = context
+    this.#directory = directory
+  }
+
+  async state(): Promise<ContainerState> {
+    const { record, status, exit } = await this.#observe()
+    const isAlive = status === 'created' || status === 'running' || status === 'paused'
+    return {
+      ociVersion: record.ociVersion,
+      id: this.id,
+      status,
+      pid: isAlive ? (record.process?.pid ?? 0) : 0,
+      bundle: record.bundle,
+      annotations: record.annotations,
+      createdAtNs: BigInt(record.createdAtNs),
+      ...(record.startedAtNs === undefined ? {} : { startedAtNs: BigInt(record.startedAtNs) }),
+      ...(exit ? { exit } : {}),
+    }
+  }
+
+  async start(options: { signal?: AbortSignal } = {}): Promise<void> {
+    options.signal?.throwIfAborted()
+    using _lock = await this.#lock()
+    await startContainer(this.#context, await this.#observe(), this.#directory)
+  }
+
+  async kill(signal: number | string, options: { all?: boolean } = {}): Promise<void> {
+    const number = signalNumber(signal)
+    const { record, status } = await this.#observe()
+    if (options.all && record.cgroup) return killCgroup(record.cgroup.leaves, number)
+    requireAlive(status, 'kill', this.id)
+    using process = record.process && openProcess(record.process, record.bootId)
+    if (process) pidfdSendSignal(process.fd, number)
+  }
+
+  wait(options: { signal?: AbortSignal } = {}): Promise<Exit> {
+    this.#exit ??= waitForExit(this.#context, this.id, this.#directory).catch((error) => {
+      this.#exit = undefined
+      throw error
+    })
+    return abortable(this.#exit, options.signal)
+  }
+
+  async delete(options: { force?: boolean } = {}): Promise<void> {
+    using _lock = await this.#lock()
+    await deleteContainer(this.#context, this.id, this.#directory, options.force === true)
+  }
+
+  async exec(request: ExecRequest): Promise<Execution> {
+    const observed = await this.#observe()
+    return execInContainer(this.#context, observed, await readConfig(this.#directory), request)
+  }
+
+  async pids(): Promise<number[]> {
+    const { record } = await this.#observe()
+    return record.cgroup ? cgroupPids(record.cgroup.leaves) : []
+  }
+
+  async update(resources: LinuxResources): Promise<void> {
+    using _lock = await this.#lock()
+    const { record, status } = await this.#observe()
+    requireAlive(status, 'update', this.id)
+    if (!record.cgroup) return
+    const { writes, notices } = planCgroupUpdate({
+      layout: this.#context.layout,
+      path: record.cgroup.path,
+      resources,
+    })
+    for (const notice of notices) this.#context.log.warn(notice, { id: this.id })
+    await writeSettings(writes)
+  }
+
+  async reopenLog(): Promise<void> {
+    using monitor = await this.#monitor('reopenLog')
+    await monitor.request('reopenLog', frameType.reopen)
+  }
+
+  async resize({ columns, rows }: TerminalSize): Promise<void> {
+    using monitor = await this.#monitor('resize')
+    await monitor.request('resize', frameType.resize, new Uint8Array(Uint32Array.of(columns, rows).buffer))
+  }
+
+  async attach(options: { signal?: AbortSignal } = {}): Promise<Attachment> {
+    options.signal?.throwIfAborted()
+    const { process } = await readConfig(this.#directory)
+    const monitor = await this.#monitor('attach')
+    options.signal?.addEventListener('abort', () => monitor[Symbol.dispose](), { once: true })
+    return monitor.attach(process?.terminal === true)
+  }
+
+  async #monitor(op: string): Promise<MonitorConnection> {
+    const socket = await connectIn(this.#directory, recordFiles.monitorSocket)
+    if (socket) return new MonitorConnection(socket, this.id)
+    throw new KeelsonError('FAILED_PRECONDITION', `cannot ${op} container ${this.id}: it has no monitor`, {
+      op,
+      id: this.id,
+      hint: 'only containers that run and are monitored have one',
+    })
+  }
+
+  #observe(): Promise<Observed> {
+    return observe(this.#directory, this.id)
+  }
+
+  async #lock() {
+    try {
+      return await lockFile(join(this.#directory, recordFiles.lock))
+    } catch (cause) {
+      throw new KeelsonError('NOT_FOUND', `container ${this.id} does not exist`, { id: this.id, cause })
+    }
+  }
+}
+
+function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise
+  signal.throwIfAborted()
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason)
+    signal.addEventListener('abort', stop, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+  })
+}

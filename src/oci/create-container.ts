@@ -1,0 +1,153 @@
+import { closeSync, openSync } from 'node:fs'
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { asKeelsonError, Cleanup, hasErrno, KeelsonError } from '../base/index.ts'
+import { lockFile, ownFd, reapInit, type StartedInit, sendInitFrame, startInit } from '../kernel/index.ts'
+import { type CgroupPlan, killCgroup, planCgroup, removeCgroup } from './cgroup/index.ts'
+import { compileCreate } from './compile/create.ts'
+import { DiskContainer } from './container.ts'
+import type { RuntimeContext } from './context.ts'
+import { failureError, lostError } from './failure.ts'
+import { decodeCreated, frameType } from './frames.ts'
+import { encodePlan, type Plan } from './plan/index.ts'
+import type { Container, CreateRequest, NamespaceType } from './runtime.ts'
+import { nextStatus } from './state/lifecycle.ts'
+import { bootId } from './state/process-identity.ts'
+import {
+  type ContainerRecord,
+  encodeRecord,
+  recordFiles,
+  recordVersion,
+  writeRecord,
+} from './state/record.ts'
+
+/**
+ * Makes a container up to `created`. keelson-init does the work; until it is told to commit, the end of this
+ * process ends the container too. What fails is taken back here, so a failed create leaves nothing.
+ */
+export async function createContainer(context: RuntimeContext, request: CreateRequest): Promise<Container> {
+  await using undo = new Cleanup()
+  request.signal?.throwIfAborted()
+  const directory = join(context.stateRoot, request.id)
+  await makeStateDirectory(directory, request.id)
+  undo.defer(() => rm(directory, { recursive: true, force: true }))
+  using lock = await lockFile(join(directory, recordFiles.lock))
+  using directoryFd = ownFd(openSync(directory, 'r'))
+  await using namespaces = new Cleanup()
+  const cgroup = cgroupOf(context, request)
+  const record = firstRecord(context, request, cgroup)
+  const { plan, inherited } = compileCreate({
+    ...request,
+    namespaceFds: openNamespaces(request, namespaces),
+    mountFds: request.mountFds ?? {},
+    directory,
+    directoryFd: directoryFd.fd,
+    lockFd: lock.fd,
+    cgroup,
+    cgroupLayout: context.layout,
+    monitorCgroup: request.life.kind === 'monitored' ? await context.monitorCgroup() : undefined,
+    records: {
+      [recordFiles.config]: JSON.stringify(request.spec),
+      [recordFiles.state]: encodeRecord(record),
+    },
+    fileLimit: context.fileLimit,
+  })
+  undo.defer(() => discardCgroup(context, cgroup))
+  const leaves = request.life.kind === 'monitored'
+  const started = await startInit({ plan: encodePlan(plan), inherited, leaves })
+  await commit(started, plan, directory, record, leaves)
+  undo.keep()
+  context.log.debug('created', { id: request.id })
+  return new DiskContainer(context, request.id, directory)
+}
+
+/** keelson-init waits with everything made: the record is completed, and only then it may let go. */
+async function commit(
+  started: StartedInit,
+  plan: Plan,
+  directory: string,
+  record: ContainerRecord,
+  leaves: boolean,
+): Promise<void> {
+  try {
+    if (started.type === frameType.failure) throw failureError(started.payload, plan, 'create', record.id)
+    if (started.type !== frameType.created) throw lostError('create', record.id)
+    const { pid, startTicks } = decodeCreated(started.payload)
+    await writeRecord(directory, {
+      ...record,
+      status: nextStatus(record.status, 'ready', record.id),
+      process: { pid, startTicks: String(startTicks) },
+    })
+    sendInitFrame(started.control, frameType.commit)
+  } finally {
+    closeSync(started.control)
+    if (started.terminal >= 0) closeSync(started.terminal)
+    if (!leaves) await reapInit(started.pid)
+  }
+}
+
+async function makeStateDirectory(directory: string, id: string): Promise<void> {
+  try {
+    await mkdir(directory, { mode: 0o700 })
+  } catch (error) {
+    if (hasErrno(error, 'EEXIST'))
+      throw new KeelsonError('ALREADY_EXISTS', `container ${id} exists already`, { op: 'create', id })
+    if (!hasErrno(error, 'ENOENT')) throw asKeelsonError(error, { op: 'create', id })
+    await mkdir(join(directory, '..'), { recursive: true, mode: 0o711 })
+    await makeStateDirectory(directory, id)
+  }
+}
+
+function cgroupOf({ layout, instance }: RuntimeContext, { spec, id }: CreateRequest): CgroupPlan {
+  const { cgroupsPath, resources } = spec.linux ?? {}
+  return planCgroup({ layout, path: cgroupsPath || `/${instance}/${id}`, resources })
+}
+
+function firstRecord(context: RuntimeContext, request: CreateRequest, cgroup: CgroupPlan): ContainerRecord {
+  const { spec } = request
+  const namespaces = spec.linux?.namespaces ?? []
+  const { leaves, tasksFiles, v2Directory } = cgroup
+  return {
+    version: recordVersion,
+    id: request.id,
+    ociVersion: spec.ociVersion,
+    status: 'creating',
+    life: request.life.kind,
+    bundle: request.bundle,
+    annotations: spec.annotations ?? {},
+    createdAtNs: String(BigInt(Math.round(context.clock.nowMs() * 1000)) * 1000n),
+    bootId: bootId(),
+    cgroup: {
+      path: spec.linux?.cgroupsPath || `/${context.instance}/${request.id}`,
+      leaves,
+      tasksFiles,
+      ...(v2Directory === undefined ? {} : { v2Directory }),
+    },
+    namespaces: {
+      pid: namespaces.some(({ type, path }) => type === 'pid' && !path) && !request.namespaceFds?.pid,
+      cgroup: namespaces.some(({ type }) => type === 'cgroup'),
+    },
+  }
+}
+
+/** Descriptors handed in win over paths of the specification. */
+function openNamespaces(request: CreateRequest, opened: Cleanup): Partial<Record<NamespaceType, number>> {
+  const fds = { ...request.namespaceFds }
+  request.spec.linux?.namespaces?.forEach(({ type, path }, index) => {
+    if (!path || fds[type as NamespaceType] !== undefined) return
+    try {
+      const fd = openSync(path, 'r')
+      opened.defer(() => closeSync(fd))
+      fds[type as NamespaceType] = fd
+    } catch (error) {
+      throw asKeelsonError(error, { op: 'create', path: `linux.namespaces[${index}].path` })
+    }
+  })
+  return fds
+}
+
+/** After a failure nothing of ours runs in there any more, unless keelson-init itself was killed. */
+async function discardCgroup({ clock }: RuntimeContext, { leaves }: CgroupPlan): Promise<void> {
+  await killCgroup(leaves)
+  await removeCgroup(leaves, { clock })
+}

@@ -1,0 +1,87 @@
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Clock, hasErrno, KeelsonError, type Logger, silentLogger } from '../base/index.ts'
+import { originalFileLimit } from '../kernel/index.ts'
+import { type CgroupLayout, type CgroupPlan, planCgroup, readCgroupLayout } from './cgroup/index.ts'
+import { DiskContainer } from './container.ts'
+import type { RuntimeContext } from './context.ts'
+import { createContainer } from './create-container.ts'
+import type { Container, Runtime } from './runtime.ts'
+import { readRecord } from './state/record.ts'
+
+export interface RuntimeOptions {
+  /** One directory per container is made in it; on a file system that a reboot empties (/run). Made when absent. */
+  stateRoot: string
+  clock: Clock
+  log?: Logger
+  /** Prefix of cgroups that the specification does not name: `/<instance>/<id>`. Default `keelson`. */
+  instance?: string
+  /** Default: what this process sees. */
+  cgroupLayout?: CgroupLayout
+}
+
+/** The runtime as a library. Nothing is started: containers of an earlier process are found in the state root. */
+export function createRuntime(options: RuntimeOptions): Runtime {
+  const context = createContext(options)
+  const find = async (id: string): Promise<Container | undefined> => {
+    const directory = join(context.stateRoot, checkedId(id))
+    return (await readRecord(directory)) && new DiskContainer(context, id, directory)
+  }
+  return {
+    create: (request) => createContainer(context, { ...request, id: checkedId(request.id) }),
+    find,
+    async get(id) {
+      const container = await find(id)
+      if (container) return container
+      throw new KeelsonError('NOT_FOUND', `container ${id} does not exist`, { id })
+    },
+    async list() {
+      const found = await Promise.all((await names(context.stateRoot)).map(find))
+      return found.filter((container) => container !== undefined)
+    },
+  }
+}
+
+function createContext(options: RuntimeOptions): RuntimeContext {
+  const instance = options.instance ?? 'keelson'
+  let layout = options.cgroupLayout
+  let monitors: Promise<CgroupPlan> | undefined
+  return {
+    stateRoot: options.stateRoot,
+    instance,
+    clock: options.clock,
+    log: options.log ?? silentLogger,
+    get layout() {
+      layout ??= readCgroupLayout()
+      return layout
+    },
+    monitorCgroup() {
+      monitors ??= makeGroup(planCgroup({ layout: this.layout, path: `/${instance}/monitors` }))
+      return monitors
+    },
+    fileLimit: originalFileLimit(),
+  }
+}
+
+async function makeGroup(plan: CgroupPlan): Promise<CgroupPlan> {
+  for (const directory of plan.directories) await mkdir(directory, { recursive: true })
+  for (const { path, value } of plan.writes) await writeFile(path, value).catch(() => undefined)
+  return plan
+}
+
+/** As runc: what may be a file name and is not hidden. */
+function checkedId(id: string): string {
+  if (/^[\w+.-]{1,1024}$/.test(id) && id !== '.' && id !== '..') return id
+  throw new KeelsonError('INVALID_ARGUMENT', `container id ${JSON.stringify(id)} is not usable`, {
+    hint: 'use letters, digits and _ + . -',
+  })
+}
+
+async function names(stateRoot: string): Promise<string[]> {
+  try {
+    return await readdir(stateRoot)
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return []
+    throw error
+  }
+}

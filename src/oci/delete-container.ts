@@ -1,0 +1,64 @@
+import { rm, rmdir } from 'node:fs/promises'
+import { hasCode, KeelsonError } from '../base/index.ts'
+import { pidfdSendSignal, pidfdWait } from '../kernel/index.ts'
+import { killCgroup, removeCgroup } from './cgroup/index.ts'
+import type { RuntimeContext } from './context.ts'
+import { connectIn, MonitorConnection } from './monitor-client.ts'
+import { observe } from './state/observe.ts'
+import { openProcess } from './state/process-identity.ts'
+import { type ContainerRecord, recordFiles } from './state/record.ts'
+
+const sigkill = 9
+
+/** Takes everything of a container away, whatever is there of it. The caller holds its lock. */
+export async function deleteContainer(
+  context: RuntimeContext,
+  id: string,
+  directory: string,
+  force: boolean,
+): Promise<void> {
+  const observed = await observe(directory, id).catch((error) => {
+    // A create that died before its first write: there is a directory and nothing else.
+    if (force && hasCode(error, 'NOT_FOUND')) return undefined
+    throw error
+  })
+  if (observed) {
+    const { record, status } = observed
+    if (!force && (status === 'running' || status === 'paused'))
+      throw new KeelsonError('FAILED_PRECONDITION', `cannot delete container ${id}: it is ${status}`, {
+        op: 'delete',
+        id,
+        hint: 'stop it first, or force',
+      })
+    if (status !== 'stopped') await end(record)
+    await awaitMonitor(directory, id)
+    await removeGroups(context, record)
+  }
+  await rm(directory, { recursive: true, force: true })
+}
+
+async function end(record: ContainerRecord): Promise<void> {
+  using process = record.process && openProcess(record.process, record.bootId)
+  if (process) {
+    pidfdSendSignal(process.fd, sigkill)
+    await pidfdWait(process.fd)
+  }
+  if (record.cgroup && !record.namespaces.pid) await killCgroup(record.cgroup.leaves)
+}
+
+/** Its last write goes to the directory that is about to be removed. */
+async function awaitMonitor(directory: string, id: string): Promise<void> {
+  const socket = await connectIn(directory, recordFiles.monitorSocket)
+  if (!socket) return
+  using monitor = new MonitorConnection(socket, id)
+  await monitor.exited
+}
+
+/** Usually they are empty and one rmdir each is all; what still lives in them is killed first. */
+async function removeGroups({ clock }: RuntimeContext, { cgroup }: ContainerRecord): Promise<void> {
+  if (!cgroup) return
+  const removed = await Promise.allSettled(cgroup.leaves.map((leaf) => rmdir(leaf)))
+  if (removed.every(({ status }) => status === 'fulfilled')) return
+  await killCgroup(cgroup.leaves)
+  await removeCgroup(cgroup.leaves, { clock })
+}

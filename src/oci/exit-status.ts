@@ -1,0 +1,73 @@
+import { pidfdWait } from '../kernel/index.ts'
+import { killCgroup } from './cgroup/index.ts'
+import type { RuntimeContext } from './context.ts'
+import { connectIn, MonitorConnection } from './monitor-client.ts'
+import type { Exit } from './runtime.ts'
+import { observe } from './state/observe.ts'
+import { openProcess } from './state/process-identity.ts'
+import { type ContainerRecord, readExit, recordFiles, writeExit } from './state/record.ts'
+
+/** Resolves with the exit, from its record or as soon as the monitor tells. */
+export async function waitForExit(context: RuntimeContext, id: string, directory: string): Promise<Exit> {
+  const { record, exit } = await observe(directory, id)
+  if (exit) return exit
+  return record.life === 'monitored'
+    ? monitoredExit(context, record, directory)
+    : detachedExit(context, record, directory)
+}
+
+async function monitoredExit(
+  context: RuntimeContext,
+  record: ContainerRecord,
+  directory: string,
+): Promise<Exit> {
+  const socket = await connectIn(directory, recordFiles.monitorSocket)
+  if (socket) {
+    using monitor = new MonitorConnection(socket, record.id)
+    const told = await monitor.exited
+    if (told) return told
+  }
+  return (await readExit(directory)) ?? monitorLost(context, record, directory)
+}
+
+/** Without its monitor nobody would ever learn of the exit, so the container ends with it (DESIGN section 5). */
+async function monitorLost(
+  context: RuntimeContext,
+  record: ContainerRecord,
+  directory: string,
+): Promise<Exit> {
+  context.log.warn('the monitor is lost: the container is ended', { id: record.id })
+  if (record.cgroup) await killCgroup(record.cgroup.leaves)
+  const exit: Exit = {
+    exitCode: 137,
+    signal: 9,
+    oomKilled: false,
+    finishedAtNs: nowNs(context),
+    reason: 'MonitorLost',
+  }
+  await writeExit(directory, exit)
+  return exit
+}
+
+/** A detached container tells its exit code to its parent only: to us when we are its subreaper. */
+async function detachedExit(
+  context: RuntimeContext,
+  record: ContainerRecord,
+  directory: string,
+): Promise<Exit> {
+  using process = record.process && openProcess(record.process, record.bootId, { zombie: true })
+  const ended = process && (await pidfdWait(process.fd))
+  const exit: Exit = {
+    exitCode: ended?.code ?? 255,
+    ...(ended && ended.signal > 0 ? { signal: ended.signal } : {}),
+    oomKilled: false,
+    finishedAtNs: nowNs(context),
+    ...(ended ? {} : { reason: 'NotOurChild' }),
+  }
+  if (ended) await writeExit(directory, exit)
+  return exit
+}
+
+function nowNs({ clock }: RuntimeContext): bigint {
+  return BigInt(Math.round(clock.nowMs() * 1000)) * 1000n
+}

@@ -1,0 +1,130 @@
+import { closeSync, openSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { Readable, Writable } from 'node:stream'
+import { KeelsonError } from '../base/index.ts'
+import { errnoError } from './failure.ts'
+import { decodeExit, encodeFrame, FrameReader, framePayloadMax, frameType } from './frames.ts'
+import type { Attachment, Exit } from './runtime.ts'
+
+/**
+ * Connects to a socket of a state directory. By way of the directory's descriptor, because an address holds 107
+ * bytes and state roots may be longer. Undefined when nobody listens there (any more).
+ */
+export function connectIn(directory: string, name: string): Promise<Socket | undefined> {
+  return new Promise((resolve, reject) => {
+    let fd: number
+    try {
+      fd = openSync(directory, 'r')
+    } catch {
+      return resolve(undefined)
+    }
+    const socket = connect(join(`/proc/self/fd/${fd}`, name))
+    socket.once('connect', () => settle(socket))
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') settle(undefined)
+      else settle(error)
+    })
+    function settle(outcome: Socket | undefined | Error): void {
+      closeSync(fd)
+      if (outcome instanceof Error) reject(outcome)
+      else {
+        outcome?.removeAllListeners('error').on('error', () => outcome.destroy())
+        resolve(outcome)
+      }
+    }
+  })
+}
+
+/** One connection to a container's monitor (native/init/clients.c). */
+export class MonitorConnection implements Disposable {
+  readonly #socket: Socket
+  readonly #id: string
+  /** Resolves with the exit, or with undefined when the connection ended without one. */
+  readonly exited: Promise<Exit | undefined>
+  #answers: ((errno: number | undefined) => void)[] = []
+  #onOutput: (type: number, bytes: Buffer) => void = () => {}
+
+  constructor(socket: Socket, id: string) {
+    this.#socket = socket
+    this.#id = id
+    const reader = new FrameReader()
+    this.exited = new Promise((resolve) => {
+      socket.on('data', (chunk: Buffer) => {
+        for (const { type, payload } of reader.push(chunk))
+          if (type === frameType.exited) resolve(exitOf(payload))
+          else this.#receive(type, payload)
+      })
+      socket.on('close', () => {
+        for (const answer of this.#answers.splice(0)) answer(undefined)
+        resolve(undefined)
+      })
+    })
+  }
+
+  /** Asks for something and waits for the answer. UNAVAILABLE when the monitor leaves meanwhile. */
+  async request(op: string, type: number, payload?: Uint8Array): Promise<void> {
+    const errno = await new Promise<number | undefined>((resolve) => {
+      this.#answers.push(resolve)
+      this.#socket.write(encodeFrame(type, payload))
+    })
+    if (errno === undefined)
+      throw new KeelsonError('UNAVAILABLE', `${op}: the monitor has left`, { op, id: this.#id })
+    if (errno !== 0) throw errnoError(errno, op, this.#id)
+  }
+
+  /** Streams of the container from now on; `terminal` has no stderr of its own. */
+  async attach(terminal: boolean): Promise<Attachment> {
+    const stdout = outputStream(this.#socket)
+    const stderr = terminal ? undefined : outputStream(this.#socket)
+    this.#onOutput = (type, bytes) => {
+      const stream = type === frameType.stderr ? stderr : stdout
+      if (stream?.push(bytes) === false) this.#socket.pause()
+    }
+    this.#socket.on('close', () => {
+      stdout.push(null)
+      stderr?.push(null)
+    })
+    await this.request('attach', frameType.attach)
+    return {
+      stdin: this.#stdin(),
+      stdout,
+      ...(stderr ? { stderr } : {}),
+      [Symbol.asyncDispose]: async () => this[Symbol.dispose](),
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.destroy()
+  }
+
+  #receive(type: number, payload: Buffer): void {
+    if (type === frameType.done) this.#answers.shift()?.(payload.readUInt32LE(0))
+    else if (type === frameType.stdout || type === frameType.stderr) this.#onOutput(type, payload)
+  }
+
+  #stdin(): Writable {
+    const socket = this.#socket
+    return new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        for (let at = 0; at < chunk.length; at += framePayloadMax)
+          socket.write(encodeFrame(frameType.stdin, chunk.subarray(at, at + framePayloadMax)))
+        if (socket.writableNeedDrain) socket.once('drain', () => done())
+        else done()
+      },
+      final(done) {
+        socket.write(encodeFrame(frameType.stdinEnd))
+        done()
+      },
+    })
+  }
+}
+
+function outputStream(socket: Socket): Readable {
+  return new Readable({ read: () => void socket.resume() })
+}
+
+function exitOf(payload: Buffer): Exit {
+  const { exitCode, signal, oomKills, finishedAtNs } = decodeExit(payload)
+  return { exitCode, ...(signal > 0 ? { signal } : {}), oomKilled: oomKills > 0, finishedAtNs }
+}

@@ -1,0 +1,155 @@
+/**
+ * The operations of a plan: one line each, the same table as native/init/plan.h (a test compares them). A plan is
+ * two ordered lists, for keelson-init (the parent) and for the container's first process (the child), that meet at
+ * barriers. What an operation means is written where it is carried out, in native/init.
+ *
+ * `fd` is a slot: slot i is the i-th inherited descriptor, higher ones are filled by `newFd` arguments.
+ */
+export const operationTable = {
+  leaveParent: { code: 1, args: { cgroup: 'fd' } },
+  openPath: { code: 2, args: { path: 'string', flags: 'u32', to: 'newFd' } },
+  makeDirectory: { code: 3, args: { path: 'string', mode: 'u32' } },
+  writeFile: { code: 4, args: { path: 'string', data: 'bytes', flags: 'u32' } },
+  replaceFile: { code: 5, args: { directory: 'fd', name: 'string', data: 'bytes' } },
+  joinCgroup: { code: 6, args: { tasks: 'fd', path: 'string' } },
+  listen: { code: 7, args: { directory: 'fd', name: 'string', to: 'newFd' } },
+  makePipe: { code: 8, args: { read: 'newFd', write: 'newFd' } },
+  clone: { code: 9, args: { flags: 'u64', cgroup: 'fd' } },
+  signal: { code: 10, args: { barrier: 'u32' } },
+  await: { code: 11, args: { barrier: 'u32' } },
+  recordProcess: { code: 12, args: { directory: 'fd', name: 'string' } },
+  reportCreated: { code: 13, args: {} },
+  awaitCommit: { code: 14, args: {} },
+  monitor: {
+    code: 15,
+    args: {
+      directory: 'fd',
+      listener: 'fd',
+      stdin: 'fd',
+      stdout: 'fd',
+      stderr: 'fd',
+      terminal: 'fd',
+      oomFile: 'fd',
+      log: 'fd',
+      logPath: 'string',
+      flags: 'u32',
+    },
+  },
+  leave: { code: 16, args: {} },
+  superviseExec: { code: 17, args: { orphanSignal: 'u32' } },
+  enterProcess: { code: 18, args: { pidfd: 'fd', namespaces: 'u64' } },
+  undumpable: { code: 19, args: {} },
+  closeSlot: { code: 20, args: { slot: 'fd' } },
+  receiveTerminal: { code: 21, args: { to: 'newFd' } },
+  sendTerminal: { code: 22, args: { terminal: 'fd', socketPath: 'string' } },
+  newSession: { code: 23, args: {} },
+  joinNamespace: { code: 24, args: { namespace: 'fd', type: 'u64' } },
+  unshare: { code: 25, args: { flags: 'u64' } },
+  setPropagation: { code: 26, args: { flags: 'u32' } },
+  rootOverlay: { code: 27, args: { lower: 'strings', upper: 'string', work: 'string', flags: 'u32' } },
+  rootDirectory: { code: 28, args: { path: 'string' } },
+  attachRoot: { code: 29, args: { place: 'string' } },
+  mountFilesystem: {
+    code: 30,
+    args: {
+      type: 'string',
+      source: 'string',
+      target: 'string',
+      options: 'strings',
+      attributes: 'u64',
+      flags: 'u32',
+    },
+  },
+  mountBind: {
+    code: 31,
+    args: {
+      source: 'string',
+      target: 'string',
+      flags: 'u32',
+      set: 'u64',
+      clear: 'u64',
+      recursiveSet: 'u64',
+      recursiveClear: 'u64',
+      propagation: 'u32',
+    },
+  },
+  mountTree: { code: 32, args: { tree: 'fd', target: 'string', set: 'u64', clear: 'u64' } },
+  makeNode: {
+    code: 33,
+    args: { path: 'string', mode: 'u32', major: 'u32', minor: 'u32', uid: 'u32', gid: 'u32' },
+  },
+  makeLink: { code: 34, args: { path: 'string', target: 'string' } },
+  writeSysctl: { code: 35, args: { name: 'string', value: 'string' } },
+  maskPath: { code: 36, args: { path: 'string' } },
+  readonlyPath: { code: 37, args: { path: 'string' } },
+  pivotRoot: { code: 38, args: {} },
+  readonlyRoot: { code: 39, args: {} },
+  setHostname: { code: 40, args: { name: 'string' } },
+  setDomainname: { code: 41, args: { name: 'string' } },
+  setRlimit: { code: 42, args: { resource: 'u32', soft: 'u64', hard: 'u64' } },
+  adjustOomScore: { code: 43, args: { score: 'u32' } },
+  sessionKeyring: { code: 44, args: { name: 'string' } },
+  dropBounding: { code: 45, args: { kept: 'u64' } },
+  setIdentity: { code: 46, args: { uid: 'u32', gid: 'u32', groups: 'bytes', umask: 'u32' } },
+  setCapabilities: {
+    code: 47,
+    args: { effective: 'u64', permitted: 'u64', inheritable: 'u64', ambient: 'u64' },
+  },
+  noNewPrivileges: { code: 48, args: {} },
+  loadSeccomp: { code: 49, args: { program: 'bytes', flags: 'u32' } },
+  enterDirectory: { code: 50, args: { path: 'string', flags: 'u32' } },
+  findProgram: { code: 51, args: { name: 'string', path: 'string' } },
+  openTerminal: { code: 52, args: { columns: 'u32', rows: 'u32', flags: 'u32' } },
+  placeStdio: { code: 53, args: { stdin: 'fd', stdout: 'fd', stderr: 'fd' } },
+  keepDescriptors: { code: 54, args: { slots: 'bytes', listener: 'fd' } },
+  awaitStart: { code: 55, args: {} },
+  execute: { code: 56, args: { args: 'strings', env: 'strings' } },
+  ownStdio: { code: 57, args: { uid: 'u32' } },
+  changeMount: { code: 58, args: { path: 'string', set: 'u64', clear: 'u64' } },
+} as const
+
+/** The letter of each kind in plan.h. */
+export const kindLetters = {
+  u32: 'n',
+  u64: 'q',
+  string: 's',
+  bytes: 'b',
+  strings: 'l',
+  fd: 'f',
+  newFd: 'o',
+} as const
+
+export const barriers = { cloned: 1, mapped: 2, joined: 3, hooksDone: 4, committed: 5, started: 6 } as const
+
+/** Where an `fd` argument names none. */
+export const noFd = 0xffffffff
+/** Slots that one process of a plan has. */
+export const slotCount = 64
+
+export type ArgumentKind = keyof typeof kindLetters
+export type OperationName = keyof typeof operationTable
+
+interface ValueOf {
+  u32: number
+  u64: bigint
+  string: string
+  bytes: Uint8Array
+  strings: readonly string[]
+  fd: number
+  newFd: number
+}
+
+type ArgumentsOf<Name extends OperationName> = {
+  -readonly [Argument in keyof (typeof operationTable)[Name]['args']]: (typeof operationTable)[Name]['args'][Argument] extends infer Kind extends
+    ArgumentKind
+    ? ValueOf[Kind]
+    : never
+}
+
+/** One step: `{ op: 'makeDirectory', path: '/x', mode: 0o755 }`. */
+export type Operation = { [Name in OperationName]: { op: Name } & ArgumentsOf<Name> }[OperationName]
+
+export interface Plan {
+  parent: readonly Operation[]
+  child: readonly Operation[]
+}

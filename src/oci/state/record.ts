@@ -1,0 +1,125 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { hasErrno, KeelsonError, writeAtomic } from '../../base/index.ts'
+import type { Exit, Status } from '../runtime.ts'
+import type { Spec } from '../spec.ts'
+
+/**
+ * What is on disk about a container, in `<state root>/<id>/`:
+ *
+ *     lock          flock'ed by every command that changes the container
+ *     state.json    this record; first written before the first cgroup is made
+ *     config.json   the specification it was made from
+ *     pid           `<pid> <start time in ticks>`, written by keelson-init itself
+ *     exit.json     how it ended, written by the monitor
+ *     start.sock    where the first process waits for the start
+ *     monitor.sock  where the monitor listens
+ */
+export const recordFiles = {
+  lock: 'lock',
+  state: 'state.json',
+  config: 'config.json',
+  pid: 'pid',
+  exit: 'exit.json',
+  startSocket: 'start.sock',
+  monitorSocket: 'monitor.sock',
+} as const
+
+export const recordVersion = 1
+
+export interface ContainerRecord {
+  version: typeof recordVersion
+  id: string
+  ociVersion: string
+  /** The last status that was decided; `stopped` is also inferred from the process. */
+  status: Status
+  life: 'monitored' | 'detached'
+  bundle: string
+  annotations: Record<string, string>
+  /** Decimal nanoseconds since the epoch. */
+  createdAtNs: string
+  startedAtNs?: string
+  bootId: string
+  process?: ProcessIdentity
+  cgroup?: {
+    path: string
+    leaves: string[]
+    tasksFiles: string[]
+    v2Directory?: string
+  }
+  namespaces: { pid: boolean; cgroup: boolean }
+}
+
+/** With the boot id, names one process for ever. */
+export interface ProcessIdentity {
+  pid: number
+  /** Field 22 of /proc/<pid>/stat, decimal. */
+  startTicks: string
+}
+
+/** Undefined when there is no such container; DATA_LOSS for a file of another version or shape. */
+export async function readRecord(directory: string): Promise<ContainerRecord | undefined> {
+  const text = await readOptional(join(directory, recordFiles.state))
+  if (text === undefined) return undefined
+  const record: Partial<ContainerRecord> = JSON.parse(text)
+  if (record.version === recordVersion) return record as ContainerRecord
+  throw new KeelsonError('DATA_LOSS', `state of version ${record.version} cannot be read`, {
+    path: join(directory, recordFiles.state),
+    hint: 'delete the container with the keelson version that made it',
+  })
+}
+
+/** The state root lies on a file system that a reboot empties, so nothing is gained by a flush. */
+export function writeRecord(directory: string, record: ContainerRecord): Promise<void> {
+  return writeAtomic(join(directory, recordFiles.state), encodeRecord(record), { durable: false })
+}
+
+export function encodeRecord(record: ContainerRecord): string {
+  return `${JSON.stringify(record)}\n`
+}
+
+export async function readConfig(directory: string): Promise<Spec> {
+  return JSON.parse(await readFile(join(directory, recordFiles.config), 'utf8'))
+}
+
+/** What keelson-init wrote; undefined before it got that far. */
+export async function readProcess(directory: string): Promise<ProcessIdentity | undefined> {
+  const [pid, startTicks] = ((await readOptional(join(directory, recordFiles.pid))) ?? '').trim().split(' ')
+  return pid && startTicks ? { pid: Number(pid), startTicks } : undefined
+}
+
+export async function readExit(directory: string): Promise<Exit | undefined> {
+  const text = await readOptional(join(directory, recordFiles.exit))
+  if (text === undefined) return undefined
+  const { exitCode, signal, oomKills, finishedAtNs, reason } = JSON.parse(text)
+  return {
+    exitCode,
+    ...(signal > 0 ? { signal } : {}),
+    oomKilled: oomKills > 0,
+    finishedAtNs: BigInt(finishedAtNs),
+    ...(reason === undefined ? {} : { reason }),
+  }
+}
+
+/** For exits that no monitor recorded. */
+export function writeExit(directory: string, exit: Exit): Promise<void> {
+  const { exitCode, signal = 0, oomKilled, finishedAtNs, reason } = exit
+  const record = {
+    version: recordVersion,
+    exitCode,
+    signal,
+    oomKills: oomKilled ? 1 : 0,
+    finishedAtNs: String(finishedAtNs),
+    ...(reason === undefined ? {} : { reason }),
+  }
+  return writeAtomic(join(directory, recordFiles.exit), `${JSON.stringify(record)}\n`, { durable: false })
+}
+
+async function readOptional(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return undefined
+    throw error
+  }
+}
