@@ -40,7 +40,7 @@
   X(14, awaitCommit, "")                   \
   X(15, monitor, "ffffffffsn")             \
   X(16, leave, "")                         \
-  X(17, superviseExec, "n")                \
+  X(17, supervise, "n")                    \
   X(18, enterProcess, "fq")                \
   X(19, undumpable, "")                    \
   X(20, closeSlot, "f")                    \
@@ -81,7 +81,8 @@
   X(55, awaitStart, "")                    \
   X(56, execute, "ll")                     \
   X(57, ownStdio, "n")                     \
-  X(58, changeMount, "sqq")
+  X(58, changeMount, "sqq")                \
+  X(59, reportStarted, "")
 
 #define PLAN_BARRIERS(X) \
   X(1, cloned)           \

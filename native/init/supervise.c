@@ -1,4 +1,5 @@
-// The parent half of an exec: tells its starter that the program runs and how it ended, and is gone with it.
+// The parent half of an exec, and of a container in the foreground: tells its starter that the program runs and how
+// it ended, and is gone with it.
 #include "init/init.h"
 #include "init/linux.h"
 #include "init/memory.h"
@@ -8,18 +9,18 @@
 #include "init/syscall.h"
 
 // The sync socket closes with the exec (or with the child's death, which the exit tells).
-static void await_exec(void) {
+void operation_reportStarted(const uint32_t *words) {
+  (void)words;
   uint32_t payload[FRAME_PAYLOAD_MAX / sizeof(uint32_t)];
   int fd;
   const long length = receive_from_peer(FRAME_BARRIER, payload, sizeof payload, &fd);
   if (length != -EPIPE) check(length < 0 ? length : -EPROTO, "exec", NULL);
+  const uint32_t pid = (uint32_t)self.child_pid;
+  send_frame(self.control, FRAME_STARTED, &pid, sizeof pid, -1);
 }
 
 // words[0]: the signal for the program when the starter is gone.
-void operation_superviseExec(const uint32_t *words) {
-  await_exec();
-  const uint32_t pid = (uint32_t)self.child_pid;
-  send_frame(self.control, FRAME_STARTED, &pid, sizeof pid, -1);
+void operation_supervise(const uint32_t *words) {
   int control = self.control;
   for (;;) {
     struct pollfd polled[2] = {{self.child_pidfd, POLLIN, 0}, {control, 0, 0}};

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { KeelsonError } from '../base/index.ts'
 import { lockFile, pidfdSendSignal } from '../kernel/index.ts'
-import { cgroupPids, killCgroup, planCgroupUpdate } from './cgroup/index.ts'
+import { cgroupPids, freezeCgroup, killCgroup, planCgroupUpdate, thawCgroup } from './cgroup/index.ts'
 import type { RuntimeContext } from './context.ts'
 import { deleteContainer } from './delete-container.ts'
 import { execInContainer } from './exec-process.ts'
@@ -18,12 +18,13 @@ import type {
   TerminalSize,
 } from './runtime.ts'
 import { signalNumber } from './signals.ts'
-import type { LinuxResources } from './spec.ts'
+import type { LinuxResources, Spec } from './spec.ts'
 import { startContainer } from './start-container.ts'
-import { requireAlive } from './state/lifecycle.ts'
+import { nextStatus, requireAlive } from './state/lifecycle.ts'
 import { type Observed, observe } from './state/observe.ts'
 import { openProcess } from './state/process-identity.ts'
-import { readConfig, recordFiles } from './state/record.ts'
+import { readConfig, recordFiles, writeRecord } from './state/record.ts'
+import type { Supervised } from './supervised.ts'
 import { writeSettings } from './write-settings.ts'
 
 /** A container by its state directory. Holds nothing open, so any number of them may exist in any process. */
@@ -31,12 +32,15 @@ export class DiskContainer implements Container {
   readonly id: string
   readonly #context: RuntimeContext
   readonly #directory: string
+  readonly #foreground: Supervised | undefined
   #exit: Promise<Exit> | undefined
 
-  constructor(context: RuntimeContext, id: string, directory: string) {
+  /** `foreground`: keelson-init waits with us (only the object that `create` returned knows it). */
+  constructor(context: RuntimeContext, id: string, directory: string, foreground?: Supervised) {
     this.id = id
     this.#context = context
     this.#directory = directory
+    this.#foreground = foreground
   }
 
   async state(): Promise<ContainerState> {
@@ -48,11 +52,16 @@ export class DiskContainer implements Container {
       status,
       pid: isAlive ? (record.process?.pid ?? 0) : 0,
       bundle: record.bundle,
+      ...(record.rootfs === undefined ? {} : { rootfs: record.rootfs }),
       annotations: record.annotations,
       createdAtNs: BigInt(record.createdAtNs),
       ...(record.startedAtNs === undefined ? {} : { startedAtNs: BigInt(record.startedAtNs) }),
       ...(exit ? { exit } : {}),
     }
+  }
+
+  spec(): Promise<Spec> {
+    return readConfig(this.#directory)
   }
 
   async start(options: { signal?: AbortSignal } = {}): Promise<void> {
@@ -71,7 +80,7 @@ export class DiskContainer implements Container {
   }
 
   wait(options: { signal?: AbortSignal } = {}): Promise<Exit> {
-    this.#exit ??= waitForExit(this.#context, this.id, this.#directory).catch((error) => {
+    this.#exit ??= waitForExit(this.#context, this.id, this.#directory, this.#foreground).catch((error) => {
       this.#exit = undefined
       throw error
     })
@@ -107,22 +116,43 @@ export class DiskContainer implements Container {
     await writeSettings(writes)
   }
 
+  pause(): Promise<void> {
+    return this.#freeze('pause')
+  }
+
+  resume(): Promise<void> {
+    return this.#freeze('resume')
+  }
+
   async reopenLog(): Promise<void> {
     using monitor = await this.#monitor('reopenLog')
     await monitor.request('reopenLog', frameType.reopen)
   }
 
   async resize({ columns, rows }: TerminalSize): Promise<void> {
+    if (this.#foreground) return this.#foreground.resize({ columns, rows })
     using monitor = await this.#monitor('resize')
     await monitor.request('resize', frameType.resize, new Uint8Array(Uint32Array.of(columns, rows).buffer))
   }
 
   async attach(options: { signal?: AbortSignal } = {}): Promise<Attachment> {
     options.signal?.throwIfAborted()
+    const terminal = this.#foreground?.terminal
+    if (terminal)
+      return { stdin: terminal, stdout: terminal, [Symbol.asyncDispose]: async () => void terminal.destroy() }
     const { process } = await readConfig(this.#directory)
     const monitor = await this.#monitor('attach')
     options.signal?.addEventListener('abort', () => monitor[Symbol.dispose](), { once: true })
     return monitor.attach(process?.terminal === true)
+  }
+
+  async #freeze(cause: 'pause' | 'resume'): Promise<void> {
+    using _lock = await this.#lock()
+    const { record, status } = await this.#observe()
+    const next = nextStatus(status, cause, this.id)
+    if (cause === 'pause') await freezeCgroup(record.cgroup?.leaves ?? [])
+    else await thawCgroup(record.cgroup?.leaves ?? [])
+    await writeRecord(this.#directory, { ...record, status: next })
   }
 
   async #monitor(op: string): Promise<MonitorConnection> {

@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { asKeelsonError, Cleanup, hasErrno, KeelsonError } from '../base/index.ts'
 import { lockFile, ownFd, reapInit, type StartedInit, sendInitFrame, startInit } from '../kernel/index.ts'
 import { type CgroupPlan, killCgroup, planCgroup, removeCgroup } from './cgroup/index.ts'
@@ -20,6 +20,7 @@ import {
   recordVersion,
   writeRecord,
 } from './state/record.ts'
+import { Supervised } from './supervised.ts'
 
 /**
  * Makes a container up to `created`. keelson-init does the work; until it is told to commit, the end of this
@@ -55,10 +56,14 @@ export async function createContainer(context: RuntimeContext, request: CreateRe
   undo.defer(() => discardCgroup(context, cgroup))
   const leaves = request.life.kind === 'monitored'
   const started = await startInit({ plan: encodePlan(plan), inherited, leaves })
-  await commit(started, plan, directory, record, leaves)
+  await using answered = new Cleanup()
+  answered.defer(() => discardInit(started, leaves))
+  const pid = await commit(started, plan, directory, record)
   undo.keep()
   context.log.debug('created', { id: request.id })
-  return new DiskContainer(context, request.id, directory)
+  if (request.life.kind !== 'foreground') return new DiskContainer(context, request.id, directory)
+  answered.keep()
+  return new DiskContainer(context, request.id, directory, new Supervised(started, pid))
 }
 
 /** keelson-init waits with everything made: the record is completed, and only then it may let go. */
@@ -67,23 +72,24 @@ async function commit(
   plan: Plan,
   directory: string,
   record: ContainerRecord,
-  leaves: boolean,
-): Promise<void> {
-  try {
-    if (started.type === frameType.failure) throw failureError(started.payload, plan, 'create', record.id)
-    if (started.type !== frameType.created) throw lostError('create', record.id)
-    const { pid, startTicks } = decodeCreated(started.payload)
-    await writeRecord(directory, {
-      ...record,
-      status: nextStatus(record.status, 'ready', record.id),
-      process: { pid, startTicks: String(startTicks) },
-    })
-    sendInitFrame(started.control, frameType.commit)
-  } finally {
-    closeSync(started.control)
-    if (started.terminal >= 0) closeSync(started.terminal)
-    if (!leaves) await reapInit(started.pid)
-  }
+): Promise<number> {
+  if (started.type === frameType.failure) throw failureError(started.payload, plan, 'create', record.id)
+  if (started.type !== frameType.created) throw lostError('create', record.id)
+  const { pid, startTicks } = decodeCreated(started.payload)
+  await writeRecord(directory, {
+    ...record,
+    status: nextStatus(record.status, 'ready', record.id),
+    process: { pid, startTicks: String(startTicks) },
+  })
+  sendInitFrame(started.control, frameType.commit)
+  return pid
+}
+
+/** Before the commit this ends the container; after it, keelson-init goes its own way. */
+async function discardInit({ control, terminal, pid }: StartedInit, leaves: boolean): Promise<void> {
+  closeSync(control)
+  if (terminal >= 0) closeSync(terminal)
+  if (!leaves) await reapInit(pid)
 }
 
 async function makeStateDirectory(directory: string, id: string): Promise<void> {
@@ -114,6 +120,7 @@ function firstRecord(context: RuntimeContext, request: CreateRequest, cgroup: Cg
     status: 'creating',
     life: request.life.kind,
     bundle: request.bundle,
+    ...rootfsPath(request),
     annotations: spec.annotations ?? {},
     createdAtNs: String(BigInt(Math.round(context.clock.nowMs() * 1000)) * 1000n),
     bootId: bootId(),
@@ -128,6 +135,12 @@ function firstRecord(context: RuntimeContext, request: CreateRequest, cgroup: Cg
       cgroup: namespaces.some(({ type }) => type === 'cgroup'),
     },
   }
+}
+
+function rootfsPath({ rootfs, spec, bundle }: CreateRequest): { rootfs?: string } {
+  if (rootfs?.kind === 'overlay') return {}
+  const path = rootfs?.path ?? spec.root?.path
+  return path === undefined ? {} : { rootfs: resolve(bundle, path) }
 }
 
 /** Descriptors handed in win over paths of the specification. */

@@ -16,6 +16,8 @@ export interface RuntimeOptions {
   log?: Logger
   /** Prefix of cgroups that the specification does not name: `/<instance>/<id>`. Default `keelson`. */
   instance?: string
+  /** The soft RLIMIT_NOFILE of whoever started this process, before Node raised it. Default: the parent's. */
+  callerNofileSoft?: number
   /** Default: what this process sees. */
   cgroupLayout?: CgroupLayout
 }
@@ -59,8 +61,13 @@ function createContext(options: RuntimeOptions): RuntimeContext {
       monitors ??= makeGroup(planCgroup({ layout: this.layout, path: `/${instance}/monitors` }))
       return monitors
     },
-    fileLimit: originalFileLimit(),
+    fileLimit: callersFileLimit(options.callerNofileSoft),
   }
+}
+
+function callersFileLimit(soft: number | undefined): { soft: bigint; hard: bigint } {
+  const limit = originalFileLimit()
+  return soft === undefined ? limit : { ...limit, soft: BigInt(soft) }
 }
 
 async function makeGroup(plan: CgroupPlan): Promise<CgroupPlan> {

@@ -2,19 +2,11 @@ import { closeSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import { Cleanup, KeelsonError } from '../base/index.ts'
-import {
-  makePipe,
-  pidfdOpen,
-  pidfdSendSignal,
-  reapInit,
-  type StartedInit,
-  setWindowSize,
-  startInit,
-} from '../kernel/index.ts'
+import { makePipe, reapInit, type StartedInit, startInit } from '../kernel/index.ts'
 import { compileExec } from './compile/exec.ts'
 import type { RuntimeContext } from './context.ts'
 import { failureError, lostError } from './failure.ts'
-import { decodeExit, FrameReader, frameType } from './frames.ts'
+import { frameType } from './frames.ts'
 import { encodePlan } from './plan/index.ts'
 import type { ExecRequest, Execution, TerminalSize } from './runtime.ts'
 import { signalNumber } from './signals.ts'
@@ -22,6 +14,7 @@ import type { Spec } from './spec.ts'
 import { requireAlive } from './state/lifecycle.ts'
 import type { Observed } from './state/observe.ts'
 import { openProcess } from './state/process-identity.ts'
+import { Supervised } from './supervised.ts'
 
 const sighup = 1
 const sigkill = 9
@@ -49,10 +42,15 @@ export async function execInContainer(
       v2Directory: record.cgroup?.v2Directory,
       stdio: streams.theirs,
       fileLimit: context.fileLimit,
+      preserveFds: request.preserveFds ?? 0,
+      detached: request.detached,
       orphanSignal: request.process.terminal ? sighup : sigkill,
     })
     const started = await startInit({ plan: encodePlan(plan), inherited, leaves: false })
-    if (started.type === frameType.started) return new RunningExec(started, streams, request.signal)
+    if (started.type === frameType.started)
+      return request.detached
+        ? await detachedExec(started)
+        : new RunningExec(started, streams, request.signal)
     closeSync(started.control)
     await reapInit(started.pid)
     if (started.terminal >= 0) closeSync(started.terminal)
@@ -102,75 +100,48 @@ function openStreams({ stdio, stdin, process }: ExecRequest): Streams {
   }
 }
 
-/** keelson-init stays until the program ends and tells its status on the control socket. */
 class RunningExec implements Execution {
   readonly pid: number
   readonly stdin?: Writable
   readonly stdout?: Readable
   readonly stderr?: Readable
-  readonly #terminal: number
-  readonly #pidfd: number
-  readonly #exit: Promise<{ exitCode: number; signal?: number }>
-  #ended = false
+  readonly #supervised: Supervised
 
   constructor(started: StartedInit, streams: Streams, signal: AbortSignal | undefined) {
     this.pid = started.payload.readUInt32LE(0)
-    this.#terminal = started.terminal
-    this.#pidfd = tryPidfd(this.pid)
-    if (started.terminal >= 0) {
-      const master = new Socket({ fd: started.terminal, readable: true, writable: true })
-      master.on('error', () => master.destroy()) // EIO: the last process on the terminal is gone
-      this.stdin = master
-      this.stdout = master
-    } else {
-      if (streams.stdin) this.stdin = streams.stdin
-      if (streams.stdout) this.stdout = streams.stdout
-      if (streams.stderr) this.stderr = streams.stderr
-    }
-    this.#exit = this.#follow(started)
+    this.#supervised = new Supervised(started, this.pid)
+    const terminal = this.#supervised.terminal
+    const stdin = terminal ?? streams.stdin
+    const stdout = terminal ?? streams.stdout
+    if (stdin) this.stdin = stdin
+    if (stdout) this.stdout = stdout
+    if (streams.stderr) this.stderr = streams.stderr
     const stop = () => this.kill(sigkill)
     signal?.addEventListener('abort', stop, { once: true })
-    void this.#exit.finally(() => signal?.removeEventListener('abort', stop))
+    void this.#supervised.exit.finally(() => signal?.removeEventListener('abort', stop))
   }
 
   wait(): Promise<{ exitCode: number; signal?: number }> {
-    return this.#exit
+    return this.#supervised.exit
   }
 
   kill(signal: number | string): void {
-    if (!this.#ended && this.#pidfd >= 0) pidfdSendSignal(this.#pidfd, signalNumber(signal))
+    this.#supervised.kill(signalNumber(signal))
   }
 
   resize(size: TerminalSize): void {
-    if (!this.#ended && this.#terminal >= 0) setWindowSize(this.#terminal, size)
-  }
-
-  async #follow({ control, pid }: StartedInit): Promise<{ exitCode: number; signal?: number }> {
-    const socket = new Socket({ fd: control, readable: true, writable: true })
-    const reader = new FrameReader()
-    const exit = await new Promise<Buffer | undefined>((resolve) => {
-      socket.on('data', (chunk: Buffer) => {
-        for (const { type, payload } of reader.push(chunk)) if (type === frameType.exited) resolve(payload)
-      })
-      socket.on('error', () => resolve(undefined))
-      socket.on('close', () => resolve(undefined))
-    })
-    socket.destroy()
-    await reapInit(pid)
-    this.#ended = true
-    if (this.#pidfd >= 0) closeSync(this.#pidfd)
-    // Killed together with the container's cgroup, which it had not left yet.
-    if (!exit) return { exitCode: 128 + sigkill, signal: sigkill }
-    const { exitCode, signal } = decodeExit(exit)
-    return { exitCode, ...(signal > 0 ? { signal } : {}) }
+    this.#supervised.resize(size)
   }
 }
 
-/** -1 when it has ended and been reaped already. */
-function tryPidfd(pid: number): number {
-  try {
-    return pidfdOpen(pid)
-  } catch {
-    return -1
+/** Nothing of ours is left, so there is only its pid to give. */
+async function detachedExec({ control, pid: init, payload, terminal }: StartedInit): Promise<Execution> {
+  closeSync(control)
+  if (terminal >= 0) closeSync(terminal)
+  await reapInit(init)
+  const pid = payload.readUInt32LE(0)
+  const refuse = (op: string): never => {
+    throw new KeelsonError('FAILED_PRECONDITION', `${op}: a detached process belongs to its reaper`, { op })
   }
+  return { pid, wait: async () => refuse('wait'), kill: () => refuse('kill'), resize: () => refuse('resize') }
 }

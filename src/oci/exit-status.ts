@@ -6,14 +6,31 @@ import type { Exit } from './runtime.ts'
 import { observe } from './state/observe.ts'
 import { openProcess } from './state/process-identity.ts'
 import { type ContainerRecord, readExit, recordFiles, writeExit } from './state/record.ts'
+import type { Supervised } from './supervised.ts'
 
 /** Resolves with the exit, from its record or as soon as the monitor tells. */
-export async function waitForExit(context: RuntimeContext, id: string, directory: string): Promise<Exit> {
+export async function waitForExit(
+  context: RuntimeContext,
+  id: string,
+  directory: string,
+  foreground?: Supervised,
+): Promise<Exit> {
+  if (foreground) return foregroundExit(context, directory, foreground)
   const { record, exit } = await observe(directory, id)
   if (exit) return exit
   return record.life === 'monitored'
     ? monitoredExit(context, record, directory)
     : detachedExit(context, record, directory)
+}
+
+async function foregroundExit(
+  context: RuntimeContext,
+  directory: string,
+  foreground: Supervised,
+): Promise<Exit> {
+  const exit: Exit = { ...(await foreground.exit), oomKilled: false, finishedAtNs: nowNs(context) }
+  await writeExit(directory, exit)
+  return exit
 }
 
 async function monitoredExit(

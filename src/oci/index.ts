@@ -1,9 +1,9 @@
 /** The OCI runtime as a typed library. It never learns what a pod is. */
 export * from './capabilities.ts'
 export * from './cgroup/index.ts'
+export { createRuntime, type RuntimeOptions } from './create-runtime.ts'
 export * from './default-spec.ts'
 export * from './features.ts'
-export { createRuntime, type RuntimeOptions } from './create-runtime.ts'
 export * from './mount-options.ts'
 export * from './rlimits.ts'
 export type * from './runtime.ts'

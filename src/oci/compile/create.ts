@@ -29,7 +29,7 @@ export function compileCreate(request: CompileRequest): CompiledPlan {
   refuseUnsupported(request)
   const slots = new Slots()
   const directory = slots.inherit(request.directoryFd)
-  slots.inherit(request.lockFd)
+  const lock = slots.inherit(request.lockFd)
   const namespaces = compileNamespaces(spec.linux?.namespaces ?? [], request.namespaceFds, slots)
   const rootfs = compileRootfs(request, slots, namespaces)
   const life = compileLife(request, slots, directory)
@@ -39,7 +39,7 @@ export function compileCreate(request: CompileRequest): CompiledPlan {
     ...(cgroup?.tasksFiles ?? []).map(joinTasks),
     ...(namespaces.unshareCgroup ? [{ op: 'unshare', flags: CLONE.NEWCGROUP } as const] : []),
     { op: 'newSession' },
-    { op: 'sessionKeyring', name: `_ses.${request.id}` },
+    ...(request.keepSessionKeyring ? [] : [{ op: 'sessionKeyring', name: `_ses.${request.id}` } as const]),
     ...rootfs,
     ...compileProgram({
       process,
@@ -70,6 +70,7 @@ export function compileCreate(request: CompileRequest): CompiledPlan {
     { op: 'recordProcess', directory, name: 'pid' },
     { op: 'reportCreated' },
     { op: 'awaitCommit' },
+    { op: 'closeSlot', slot: lock },
     { op: 'signal', barrier: barriers.committed },
     ...life.last,
   ]

@@ -17,6 +17,8 @@ export interface ExecCompileRequest {
   /** Descriptors for 0, 1, 2; undefined is /dev/null. */
   stdio: readonly [number | undefined, number | undefined, number | undefined]
   fileLimit: { soft: bigint; hard: bigint }
+  preserveFds: number
+  detached: { consoleSocket?: string } | undefined
   /** Sent to the program when the process that asked for it is gone. */
   orphanSignal: number
 }
@@ -33,6 +35,7 @@ export function compileExec(request: ExecCompileRequest): CompiledPlan {
   const [stdin = noFd, stdout = noFd, stderr = noFd] = request.stdio.map((fd) =>
     fd === undefined || process.terminal ? noFd : slots.inherit(fd),
   )
+  const preserved = Array.from({ length: request.preserveFds }, (_, index) => slots.inherit(3 + index))
   const tasks = request.tasksFiles.map((path) => ({ path, slot: slots.allocate() }))
   const v2 = request.v2Directory === undefined ? noFd : slots.allocate()
   const master = process.terminal ? slots.allocate() : noFd
@@ -48,10 +51,15 @@ export function compileExec(request: ExecCompileRequest): CompiledPlan {
     ...(process.terminal
       ? [
           { op: 'receiveTerminal', to: master } as const,
-          { op: 'sendTerminal', terminal: master, socketPath: '' } as const,
+          {
+            op: 'sendTerminal',
+            terminal: master,
+            socketPath: request.detached?.consoleSocket ?? '',
+          } as const,
         ]
       : []),
-    { op: 'superviseExec', orphanSignal: request.orphanSignal },
+    { op: 'reportStarted' },
+    request.detached ? { op: 'leave' } : { op: 'supervise', orphanSignal: request.orphanSignal },
   ]
   const child: Operation[] = [
     ...tasks.map(({ path, slot }): Operation => ({ op: 'joinCgroup', tasks: slot, path })),
@@ -63,7 +71,7 @@ export function compileExec(request: ExecCompileRequest): CompiledPlan {
       process,
       seccomp: request.seccomp,
       stdio: [stdin, stdout, stderr],
-      preserved: [],
+      preserved,
       listener: noFd,
       isInit: false,
       fileLimit: request.fileLimit,

@@ -1,6 +1,6 @@
 import { noFd, type Operation } from '../plan/operations.ts'
 import type { Slots } from '../plan/slots.ts'
-import type { DetachedLife, MonitoredLife } from '../runtime.ts'
+import type { DetachedLife, ForegroundLife, MonitoredLife } from '../runtime.ts'
 import { joinTasks } from './cgroup.ts'
 import { monitorFlags, O_NOFOLLOW, OPEN } from './constants.ts'
 import type { CompileRequest } from './request.ts'
@@ -20,7 +20,7 @@ export interface LifePlan {
 export function compileLife(request: CompileRequest, slots: Slots, directory: number): LifePlan {
   return request.life.kind === 'monitored'
     ? monitored(request, request.life, slots, directory)
-    : detached(request, request.life, slots, directory)
+    : unmonitored(request, request.life, slots, directory)
 }
 
 function monitored(request: CompileRequest, life: MonitoredLife, slots: Slots, directory: number): LifePlan {
@@ -73,7 +73,13 @@ function monitored(request: CompileRequest, life: MonitoredLife, slots: Slots, d
   }
 }
 
-function detached(request: CompileRequest, life: DetachedLife, slots: Slots, directory: number): LifePlan {
+/** The caller's descriptors go straight to the container. In the foreground keelson-init waits for its end. */
+function unmonitored(
+  request: CompileRequest,
+  life: DetachedLife | ForegroundLife,
+  slots: Slots,
+  directory: number,
+): LifePlan {
   const terminal = request.spec.process?.terminal === true
   // Borrowed descriptors come first among the slots, so they are taken before any is allocated.
   const stdio = (life.stdio ?? [0, 1, 2]).map((fd) => (terminal ? noFd : slots.inherit(fd)))
@@ -87,9 +93,12 @@ function detached(request: CompileRequest, life: DetachedLife, slots: Slots, dir
     afterCgroup: [],
     afterClone: [
       { op: 'closeSlot', slot: listener },
-      ...(terminal ? receiveAndSend(master, life.consoleSocket ?? '') : []),
+      ...(terminal ? receiveAndSend(master, life.kind === 'detached' ? (life.consoleSocket ?? '') : '') : []),
     ],
-    last: [{ op: 'leave' }],
+    last:
+      life.kind === 'detached'
+        ? [{ op: 'leave' }]
+        : [{ op: 'reportStarted' }, { op: 'supervise', orphanSignal: 9 }],
     stdio: [stdin, stdout, stderr],
     preserved,
     listener,

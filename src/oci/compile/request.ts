@@ -1,6 +1,6 @@
 import type { CgroupPlan } from '../cgroup/index.ts'
 import type { CgroupLayout } from '../cgroup/layout.ts'
-import type { DetachedLife, MonitoredLife, NamespaceType, Rootfs } from '../runtime.ts'
+import type { DetachedLife, ForegroundLife, MonitoredLife, NamespaceType, Rootfs } from '../runtime.ts'
 import type { Spec } from '../spec.ts'
 
 /** Everything a plan depends on: the specification, and the facts of this host. Compiling it has no effects. */
@@ -12,7 +12,8 @@ export interface CompileRequest {
   /** Open descriptors of namespaces to join. */
   namespaceFds: Partial<Record<NamespaceType, number>>
   mountFds: Readonly<Record<string, number>>
-  life: MonitoredLife | DetachedLife
+  keepSessionKeyring?: boolean
+  life: MonitoredLife | DetachedLife | ForegroundLife
   /** The container's state directory: its path, and open. */
   directory: string
   directoryFd: number

@@ -36,7 +36,7 @@ export const operationTable = {
     },
   },
   leave: { code: 16, args: {} },
-  superviseExec: { code: 17, args: { orphanSignal: 'u32' } },
+  supervise: { code: 17, args: { orphanSignal: 'u32' } },
   enterProcess: { code: 18, args: { pidfd: 'fd', namespaces: 'u64' } },
   undumpable: { code: 19, args: {} },
   closeSlot: { code: 20, args: { slot: 'fd' } },
@@ -106,6 +106,7 @@ export const operationTable = {
   execute: { code: 56, args: { args: 'strings', env: 'strings' } },
   ownStdio: { code: 57, args: { uid: 'u32' } },
   changeMount: { code: 58, args: { path: 'string', set: 'u64', clear: 'u64' } },
+  reportStarted: { code: 59, args: {} },
 } as const
 
 /** The letter of each kind in plan.h. */

@@ -33,8 +33,10 @@ export interface ContainerRecord {
   ociVersion: string
   /** The last status that was decided; `stopped` is also inferred from the process. */
   status: Status
-  life: 'monitored' | 'detached'
+  life: 'monitored' | 'detached' | 'foreground'
   bundle: string
+  /** Absent for an overlay. */
+  rootfs?: string
   annotations: Record<string, string>
   /** Decimal nanoseconds since the epoch. */
   createdAtNs: string
