@@ -33,7 +33,7 @@ function programError(call: string, errno: string, path: string, op: string, id:
   const reason =
     call === 'lookup' && errno === 'ENOENT' ? 'executable file not found in $PATH' : (reasons[errno] ?? errno)
   return new SyscallError(
-    { op, id, path, call: 'execve', errno, hint: 'check process.args[0] and PATH in process.env' },
+    { op, id, path, call: 'execve', errno, hint: 'check process.args and the PATH of its environment' },
     `exec: ${JSON.stringify(path)}: ${reason}`,
   )
 }
