@@ -141,6 +141,50 @@ async function walk(t: ExecutionContext, program: string): Promise<void> {
   await ok(['delete', 'pod', 'p', '--wait'], /pod "p" deleted/)
 }
 
+const generators = [
+  ['create', 'namespace', 'x'],
+  ['create', 'configmap', 'c', '--from-literal=a=b'],
+  ['create', 'secret', 'generic', 's', '--from-literal=password=x'],
+  ['create', 'service', 'nodeport', 'svc', '--tcp=80:8080', '--node-port=30111'],
+  ['create', 'deployment', 'd', '--image=nginx:1.7.9', '--replicas=0', '--port=80'],
+  ['create', 'serviceaccount', 'robot'],
+]
+
+/** What kubectl's generators made, without what differs from cluster to cluster. */
+async function generated(t: ExecutionContext, program: string): Promise<unknown[]> {
+  await using cluster = await startTestApiServer()
+  const kubectl = await Kubectl.create(program, cluster, 'generators')
+  for (const args of generators) {
+    const { code, stderr } = await kubectl.run(args)
+    t.is(code, 0, `${args.join(' ')}: ${stderr}`)
+  }
+  const at = (name: string) => ({ namespace: 'default', name })
+  const objects = [
+    await cluster.client.get(resources.namespaces, { name: 'x' }),
+    await cluster.client.get(resources.configmaps, at('c')),
+    await cluster.client.get(resources.secrets, at('s')),
+    await cluster.client.get(resources.services, at('svc')),
+    await cluster.client.get(resources.deployments, at('d')),
+    await cluster.client.get(resources.serviceaccounts, at('robot')),
+  ]
+  return objects.map((object) => {
+    const { uid: _uid, resourceVersion: _version, creationTimestamp: _created, ...metadata } = object.metadata
+    const text = JSON.stringify({ ...object, metadata }).replaceAll(/10\.43\.\d+\.\d+/g, 'ADDRESS')
+    return JSON.parse(text)
+  })
+}
+
+const versions = [...programs].filter(([name]) => name !== 'kubectl').sort()
+const [oldest] = versions
+const newest = versions.at(-1)
+const withTwo = oldest && newest && oldest !== newest ? test.serial : test.serial.skip
+
+withTwo('a newer kubectl, which writes protobuf, makes what an older one makes with JSON', async (t) => {
+  const [json, protobuf] = [await generated(t, oldest?.[1] ?? ''), await generated(t, newest?.[1] ?? '')]
+  t.deepEqual(protobuf, json)
+  t.like(json[4], { spec: { replicas: 0 } })
+})
+
 const main = programs.get('kubectl')
 const withKubectl = main === undefined ? test.serial.skip : test.serial
 

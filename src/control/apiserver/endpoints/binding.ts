@@ -1,6 +1,6 @@
 import { type Binding, type Pod, timestamp, withCondition } from '../../../api/index.ts'
 import { jsonReply } from '../http/message.ts'
-import { decodeObject, parseBody } from '../registry/decode.ts'
+import { readObject } from '../registry/decode.ts'
 import { named } from '../registry/registry.ts'
 import { update } from '../registry/update.ts'
 import { writeOptionsOf } from '../registry/write-options.ts'
@@ -12,15 +12,14 @@ const bindingType = { group: '', version: 'v1', kind: 'Binding', definition: 'io
 /** Gives a pod its node, once: 409 when it has one or is being deleted. */
 export const bindPod: Endpoint = async (call) => {
   const { registry, request, warn } = call
-  const { dryRun, fieldValidation } = writeOptionsOf(request.query, warn)
-  const body = parseBody(await request.body(), request.headers['content-type'], fieldValidation)
-  const binding = decodeObject(bindingType, body, fieldValidation, warn) as Binding
+  const options = writeOptionsOf(request.query, warn)
+  const binding = await readObject<Binding>(request, bindingType, options)
   const nodeName = binding.target?.name
   if (!nodeName) throw new StatusError('BadRequest', 'target.name is required: the node to bind to')
   await update(registry, {
     target: call,
     part: 'binding',
-    dryRun,
+    dryRun: options.dryRun,
     produce: (current) => {
       const pod = current.copy() as Pod
       delete pod.metadata.resourceVersion

@@ -1,6 +1,6 @@
 import { hasCode } from '../../../base/index.ts'
 import { create } from '../registry/create.ts'
-import { decodeObject, parseBody } from '../registry/decode.ts'
+import { readObject } from '../registry/decode.ts'
 import { remove } from '../registry/delete.ts'
 import { list, listByName } from '../registry/list.ts'
 import { targetOf } from '../registry/registry.ts'
@@ -32,10 +32,9 @@ export const watchObjects: Endpoint = async (call) => {
 export const createObject: Endpoint = async (call) => {
   const { registry, request, kind, namespace, warn } = call
   const presenter = presenterOf(call)
-  const { dryRun, fieldValidation } = writeOptionsOf(request.query, warn)
-  const body = parseBody(await request.body(), request.headers['content-type'], fieldValidation)
-  const object = decodeObject(kind.type, body, fieldValidation, warn)
-  const served = await create(registry, { kind, namespace, object, dryRun })
+  const options = writeOptionsOf(request.query, warn)
+  const object = await readObject(request, kind.type, options)
+  const served = await create(registry, { kind, namespace, object, dryRun: options.dryRun })
   return bytesReply(201, presenter.contentType, presenter.one(served))
 }
 

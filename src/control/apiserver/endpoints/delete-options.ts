@@ -5,6 +5,8 @@ import type { Deletion } from '../registry/delete.ts'
 import { integer } from '../registry/list.ts'
 import { writeOptionsOf } from '../registry/write-options.ts'
 
+const definition = 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions'
+
 /** DeleteOptions from the body where there is one, else from the query. */
 export async function readDeleteOptions(request: ApiRequest): Promise<Deletion> {
   const { query } = request
@@ -20,7 +22,7 @@ export async function readDeleteOptions(request: ApiRequest): Promise<Deletion> 
 }
 
 function fromBody(body: Uint8Array, contentType: string | undefined, dryRun: boolean): Deletion {
-  const { value } = parseBody(body, contentType, 'Ignore')
+  const { value } = parseBody(body, contentType, 'Ignore', definition)
   if (typeof value !== 'object' || value === null) throw badBody('DeleteOptions must be an object')
   const options = value as Partial<DeleteOptions>
   const { gracePeriodSeconds, propagationPolicy, orphanDependents, preconditions } = options

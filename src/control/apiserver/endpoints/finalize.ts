@@ -1,5 +1,5 @@
 import type { Namespace } from '../../../api/index.ts'
-import { decodeObject, parseBody } from '../registry/decode.ts'
+import { readObject } from '../registry/decode.ts'
 import { update } from '../registry/update.ts'
 import { writeOptionsOf } from '../registry/write-options.ts'
 import { bytesReply, type Endpoint } from './endpoint.ts'
@@ -8,13 +8,12 @@ import { presenterOf } from './object.ts'
 /** Sets `spec.finalizers` of a namespace; the last one to go ends a namespace that is being deleted. */
 export const finalizeNamespace: Endpoint = async (call) => {
   const { registry, request, kind, warn } = call
-  const { dryRun, fieldValidation } = writeOptionsOf(request.query, warn)
-  const body = parseBody(await request.body(), request.headers['content-type'], fieldValidation)
-  const asked = decodeObject(kind.type, body, fieldValidation, warn) as Namespace
+  const options = writeOptionsOf(request.query, warn)
+  const asked = await readObject<Namespace>(request, kind.type, options)
   const { served } = await update(registry, {
     target: call,
     part: 'finalize',
-    dryRun,
+    dryRun: options.dryRun,
     produce: (current) => {
       const namespace = current.copy() as Namespace
       const { resourceVersion, uid } = asked.metadata

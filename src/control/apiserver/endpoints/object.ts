@@ -1,6 +1,6 @@
 import { jsonReply } from '../http/message.ts'
 import { presenterFor } from '../present/presenter.ts'
-import { decodeObject, parseBody } from '../registry/decode.ts'
+import { readObject } from '../registry/decode.ts'
 import { remove } from '../registry/delete.ts'
 import type { Part } from '../registry/prepare.ts'
 import { update } from '../registry/update.ts'
@@ -18,11 +18,16 @@ export function replaceObject(part: Part): Endpoint {
   return async (call) => {
     const { registry, request, kind, warn } = call
     const presenter = presenterOf(call)
-    const { dryRun, fieldValidation } = writeOptionsOf(request.query, warn)
-    const body = parseBody(await request.body(), request.headers['content-type'], fieldValidation)
-    const decoded = decodeObject(kind.type, body, fieldValidation, warn)
+    const options = writeOptionsOf(request.query, warn)
+    const decoded = await readObject(request, kind.type, options)
     const produce = () => structuredClone(decoded)
-    const result = await update(registry, { target: call, produce, part, dryRun, orCreate: produce })
+    const result = await update(registry, {
+      target: call,
+      produce,
+      part,
+      dryRun: options.dryRun,
+      orCreate: produce,
+    })
     return bytesReply(result.created ? 201 : 200, presenter.contentType, presenter.one(result.served))
   }
 }

@@ -7,7 +7,7 @@ import {
   selectorOf,
 } from '../../../api/index.ts'
 import { jsonReply } from '../http/message.ts'
-import { decodeObject, parseBody } from '../registry/decode.ts'
+import { readObject } from '../registry/decode.ts'
 import type { Kind } from '../registry/registry.ts'
 import type { Served } from '../registry/served.ts'
 import { update } from '../registry/update.ts'
@@ -29,9 +29,8 @@ export const getScale: Endpoint = async (call) => jsonReply(200, scaleOf(await c
 
 export const replaceScale: Endpoint = async (call) => {
   const { request, warn } = call
-  const { fieldValidation } = writeOptionsOf(request.query, warn)
-  const body = parseBody(await request.body(), request.headers['content-type'], fieldValidation)
-  const scale = decodeObject(scaleType, body, fieldValidation, warn) as Scale
+  const options = writeOptionsOf(request.query, warn)
+  const scale = await readObject<Scale>(request, scaleType, options)
   return writeScale(call, () => scale)
 }
 

@@ -1,12 +1,15 @@
 import { parse as parseYaml } from 'yaml'
-import { apiVersionOf, type KubernetesObject, type ResourceType } from '../../../api/index.ts'
+import { apiVersionOf, decodeProtobuf, type KubernetesObject, type ResourceType } from '../../../api/index.ts'
+import { hasCode } from '../../../base/index.ts'
 import { parseMediaTypes } from '../http/media-type.ts'
+import type { ApiRequest } from '../http/message.ts'
 import { StatusError } from '../status.ts'
 import { conform } from './conform.ts'
 import { duplicateKeys } from './duplicate-keys.ts'
+import type { FieldValidation, WriteOptions } from './write-options.ts'
 
-/** What to do about fields that the schema does not know and keys that occur twice. */
-export type FieldValidation = 'Ignore' | 'Warn' | 'Strict'
+/** Of a row, what its bodies are read by. */
+export type BodyType = Pick<ResourceType, 'kind' | 'group' | 'version' | 'definition'>
 
 export interface Decoded {
   value: unknown
@@ -19,6 +22,7 @@ export function parseBody(
   body: Uint8Array,
   contentType: string | undefined,
   validation: FieldValidation,
+  definition: string,
 ): Decoded {
   const [media] = parseMediaTypes(contentType ?? 'application/json')
   const text = Buffer.from(body).toString()
@@ -31,12 +35,23 @@ export function parseBody(
       return { value, duplicates: validation === 'Ignore' ? [] : duplicateKeys(text) }
     }
     case 'application/vnd.kubernetes.protobuf':
-      throw unsupported('protobuf bodies are not understood by this server yet: send application/json')
+      return { value: readProtobuf(body, definition), duplicates: [] }
     default:
       throw unsupported(
-        `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml`,
+        `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf`,
       )
   }
+}
+
+/** The object of a request's body, in any format that we read. */
+export async function readObject<T extends KubernetesObject>(
+  request: ApiRequest,
+  type: BodyType,
+  { fieldValidation, warn }: Pick<WriteOptions, 'fieldValidation' | 'warn'>,
+): Promise<T> {
+  const bytes = await request.body()
+  const body = parseBody(bytes, request.headers['content-type'], fieldValidation, type.definition)
+  return decodeObject(type, body, fieldValidation, warn) as T
 }
 
 /**
@@ -44,7 +59,7 @@ export function parseBody(
  * to `warn`, or make a 400 when validation is strict.
  */
 export function decodeObject(
-  type: Pick<ResourceType, 'kind' | 'group' | 'version' | 'definition'>,
+  type: BodyType,
   { value, duplicates }: Decoded,
   validation: FieldValidation,
   warn: (message: string) => void,
@@ -79,6 +94,15 @@ function checkKind(
   }
   if (kind !== type.kind) {
     throw badBody(`the kind in the data (${String(kind)}) does not match the expected kind (${type.kind})`)
+  }
+}
+
+function readProtobuf(body: Uint8Array, definition: string): unknown {
+  try {
+    return decodeProtobuf(body, definition)
+  } catch (error) {
+    if (hasCode(error, 'INVALID_ARGUMENT') && error instanceof Error) throw badBody(error.message)
+    throw error
   }
 }
 

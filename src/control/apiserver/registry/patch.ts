@@ -38,7 +38,7 @@ export function readPatch(body: Uint8Array, contentType: string | undefined, def
 }
 
 function parse(body: Uint8Array): unknown {
-  return parseBody(body, 'application/json', 'Ignore').value
+  return parseBody(body, 'application/json', 'Ignore', '').value
 }
 
 /** RFC 6902. Paths through a prototype are refused: no API object has such members. */

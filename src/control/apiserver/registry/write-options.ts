@@ -1,5 +1,7 @@
 import { StatusError } from '../status.ts'
-import type { FieldValidation } from './decode.ts'
+
+/** What to do about fields that the schema does not know and keys that occur twice. */
+export type FieldValidation = 'Ignore' | 'Warn' | 'Strict'
 
 /** What every writing request carries. */
 export interface WriteOptions {
