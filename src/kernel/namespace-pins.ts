@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { mkdir, readdir } from 'node:fs/promises'
 import { KeelsonError, type Logger } from '../base/index.ts'
 import { native } from './native.ts'
 import { type OwnedFd, ownFd } from './owned-fd.ts'
@@ -68,6 +68,7 @@ interface NativePinRequest {
 
 /** Finds the pins of this run directory, made by whichever process, or starts with none. */
 export async function openNamespacePins(options: NamespacePinsOptions): Promise<NamespacePins> {
+  await mkdir(options.runDirectory, { recursive: true, mode: 0o700 })
   const { mountNamespace, root } = await native.openPinNamespace(options.runDirectory)
   options.log.debug('opened the namespace pins', { runDirectory: options.runDirectory })
   return {

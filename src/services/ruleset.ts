@@ -119,5 +119,6 @@ function elementCommand(command: string, elements: readonly (readonly [string, s
 }
 
 function sameRules(one: readonly string[] | undefined, other: readonly string[]): boolean {
+  if (one === other) return true
   return one !== undefined && one.length === other.length && one.every((rule, index) => rule === other[index])
 }

@@ -25,7 +25,7 @@ const affinityDefaultSeconds = 10_800
 const protocols = { TCP: 'tcp', UDP: 'udp', SCTP: 'sctp' } as const
 
 /**
- * The IPv4 Service ports of the cluster. Headless and ExternalName Services have none. Whatever is malformed is left
+ * The IPv4 Service ports of the cluster, from objects that are never changed in place (as an informer's are). Headless and ExternalName Services have none. Whatever is malformed is left
  * out alone, so that one bad object cannot take the others' rules away; of two Services that claim the same address
  * and port, the first by name has it.
  */
@@ -43,7 +43,19 @@ export function servicePorts(
   })
 }
 
+/** Objects never change, so what was made of the same ones is the same: a change costs what changed. */
+const known = new WeakMap<Service, { slices: readonly EndpointSlice[]; entries: ServicePortEntry[] }>()
+
 function entriesOf(service: Service, slices: readonly EndpointSlice[]): ServicePortEntry[] {
+  const found = known.get(service)
+  if (found?.slices.length === slices.length && found.slices.every((one, index) => one === slices[index]))
+    return found.entries
+  const entries = makeEntries(service, slices)
+  known.set(service, { slices, entries })
+  return entries
+}
+
+function makeEntries(service: Service, slices: readonly EndpointSlice[]): ServicePortEntry[] {
   const { spec } = service
   const clusterIp = [...(spec.clusterIPs ?? []), spec.clusterIP ?? ''].find((address) => isIPv4(address))
   if (clusterIp === undefined || spec.type === 'ExternalName') return []

@@ -31,12 +31,12 @@ export function serviceTable(entries: readonly ServicePortEntry[]): ServiceTable
   const hairpin = new Map<string, string>()
   for (const entry of entries) {
     if (entry.endpoints.length === 0) continue
-    const chain = `service-${digest(`${entry.name}/${entry.protocol}`)}`
-    if (entry.affinitySeconds === undefined) chains.set(chain, [balance(entry)])
-    else addAffinity(entry, chain, entry.affinitySeconds, chains, sets)
-    clusterIps.set(`${entry.clusterIp} . ${entry.protocol} . ${entry.port}`, `goto ${chain}`)
-    if (entry.nodePort !== undefined) nodePorts.set(`${entry.protocol} . ${entry.nodePort}`, `goto ${chain}`)
-    for (const { address } of entry.endpoints) hairpin.set(`${address} . ${address}`, '')
+    const rules = rulesOf(entry)
+    for (const [name, chain] of rules.chains) chains.set(name, chain)
+    for (const [name, declaration] of rules.sets) sets.set(name, declaration)
+    clusterIps.set(rules.clusterIpKey, rules.verdict)
+    if (entry.nodePort !== undefined) nodePorts.set(`${entry.protocol} . ${entry.nodePort}`, rules.verdict)
+    for (const key of rules.hairpin) hairpin.set(key, '')
   }
   const elements = new Map<ElementsName, ReadonlyMap<string, string>>([
     ['cluster-ips', clusterIps],
@@ -44,6 +44,37 @@ export function serviceTable(entries: readonly ServicePortEntry[]): ServiceTable
     ['hairpin', hairpin],
   ])
   return { chains, sets, elements }
+}
+
+interface PortRules {
+  chains: Map<string, readonly string[]>
+  sets: Map<string, string>
+  clusterIpKey: string
+  verdict: string
+  hairpin: readonly string[]
+}
+
+const known = new WeakMap<ServicePortEntry, PortRules>()
+
+function rulesOf(entry: ServicePortEntry): PortRules {
+  const rules = known.get(entry) ?? makeRules(entry)
+  known.set(entry, rules)
+  return rules
+}
+
+function makeRules(entry: ServicePortEntry): PortRules {
+  const chain = `service-${digest(`${entry.name}/${entry.protocol}`)}`
+  const chains = new Map<string, readonly string[]>()
+  const sets = new Map<string, string>()
+  if (entry.affinitySeconds === undefined) chains.set(chain, [balance(entry)])
+  else addAffinity(entry, chain, entry.affinitySeconds, chains, sets)
+  return {
+    chains,
+    sets,
+    clusterIpKey: `${entry.clusterIp} . ${entry.protocol} . ${entry.port}`,
+    verdict: `goto ${chain}`,
+    hairpin: entry.endpoints.map(({ address }) => `${address} . ${address}`),
+  }
 }
 
 /** One rule: a random endpoint per connection. nft wants the protocol in the rule that sets a port. */
