@@ -44,7 +44,7 @@ export function endpointsOf(host: string, mirrors: Mirrors): Endpoint[] {
 }
 
 function endpointUrl(text: string, plainHttp: boolean | undefined): URL {
-  const withScheme = /^https?:\/\//.test(text)
+  const withScheme = text.includes('://')
     ? text
     : `${isPlain(text, plainHttp) ? 'http' : 'https'}://${text}`
   const url = URL.canParse(withScheme) ? new URL(withScheme) : undefined
