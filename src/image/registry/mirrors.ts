@@ -44,9 +44,7 @@ export function endpointsOf(host: string, mirrors: Mirrors): Endpoint[] {
 }
 
 function endpointUrl(text: string, plainHttp: boolean | undefined): URL {
-  const withScheme = text.includes('://')
-    ? text
-    : `${isPlain(text, plainHttp) ? 'http' : 'https'}://${text}`
+  const withScheme = text.includes('://') ? text : `${isPlain(text, plainHttp) ? 'http' : 'https'}://${text}`
   const url = URL.canParse(withScheme) ? new URL(withScheme) : undefined
   if (url && url.username === '' && url.search === '' && /^https?:$/.test(url.protocol)) return url
   throw new KeelsonError('INVALID_ARGUMENT', `"${text}" is not the address of a registry`, {
