@@ -1,12 +1,12 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { accessSync, constants } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { findPeer } from './peers.ts'
 
 /** Debian's docker-registry on loopback with its own directory and configuration. */
 export interface Registry extends AsyncDisposable {
@@ -44,19 +44,7 @@ export interface PushedImage {
 }
 
 /** Undefined where docker-registry is absent; the caller must then skip its test and say so. */
-export function registryProgram(): string | undefined {
-  return (process.env.PATH ?? '')
-    .split(delimiter)
-    .map((folder) => join(folder, 'docker-registry'))
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK)
-        return true
-      } catch {
-        return false
-      }
-    })
-}
+export const registryProgram = (): string | undefined => findPeer('docker-registry')
 
 export async function startRegistry(options: { program?: string } = {}): Promise<Registry> {
   const program = options.program ?? registryProgram()

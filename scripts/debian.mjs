@@ -1,0 +1,75 @@
+// Debian packages without installing them: nothing of the host changes and no service starts.
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+/** What scripts download and build; `make clean` removes it. */
+export const cache = fileURLToPath(new URL('../.cache', import.meta.url))
+
+const unpackedMark = '.unpacked'
+
+/** Downloads the packages (once) and unpacks each over `folder`; symbolic links that are there are kept. */
+export async function unpackPackages(names, folder) {
+  if (existsSync(join(folder, unpackedMark))) return folder
+  await mkdir(join(cache, 'debs'), { recursive: true })
+  const downloads = await mkdtemp(join(cache, `debs/${names[0]}-`))
+  try {
+    await download(names, downloads)
+    await mkdir(folder, { recursive: true })
+    for (const file of (await readdir(downloads)).filter((name) => name.endsWith('.deb')))
+      await run('sh', [
+        '-c',
+        'dpkg-deb --fsys-tarfile "$0" | tar -x --keep-directory-symlink -C "$1"',
+        join(downloads, file),
+        folder,
+      ])
+    await writeFile(join(folder, unpackedMark), '')
+  } finally {
+    await rm(downloads, { recursive: true, force: true })
+  }
+  return folder
+}
+
+/** As `unpackPackages`, whole or not at all, whoever else does the same at this moment. */
+export async function unpackOnce(names, folder) {
+  if (existsSync(join(folder, unpackedMark))) return folder
+  const half = `${folder}.${process.pid}`
+  await rm(half, { recursive: true, force: true })
+  try {
+    await unpackPackages(names, half)
+    await rename(half, folder)
+  } catch (error) {
+    // Somebody else was first: theirs is as good.
+    if (!existsSync(join(folder, unpackedMark))) throw error
+  } finally {
+    await rm(half, { recursive: true, force: true })
+  }
+  return folder
+}
+
+async function download(names, folder) {
+  // apt drops to the user _apt to download, which cannot write below a private folder: stay root.
+  const args = ['-o', 'APT::Sandbox::User=root', 'download', '-qq', ...names]
+  try {
+    await run('apt-get', args, folder)
+  } catch {
+    await run('apt-get', ['update', '-qq'], folder)
+    await run('apt-get', args, folder)
+  }
+}
+
+async function run(command, args, cwd) {
+  try {
+    await promisify(execFile)(command, args, { cwd, maxBuffer: 16 * 2 ** 20 })
+  } catch (error) {
+    const lines = String(error.stderr ?? '')
+      .trim()
+      .split('\n')
+    throw new Error(`${command} ${args.join(' ')}: ${lines.slice(-2).join(' / ') || error.message}`, {
+      cause: error,
+    })
+  }
+}

@@ -1,0 +1,111 @@
+#!/usr/bin/env node
+/**
+ * The programs that tests and benchmarks run beside ours: the host's own where installed, otherwise Debian's
+ * packages unpacked below .cache/peers, without installing them and without starting a service.
+ *
+ *   node scripts/peers.mjs [NAME...]     makes those peers (default: all) available; exit 1 names what is missing
+ */
+import { accessSync, constants, existsSync, realpathSync } from 'node:fs'
+import { symlink } from 'node:fs/promises'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { cache, unpackOnce } from './debian.mjs'
+
+/** Program → the first package that brings it, what that needs besides the C library, and where it lies. */
+const peers = {
+  'docker-registry': { packages: ['docker-registry'], path: 'usr/bin/docker-registry' },
+  containerd: { packages: ['containerd'], path: 'usr/bin/containerd' },
+  ctr: { packages: ['containerd'], path: 'usr/bin/ctr' },
+  'containerd-shim-runc-v2': { packages: ['containerd'], path: 'usr/bin/containerd-shim-runc-v2' },
+  'cni-bridge': { packages: ['containernetworking-plugins'], path: 'usr/lib/cni/bridge' },
+  iptables: {
+    packages: [
+      ...['iptables', 'libip4tc2', 'libip6tc2', 'libxtables12', 'libmnl0'],
+      ...['libnetfilter-conntrack3', 'libnfnetlink0', 'libnftnl11'],
+    ],
+    path: 'usr/sbin/iptables',
+    // Made by update-alternatives where the package is installed.
+    link: 'xtables-nft-multi',
+  },
+  runc: { packages: ['runc', 'libseccomp2'], path: 'usr/sbin/runc' },
+  crun: { packages: ['crun', 'libcap2', 'libseccomp2', 'libsystemd0', 'libyajl2'], path: 'usr/bin/crun' },
+}
+
+const systemFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
+
+/** @param {keyof typeof peers} name */
+export function findPeer(name) {
+  const { packages, path } = peers[name]
+  // Plugins are no commands: Debian keeps them in a folder of their own.
+  const installed = name.startsWith('cni-') ? [`/${path}`] : commandPaths(name)
+  return [...installed, join(folderOf(packages), path)].find(isExecutable)
+}
+
+/** What an unpacked peer needs besides its path: where its libraries are. Empty for installed ones. */
+export function peerEnvironment(names) {
+  const paths = names.map(findPeer).filter((path) => path !== undefined)
+  const libraries = paths.filter((path) => path.startsWith(cache)).flatMap(libraryFolders)
+  return {
+    PATH: [...new Set([...paths.map((path) => dirname(path)), ...systemFolders])].join(delimiter),
+    ...(libraries.length === 0 ? {} : { LD_LIBRARY_PATH: [...new Set(libraries)].join(delimiter) }),
+    ...(libraries.length === 0 ? {} : xtablesFolder(libraries)),
+  }
+}
+
+/** Unpacks what is absent; returns the names that cannot be had, with the reason. */
+export async function obtainPeers(names = Object.keys(peers)) {
+  const missing = []
+  for (const name of names) {
+    if (findPeer(name) !== undefined) continue
+    try {
+      await obtain(peers[name])
+    } catch (error) {
+      missing.push({ name, reason: error.message })
+    }
+  }
+  return missing
+}
+
+async function obtain({ packages, path, link }) {
+  const folder = await unpackOnce(packages, folderOf(packages))
+  const program = join(folder, path)
+  if (link !== undefined && !existsSync(program)) await symlink(link, program)
+  if (!isExecutable(program)) throw new Error(`/${path} is not in the package ${packages[0]}`)
+}
+
+const folderOf = ([first]) => join(cache, 'peers', first)
+
+function commandPaths(name) {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), ...systemFolders]
+  return folders.filter((folder) => !folder.includes('node_modules')).map((folder) => join(folder, name))
+}
+
+function libraryFolders(path) {
+  const root = join(cache, 'peers', path.slice(join(cache, 'peers').length + 1).split('/')[0])
+  const triplet = { x64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' }[process.arch] ?? ''
+  return [join(root, 'usr/lib', triplet), join(root, 'lib', triplet)].filter((folder) => existsSync(folder))
+}
+
+function xtablesFolder(libraries) {
+  const folder = libraries.map((one) => join(one, 'xtables')).find((one) => existsSync(one))
+  return folder === undefined ? {} : { XTABLES_LIBDIR: folder }
+}
+
+function isExecutable(path) {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  const names = process.argv.slice(2)
+  const unknown = names.find((name) => !(name in peers))
+  const missing = unknown
+    ? [{ name: unknown, reason: `known are ${Object.keys(peers).join(', ')}` }]
+    : await obtainPeers(names.length > 0 ? names : undefined)
+  for (const { name, reason } of missing) process.stderr.write(`peers: ${name} is missing: ${reason}\n`)
+  process.exitCode = missing.length > 0 ? 1 : 0
+}
