@@ -25,11 +25,11 @@ const serverProgram = `
   }`
 
 const clientProgram = `
-  const [protocol, host, port, count, local] = process.argv.slice(1)
+  const [protocol, host, port, count, local, timeoutMs] = process.argv.slice(1)
   const tcp = () => new Promise((resolve) => {
     let text = ''
     const socket = require('node:net').connect({ host, port: Number(port), ...(local ? { localAddress: local } : {}) })
-    const stop = setTimeout(() => { socket.destroy(); resolve('ETIMEDOUT') }, 2000)
+    const stop = setTimeout(() => { socket.destroy(); resolve('ETIMEDOUT') }, Number(timeoutMs))
     socket.on('data', (data) => { text += data })
     socket.on('error', (error) => { clearTimeout(stop); resolve(error.code) })
     socket.on('end', () => { clearTimeout(stop); resolve(text) })
@@ -37,7 +37,7 @@ const clientProgram = `
   const udp = () => new Promise((resolve) => {
     const socket = require('node:dgram').createSocket(host.includes(':') ? 'udp6' : 'udp4')
     const end = (text) => { clearTimeout(stop); socket.close(); resolve(text) }
-    const stop = setTimeout(() => end('ETIMEDOUT'), 2000)
+    const stop = setTimeout(() => end('ETIMEDOUT'), Number(timeoutMs))
     socket.on('message', (message) => end(message.toString()))
     socket.on('error', (error) => end(error.code))
     if (local) socket.bind(Number(local))
@@ -78,7 +78,7 @@ export async function serve(
 export async function ask(
   net: OwnedFd,
   { protocol = 'tcp', host, port }: Endpoint,
-  { count = 1, localAddress = '', localPort = 0 } = {},
+  { count = 1, localAddress = '', localPort = 0, timeoutMs = 8000 } = {},
 ): Promise<string[]> {
   const args = [
     process.execPath,
@@ -89,6 +89,7 @@ export async function ask(
     `${port}`,
     `${count}`,
     localAddress || `${localPort || ''}`,
+    `${timeoutMs}`,
   ]
   const { stdout } = await run('nsenter', [...enter(net), ...args])
   return stdout.trim().split('\n')
