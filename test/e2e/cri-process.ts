@@ -1,0 +1,68 @@
+/**
+ * Started by cri.test.ts in a network namespace of its own: the whole node stack below CRI, on a socket in the given
+ * directory. Prints `ready` once it serves. Each line on stdin is a streaming URL and what to send as stdin, as JSON;
+ * the answer is a line of JSON with what came back on each channel.
+ */
+import { once } from 'node:events'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { WebSocket } from 'ws'
+import { serveCri } from '../../cri/index.ts'
+import { serveStreaming } from '../../cri/streaming/index.ts'
+import { systemClock as clock, createLogger } from '../../src/base/index.ts'
+import { openImageStore } from '../../src/image/index.ts'
+import { changeNetwork, inNamespace, openNamespacePins, setLinkUp } from '../../src/kernel/index.ts'
+import { openLedger } from '../../src/ledger/index.ts'
+import { createPodNetwork } from '../../src/network/index.ts'
+import { createRuntime } from '../../src/oci/index.ts'
+import { createPodService } from '../../src/pod/index.ts'
+
+const [directory = '', instance = '', imagePath = ''] = process.argv.slice(2)
+const runDirectory = join(directory, 'run')
+const dataDirectory = join(directory, 'data')
+for (const path of [runDirectory, dataDirectory]) await mkdir(path, { recursive: true })
+const log = createLogger({ write: (line) => process.stderr.write(line), nowMs: () => clock.nowMs() })
+await changeNetwork(inNamespace(undefined, setLinkUp('lo')))
+const ledger = await openLedger({ path: join(dataDirectory, 'ledger') })
+const images = await openImageStore({ dataDirectory, log, clock })
+const podService = await createPodService({
+  ledger,
+  images,
+  pins: await openNamespacePins({ runDirectory, log }),
+  network: await createPodNetwork({
+    instance,
+    podCidr: '10.97.0.0/24',
+    ledger,
+    dataDirectory,
+    runDirectory,
+    log,
+  }),
+  runtime: createRuntime({ stateRoot: join(runDirectory, 'containers'), instance, clock, log }),
+  streaming: await serveStreaming(),
+  cgroupInstance: instance,
+  runDirectory,
+  version: '0.0.0',
+  clock,
+  log,
+})
+if (images.list().length === 0) await images.load(imagePath)
+await serveCri({ socketPath: join(runDirectory, 'cri.sock'), ...podService })
+process.stdout.write('ready\n')
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { url, stdin } = JSON.parse(line)
+  const socket = new WebSocket(url, ['v5.channel.k8s.io'])
+  const heard: Record<string, string> = {}
+  socket.on('message', (data: Buffer) => {
+    const channel = String(data[0])
+    heard[channel] = (heard[channel] ?? '') + data.subarray(1).toString()
+  })
+  await once(socket, 'open')
+  if (stdin !== undefined) {
+    socket.send(Buffer.concat([Buffer.of(0), Buffer.from(stdin)]))
+    socket.send(Buffer.of(255, 0))
+  }
+  await once(socket, 'close')
+  process.stdout.write(`${JSON.stringify(heard)}\n`)
+}

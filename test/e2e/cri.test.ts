@@ -1,0 +1,347 @@
+/**
+ * The CRI endpoint as its users see it: a process of its own, a socket, real containers. Needs root; the node lives
+ * in a network namespace of the test's own, and nothing of it may be left at the end.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import test, { type ExecutionContext } from 'ava'
+import { type CriClient, connectCri } from '../../cri/index.ts'
+import {
+  type ContainerConfig,
+  ContainerEventType,
+  ContainerState,
+  type DeepPartial,
+  PodSandboxState,
+  SecurityProfile_ProfileType,
+} from '../../cri/types.ts'
+import { hasCode, systemClock } from '../../src/base/index.ts'
+import { removePinNamespace } from '../../src/kernel/index.ts'
+import { killCgroup, planCgroup, readCgroupLayout, removeCgroup } from '../../src/oci/index.ts'
+import { busyboxPath, writeBusyboxImage } from '../support/busybox-image.ts'
+import { eventually } from '../support/eventually.ts'
+import { containerConfig, createRequest, podConfig, runRequest } from '../support/pod-requests.ts'
+import { rootTest } from '../support/root.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
+
+const call = { signal: new AbortController().signal }
+const program = fileURLToPath(new URL('cri-process.ts', import.meta.url))
+let nodes = 0
+
+/** A node process and a client of it. `crash` is kill -9; `start` brings it back on the same state. */
+class Node implements AsyncDisposable {
+  readonly directory: string
+  readonly instance = `ktest-cri-${process.pid}-${nodes++}`
+  readonly #end: () => Promise<void>
+  #process: ChildProcess | undefined
+  #lines: AsyncIterator<string> | undefined
+  client!: CriClient
+  #stderr = ''
+
+  private constructor(directory: string, end: () => Promise<void>) {
+    this.directory = directory
+    this.#end = end
+  }
+
+  static async start(): Promise<Node> {
+    const directory = await temporaryDirectory()
+    const node = new Node(directory.path, async () => directory[Symbol.asyncDispose]())
+    await writeBusyboxImage(join(node.directory, 'image'))
+    await node.start()
+    return node
+  }
+
+  async start(): Promise<void> {
+    const args = ['--net', process.execPath, '--import=tsx', program]
+    this.#process = spawn(
+      'unshare',
+      [...args, this.directory, this.instance, join(this.directory, 'image')],
+      {
+        stdio: ['pipe', 'pipe', 'pipe'],
+      },
+    )
+    this.#process.stderr?.on('data', (chunk) => {
+      this.#stderr += chunk
+    })
+    if (!this.#process.stdout) throw new Error('no stdout')
+    this.#lines = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]()
+    const { value } = await this.#lines.next()
+    if (value !== 'ready') throw new Error(`the node did not start:\n${this.#stderr}`)
+    this.client = connectCri(join(this.directory, 'run/cri.sock'))
+  }
+
+  async crash(): Promise<void> {
+    this.client.close()
+    const ended = this.#process && once(this.#process, 'exit')
+    this.#process?.kill('SIGKILL')
+    await ended
+  }
+
+  get runtime() {
+    return this.client.runtime
+  }
+
+  async pod(name = 'web', logDirectory = ''): Promise<string> {
+    return (await this.runtime.runPodSandbox(runRequest(podConfig(name, { logDirectory })), call))
+      .podSandboxId
+  }
+
+  async run(podId: string, name: string, more: DeepPartial<ContainerConfig>): Promise<string> {
+    const config = containerConfig(name, { image: { image: 'busybox:test' }, ...more })
+    const { containerId } = await this.runtime.createContainer(createRequest(podId, config), call)
+    await this.runtime.startContainer({ containerId }, call)
+    return containerId
+  }
+
+  async status(containerId: string) {
+    const { status } = await this.runtime.containerStatus({ containerId, verbose: false }, call)
+    if (!status) throw new Error('no status')
+    return status
+  }
+
+  async exited(containerId: string) {
+    return eventually('the container exits', async () => {
+      const status = await this.status(containerId)
+      return status.state === ContainerState.CONTAINER_EXITED && status
+    })
+  }
+
+  async exec(containerId: string, ...cmd: string[]) {
+    const { stdout, stderr, exitCode } = await this.runtime.execSync({ containerId, cmd, timeout: 10n }, call)
+    return { stdout: stdout.toString(), stderr: stderr.toString(), exitCode }
+  }
+
+  async pid(containerId: string): Promise<number> {
+    const { info } = await this.runtime.containerStatus({ containerId, verbose: true }, call)
+    return JSON.parse(info.info ?? '{}').pid
+  }
+
+  /** Uses a streaming URL from beside the node: it listens on the loopback of the node's namespace. */
+  async stream(url: string, stdin?: string): Promise<Record<string, string>> {
+    this.#process?.stdin?.write(`${JSON.stringify({ url, stdin })}\n`)
+    const line = await this.#lines?.next()
+    return JSON.parse(line?.value ?? '{}')
+  }
+
+  /** Cgroups, mounts and files of pods; the mount namespace of the pins stays as long as the node. */
+  async leftovers(): Promise<string[]> {
+    const { v1, v2 } = readCgroupLayout()
+    const groups = [...v1, ...(v2 ? [v2] : [])].map(({ mountPoint }) => join(mountPoint, this.instance))
+    const containers = groups.flatMap(async (group) =>
+      (await readdir(group, { recursive: true }).catch(() => [])).filter((name) => /[0-9a-f]{64}/.test(name)),
+    )
+    const mounts = (await readFile('/proc/self/mountinfo', 'utf8'))
+      .split('\n')
+      .filter((line) => line.includes(this.directory) && !line.includes('/run/pins'))
+    const files = await readdir(join(this.directory, 'run/pods'))
+    const states = await readdir(join(this.directory, 'run/containers')).catch(() => [])
+    return [...(await Promise.all(containers)).flat(), ...mounts, ...files, ...states]
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.crash()
+    const layout = readCgroupLayout()
+    const { leaves } = planCgroup({ layout, path: `/${this.instance}` })
+    await killCgroup(leaves)
+    await removeCgroup(leaves, { clock: systemClock })
+    await removePinNamespace({ runDirectory: join(this.directory, 'run') })
+    await this.#end()
+  }
+}
+
+function nodeTest(title: string, body: (t: ExecutionContext, node: Node) => Promise<void>): void {
+  if (!existsSync(busyboxPath)) {
+    test.skip(`${title} (needs busybox-static)`, () => undefined)
+    return
+  }
+  rootTest(title, async (t) => {
+    await using node = await Node.start()
+    await body(t, node)
+  })
+}
+
+nodeTest('a pod from the first call to the last; nothing is left', async (t, node) => {
+  const { runtime, directory } = node
+  const logs = join(directory, 'logs')
+  const podId = await node.pod('web', logs)
+  const { status } = await runtime.podSandboxStatus({ podSandboxId: podId, verbose: false }, call)
+  t.is(status?.state, PodSandboxState.SANDBOX_READY)
+  t.regex(status?.network?.ip ?? '', /^10\.97\.0\.\d+$/)
+
+  const script = 'trap "echo bye; exit 3" TERM; echo out; echo err >&2; while :; do sleep 0.1; done'
+  const id = await node.run(podId, 'main', { command: ['sh', '-c', script], logPath: 'main/0.log' })
+  t.is((await node.status(id)).state, ContainerState.CONTAINER_RUNNING)
+  t.deepEqual(await node.exec(id, 'hostname'), { stdout: 'web\n', stderr: '', exitCode: 0 })
+  t.deepEqual(await node.exec(id, 'sh', '-c', 'echo a; echo b >&2; exit 4'), {
+    stdout: 'a\n',
+    stderr: 'b\n',
+    exitCode: 4,
+  })
+  t.regex((await node.exec(id, 'ip', 'addr')).stdout, new RegExp(status?.network?.ip ?? ''))
+  t.regex((await node.exec(id, 'cat', '/etc/hosts')).stdout, /^10\.97\.0\.\d+\tweb$/m)
+  await runtime.stopContainer({ containerId: id, timeout: 5n }, call)
+  const exited = await node.status(id)
+  t.deepEqual([exited.state, exited.exitCode, exited.reason], [ContainerState.CONTAINER_EXITED, 3, 'Error'])
+  t.true(exited.finishedAt >= exited.startedAt && exited.startedAt >= exited.createdAt)
+  const lines = (await readFile(join(logs, 'main/0.log'), 'utf8')).trim().split('\n')
+  t.deepEqual(lines.map((line) => line.replace(/^\S+ /, '')).toSorted(), [
+    'stderr F err',
+    'stdout F bye',
+    'stdout F out',
+  ])
+  await runtime.stopPodSandbox({ podSandboxId: podId }, call)
+  await runtime.removePodSandbox({ podSandboxId: podId }, call)
+  t.deepEqual(await node.leftovers(), [])
+  t.is((await runtime.listContainers({ filter: undefined }, call)).containers.length, 0)
+})
+
+nodeTest('what a container may do is what it was given', async (t, node) => {
+  const podId = await node.pod()
+  const seccomp = { profileType: SecurityProfile_ProfileType.RuntimeDefault, localhostRef: '' }
+  const id = await node.run(podId, 'main', {
+    command: ['sleep', '1000'],
+    envs: [{ key: 'WHO', value: Buffer.from('me') }],
+    workingDir: '/tmp',
+    linux: {
+      securityContext: {
+        runAsUsername: 'web',
+        readonlyRootfs: true,
+        noNewPrivs: true,
+        seccomp,
+        namespaceOptions: { pid: 1 },
+        capabilities: { dropCapabilities: ['ALL'] },
+        maskedPaths: ['/proc/kcore'],
+        readonlyPaths: ['/proc/sys'],
+      },
+      resources: { memoryLimitInBytes: 64n << 20n, cpuShares: 512n, oomScoreAdj: 100n },
+    },
+  })
+  t.is((await node.exec(id, 'id')).stdout, 'uid=33(web) gid=34(web) groups=34(web),90(logs)\n')
+  const status = (await node.exec(id, 'cat', '/proc/self/status')).stdout
+  t.regex(status, /^NoNewPrivs:\s+1$/m)
+  t.regex(status, /^Seccomp:\s+2$/m)
+  t.regex(status, /^CapBnd:\s+0+$/m)
+  t.regex((await node.exec(id, 'env')).stdout, /^WHO=me$/m)
+  t.not((await node.exec(id, 'sh', '-c', 'echo x > /new')).exitCode, 0)
+  t.is((await node.exec(id, 'ls', '/proc')).stdout.split('\n').filter((name) => name === '1').length, 1)
+  const stats = (await node.runtime.containerStats({ containerId: id }, call)).stats
+  t.true((stats?.memory?.usageBytes?.value ?? 0n) > 0n)
+  const absent = await t.throwsAsync(node.exec(id, '/no/such'), { message: /no\/such/ })
+  t.log(absent.message)
+  const late = await t.throwsAsync(
+    node.runtime.execSync({ containerId: id, cmd: ['sleep', '100'], timeout: 1n }, call),
+  )
+  t.true(hasCode(late, 'DEADLINE_EXCEEDED'))
+})
+
+nodeTest('a program that is not there: the start says so, the container has exited', async (t, node) => {
+  const podId = await node.pod()
+  const error = await t.throwsAsync(node.run(podId, 'main', { command: ['/no/such'] }), {
+    message: /no\/such/,
+  })
+  t.log(error.message)
+  const { containers } = await node.runtime.listContainers({ filter: undefined }, call)
+  const status = await node.status(containers[0]?.id ?? '')
+  t.deepEqual([status.state, status.reason], [ContainerState.CONTAINER_EXITED, 'StartError'])
+  await node.runtime.removePodSandbox({ podSandboxId: podId }, call)
+  t.deepEqual(await node.leftovers(), [])
+})
+
+nodeTest('too much memory: OOMKilled, 137', async (t, node) => {
+  const podId = await node.pod()
+  const script = 'x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done'
+  const id = await node.run(podId, 'main', {
+    command: ['sh', '-c', script],
+    linux: {
+      resources: { memoryLimitInBytes: 16n << 20n },
+      securityContext: { namespaceOptions: { pid: 1 } },
+    },
+  })
+  const status = await node.exited(id)
+  t.deepEqual([status.exitCode, status.reason], [137, 'OOMKilled'])
+})
+
+nodeTest('exec and attach by URL', async (t, node) => {
+  const podId = await node.pod()
+  const id = await node.run(podId, 'main', {
+    command: ['sh', '-c', 'while read line; do echo "got $line"; done; sleep 0.2'],
+    stdin: true,
+    stdinOnce: true,
+  })
+  const all = { stdin: true, stdout: true, stderr: true, tty: false }
+  const request = { containerId: id, cmd: ['sh', '-c', 'cat; echo e >&2; exit 5'], ...all }
+  const exec = await node.stream((await node.runtime.exec(request, call)).url, 'hello')
+  t.is(exec['1'], 'hello')
+  t.is(exec['2'], 'e\n')
+  t.like(JSON.parse(exec['3'] ?? '{}'), { reason: 'NonZeroExitCode' })
+  const tty = {
+    ...all,
+    tty: true,
+    stderr: false,
+    containerId: id,
+    cmd: ['sh', '-c', 'test -t 1 && echo terminal'],
+  }
+  const terminal = await node.stream((await node.runtime.exec(tty, call)).url)
+  t.regex(terminal['1'] ?? '', /terminal/, JSON.stringify(terminal))
+  const attached = await node.stream(
+    (await node.runtime.attach({ containerId: id, ...all }, call)).url,
+    'one\n',
+  )
+  t.regex(attached['1'] ?? '', /got one/)
+})
+
+nodeTest('kill -9 of the node: containers go on and are found again', async (t, node) => {
+  const logs = join(node.directory, 'logs')
+  const podId = await node.pod('web', logs)
+  const script = 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.05; done'
+  const stays = await node.run(podId, 'stays', { command: ['sh', '-c', script], logPath: 'stays.log' })
+  const ends = await node.run(podId, 'ends', { command: ['sh', '-c', 'sleep 1; exit 9'] })
+  const killed = await node.run(podId, 'killed', { command: ['sleep', '1000'] })
+  const pid = await node.pid(stays)
+  const monitor = Number(
+    /^PPid:\s+(\d+)$/m.exec(await readFile(`/proc/${await node.pid(killed)}/status`, 'utf8'))?.[1],
+  )
+  await node.crash()
+  process.kill(monitor, 'SIGKILL')
+  const before = (await readFile(join(logs, 'stays.log'), 'utf8')).length
+  await new Promise((resolve) => setTimeout(resolve, 1200))
+  t.true((await readFile(join(logs, 'stays.log'), 'utf8')).length > before)
+  await node.start()
+  t.is(await node.pid(stays), pid)
+  t.is((await node.status(stays)).state, ContainerState.CONTAINER_RUNNING)
+  t.is((await node.exec(stays, 'hostname')).stdout, 'web\n')
+  t.deepEqual([(await node.exited(ends)).exitCode, (await node.exited(ends)).reason], [9, 'Error'])
+  const lost = await node.exited(killed)
+  t.deepEqual([lost.exitCode, lost.reason], [137, 'MonitorLost'])
+  const stopped = new Set<string>()
+  for await (const event of node.runtime.getContainerEvents({}, call)) {
+    if (event.containerEventType === ContainerEventType.CONTAINER_STOPPED_EVENT)
+      stopped.add(event.containerId)
+    if (stopped.has(ends) && stopped.has(killed)) break
+  }
+  t.is(await node.pod('web', logs), podId)
+  await node.runtime.removePodSandbox({ podSandboxId: podId }, call)
+  t.deepEqual(await node.leftovers(), [])
+})
+
+nodeTest('how long a pod takes to be up', async (t, node) => {
+  const times: number[] = []
+  for (let i = 0; i < 20; i++) {
+    const startedMs = performance.now()
+    const podId = await node.pod(`p${i}`)
+    await node.run(podId, 'main', { command: ['sleep', '1000'] })
+    times.push(performance.now() - startedMs)
+    await node.runtime.removePodSandbox({ podSandboxId: podId }, call)
+  }
+  const sorted = times.toSorted((a, b) => a - b)
+  const at = (share: number) => (sorted[Math.floor(sorted.length * share)] ?? 0).toFixed(1)
+  t.log(
+    `RunPodSandbox + CreateContainer + StartContainer: p50 ${at(0.5)} ms, p90 ${at(0.9)} ms, best ${at(0)} ms`,
+  )
+  t.true(Number(at(0.5)) < 500)
+  t.deepEqual(await node.leftovers(), [])
+})

@@ -1,0 +1,69 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+const applets = [
+  'sh',
+  'cat',
+  'echo',
+  'env',
+  'false',
+  'hostname',
+  'id',
+  'ip',
+  'kill',
+  'ls',
+  'nc',
+  'printf',
+  'ps',
+  'sleep',
+  'true',
+  'wc',
+]
+
+/** Debian's busybox-static; tests that need it say so and are skipped without it. */
+export const busyboxPath = '/bin/busybox'
+
+/** Writes an OCI image layout (image-layout.md) of one layer with busybox in it; load it as `busybox:test`. */
+export async function writeBusyboxImage(directory: string): Promise<void> {
+  const root = join(directory, 'root')
+  for (const folder of ['bin', 'etc', 'tmp', 'root']) await mkdir(join(root, folder), { recursive: true })
+  await copyFile(busyboxPath, join(root, 'bin/busybox'))
+  for (const applet of applets) await symlink('busybox', join(root, 'bin', applet))
+  await writeFile(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\nweb:x:33:34::/:/bin/sh\n')
+  await writeFile(join(root, 'etc/group'), 'root:x:0:\nweb:x:34:\nlogs:x:90:web\n')
+  const layerPath = join(directory, 'layer.tar')
+  execFileSync('tar', ['-C', root, '--owner=0', '--group=0', '-cf', layerPath, '.'])
+  const layer = await addBlob(directory, await readFile(layerPath))
+  const config = await addJson(directory, {
+    architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
+    os: 'linux',
+    config: { Cmd: ['/bin/sh'], Env: ['PATH=/bin'], StopSignal: 'SIGTERM' },
+    rootfs: { type: 'layers', diff_ids: [layer.digest] },
+  })
+  const manifest = await addJson(directory, {
+    schemaVersion: 2,
+    mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    config: { mediaType: 'application/vnd.oci.image.config.v1+json', ...config },
+    layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar', ...layer }],
+  })
+  const named = {
+    mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    ...manifest,
+    annotations: { 'org.opencontainers.image.ref.name': 'docker.io/library/busybox:test' },
+  }
+  await writeFile(join(directory, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [named] }))
+  await writeFile(join(directory, 'oci-layout'), JSON.stringify({ imageLayoutVersion: '1.0.0' }))
+}
+
+async function addJson(directory: string, value: unknown) {
+  return addBlob(directory, Buffer.from(JSON.stringify(value)))
+}
+
+async function addBlob(directory: string, bytes: Buffer): Promise<{ digest: string; size: number }> {
+  const hex = createHash('sha256').update(bytes).digest('hex')
+  await mkdir(join(directory, 'blobs/sha256'), { recursive: true })
+  await writeFile(join(directory, 'blobs/sha256', hex), bytes)
+  return { digest: `sha256:${hex}`, size: bytes.length }
+}
