@@ -5,19 +5,24 @@ import type { User } from './message.ts'
 
 export const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] }
 
-const known = new WeakMap<TLSSocket, User | StatusError>()
+const known = new WeakMap<object, User | StatusError>()
 
 /**
  * The user of a connection, from its client certificate (CN is the name, each O a group). No certificate:
  * anonymous. A certificate that our authority did not sign is refused with 401; TLS itself let it pass, because a
- * dropped connection would tell the client nothing.
+ * dropped connection would tell the client nothing. The answer is kept for as long as `connection` (the HTTP/2 session
+ * or the socket) lives.
  */
-export function authenticate(socket: TLSSocket, authorization: string | undefined): User {
+export function authenticate(
+  connection: object,
+  socketOf: () => TLSSocket,
+  authorization: string | undefined,
+): User {
   if (authorization !== undefined) throw unauthorized()
-  let found = known.get(socket)
+  let found = known.get(connection)
   if (!found) {
-    found = identify(socket)
-    known.set(socket, found)
+    found = identify(socketOf())
+    known.set(connection, found)
   }
   if (found instanceof StatusError) throw found
   return found

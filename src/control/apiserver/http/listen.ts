@@ -10,13 +10,14 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2'
 import type { AddressInfo } from 'node:net'
-import type { Duplex, Readable } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { asKeelsonError, hasErrno, KeelsonError, type Logger } from '../../../base/index.ts'
 import type { TlsIdentity } from '../../pki/index.ts'
-import { isUnforeseen, StatusError, statusOf } from '../status.ts'
+import { isUnforeseen, statusOf } from '../status.ts'
 import { authenticate } from './authenticate.ts'
-import { type ApiRequest, bodyLimitBytes, type Handler, jsonReply, type Reply, type User } from './message.ts'
+import { type ApiRequest, type Handler, jsonReply, type Reply } from './message.ts'
+import { requestOf } from './request.ts'
 import { sinkOf } from './sink.ts'
 
 export interface ListenOptions {
@@ -102,68 +103,6 @@ async function bind(
   }
 }
 
-interface Incoming {
-  method: string
-  url: string
-  headers: IncomingHttpHeaders
-  user: User
-  source: Readable
-  /** Calls back once when the client is gone. */
-  onGone: (callback: () => void) => void
-}
-
-/** The signal is made only for those who ask: most requests are answered before anybody could want it. */
-function requestOf(incoming: Incoming, closing: AbortSignal): ApiRequest {
-  const { method, url, headers, user, source } = incoming
-  const mark = url.indexOf('?')
-  let query: URLSearchParams | undefined
-  let gone: AbortController | undefined
-  return {
-    method,
-    path: mark < 0 ? url : url.slice(0, mark),
-    headers,
-    user,
-    body: () => readBody(source),
-    get query() {
-      query ??= new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1))
-      return query
-    },
-    get signal() {
-      if (!gone) {
-        const controller = new AbortController()
-        incoming.onGone(() => controller.abort())
-        gone = controller
-      }
-      return AbortSignal.any([gone.signal, closing])
-    },
-  }
-}
-
-/** By events, not by iteration: leaving a loop early would destroy the stream that the 413 must go out on. */
-function readBody(source: Readable): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    if (source.destroyed) return reject(clientLeft())
-    const chunks: Buffer[] = []
-    let bytes = 0
-    source.on('data', (chunk: Buffer) => {
-      bytes += chunk.length
-      if (bytes <= bodyLimitBytes) chunks.push(chunk)
-      else reject(tooLarge())
-    })
-    source.once('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
-    source.once('error', reject)
-    source.once('close', () => reject(clientLeft()))
-  })
-}
-
-function clientLeft(): KeelsonError {
-  return new KeelsonError('CANCELLED', 'the client left before the end of its request')
-}
-
-function tooLarge(): StatusError {
-  return new StatusError('RequestEntityTooLarge', `Request entity too large: limit is ${bodyLimitBytes}`)
-}
-
 async function answer(options: ListenOptions, make: () => Promise<Reply>): Promise<Reply> {
   try {
     return await make()
@@ -183,10 +122,12 @@ async function onStream(
   headers: IncomingHttpHeaders,
 ): Promise<void> {
   stream.on('error', (error) => options.log.debug('stream lost', { error }))
+  const { session } = stream
+  if (!session) return
   const onGone = (callback: () => void) => stream.once('close', callback)
   let request: ApiRequest | undefined
   const reply = await answer(options, () => {
-    const user = authenticate(stream.session?.socket as TLSSocket, headers.authorization)
+    const user = authenticate(session, () => session.socket as TLSSocket, headers.authorization)
     const { ':method': method = 'GET', ':path': url = '/' } = headers
     request = requestOf({ method, url, headers, user, source: stream, onGone }, closing)
     return options.handler(request)
@@ -216,7 +157,8 @@ async function onHttp1(
   const { method = 'GET', url = '/', headers } = message
   let request: ApiRequest | undefined
   const reply = await answer(options, () => {
-    const user = authenticate(message.socket as TLSSocket, headers.authorization)
+    const { socket: own } = message
+    const user = authenticate(own, () => own as TLSSocket, headers.authorization)
     request = requestOf({ method, url, headers, user, source: message, onGone }, closing)
     return options.handler(request)
   })
@@ -260,7 +202,7 @@ async function onUpgrade(
   socket.on('error', (error) => options.log.debug('upgraded connection lost', { error }))
   try {
     const { method = 'GET', url = '/', headers } = message
-    const user = authenticate(message.socket as TLSSocket, headers.authorization)
+    const user = authenticate(socket, () => message.socket as TLSSocket, headers.authorization)
     const onGone = (callback: () => void) => socket.once('close', callback)
     const request = requestOf({ method, url, headers, user, source: message, onGone }, closing)
     await options.upgrade(request, message, socket, head)

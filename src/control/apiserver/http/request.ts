@@ -1,0 +1,73 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Readable } from 'node:stream'
+import { KeelsonError } from '../../../base/index.ts'
+import { StatusError } from '../status.ts'
+import { type ApiRequest, bodyLimitBytes, type User } from './message.ts'
+
+/** What both versions of HTTP know of a request. */
+export interface Incoming {
+  method: string
+  url: string
+  headers: IncomingHttpHeaders
+  user: User
+  source: Readable
+  /** Calls back once when the client is gone. */
+  onGone: (callback: () => void) => void
+}
+
+/** The signal is made only for those who ask: most requests are answered before anybody could want it. */
+export function requestOf(incoming: Incoming, closing: AbortSignal): ApiRequest {
+  const { method, url, headers, user, source } = incoming
+  const mark = url.indexOf('?')
+  let query: URLSearchParams | undefined
+  let gone: AbortController | undefined
+  return {
+    method,
+    path: mark < 0 ? url : url.slice(0, mark),
+    headers,
+    user,
+    body: () => readBody(source),
+    get query() {
+      query ??= new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1))
+      return query
+    },
+    get signal() {
+      if (!gone) {
+        const controller = new AbortController()
+        incoming.onGone(() => controller.abort())
+        gone = controller
+      }
+      return AbortSignal.any([gone.signal, closing])
+    },
+  }
+}
+
+/** By events, not by iteration: leaving a loop early would destroy the stream that the 413 must go out on. */
+function readBody(source: Readable): Promise<Uint8Array> {
+  if (source.destroyed) return Promise.reject(clientLeft())
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let bytes = 0
+    const onClose = () => reject(clientLeft())
+    source.once('close', onClose)
+    source.once('error', reject)
+    source.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes <= bodyLimitBytes) chunks.push(chunk)
+      else reject(tooLarge())
+    })
+    source.once('end', () => {
+      source.off('close', onClose)
+      resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks))
+    })
+  })
+}
+
+function clientLeft(): KeelsonError {
+  return new KeelsonError('CANCELLED', 'the client left before the end of its request')
+}
+
+function tooLarge(): StatusError {
+  const message = `Request entity too large: limit is ${bodyLimitBytes}`
+  return new StatusError('RequestEntityTooLarge', message)
+}
