@@ -37,6 +37,7 @@ __attribute__((used)) static void begin(void) {
   for (int i = 0; i < (int)PLAN_SLOTS; i++) self.slots[i] = FIRST_INHERITED_FD + i;
   reset_signals();
   sys(__NR_umask, 0);
+  sys(__NR_prctl, PR_SET_NAME, "keelson-init", 0, 0, 0);  // else it is the memfd's name
   read_plan();
   run_list(&self.plan.parent);
   quit(0);

@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { asKeelsonError, Cleanup, hasErrno, KeelsonError } from '../base/index.ts'
@@ -31,8 +31,9 @@ export async function createContainer(context: RuntimeContext, request: CreateRe
   request.signal?.throwIfAborted()
   const directory = join(context.stateRoot, request.id)
   await makeStateDirectory(directory, request.id)
-  undo.defer(() => rm(directory, { recursive: true, force: true }))
   using lock = await lockFile(join(directory, recordFiles.lock))
+  refuseExisting(directory, request.id)
+  undo.defer(() => rm(directory, { recursive: true, force: true }))
   using directoryFd = ownFd(openSync(directory, 'r'))
   await using namespaces = new Cleanup()
   const cgroup = cgroupOf(context, request)
@@ -92,12 +93,20 @@ async function discardInit({ control, terminal, pid }: StartedInit, leaves: bool
   if (!leaves) await reapInit(pid)
 }
 
+/**
+ * Under the lock: the record decides, not the directory. A create that was killed before its first write left a
+ * directory without one, which is nobody's.
+ */
+function refuseExisting(directory: string, id: string): void {
+  if (!existsSync(join(directory, recordFiles.state))) return
+  throw new KeelsonError('ALREADY_EXISTS', `container ${id} exists already`, { op: 'create', id })
+}
+
 async function makeStateDirectory(directory: string, id: string): Promise<void> {
   try {
     await mkdir(directory, { mode: 0o700 })
   } catch (error) {
-    if (hasErrno(error, 'EEXIST'))
-      throw new KeelsonError('ALREADY_EXISTS', `container ${id} exists already`, { op: 'create', id })
+    if (hasErrno(error, 'EEXIST')) return
     if (!hasErrno(error, 'ENOENT')) throw asKeelsonError(error, { op: 'create', id })
     await mkdir(join(directory, '..'), { recursive: true, mode: 0o711 })
     await makeStateDirectory(directory, id)

@@ -1,0 +1,92 @@
+import test from 'ava'
+import { hasCode } from '../../../src/base/index.ts'
+import type { CgroupLayout } from '../../../src/oci/cgroup/layout.ts'
+import { compileCreate } from '../../../src/oci/compile/create.ts'
+import type { CompileRequest } from '../../../src/oci/compile/request.ts'
+import { planCgroup, type Spec } from '../../../src/oci/index.ts'
+import { plainSpec } from '../../support/container.ts'
+
+const layout: CgroupLayout = {
+  mode: 'v1',
+  v1: [{ controllers: ['pids'], mountPoint: '/sys/fs/cgroup/pids', own: '/' }],
+}
+
+function request(spec: Spec, more: Partial<CompileRequest> = {}): CompileRequest {
+  const group = (path: string) => planCgroup({ layout, path, read: () => undefined, exists: () => false })
+  return {
+    id: 'one',
+    spec,
+    bundle: '/bundle',
+    rootfs: { kind: 'overlay', lower: ['/l2', '/l1'], upper: '/u', work: '/w' },
+    namespaceFds: {},
+    mountFds: {},
+    life: { kind: 'monitored', logPath: '/log' },
+    directory: '/state/one',
+    directoryFd: 20,
+    lockFd: 21,
+    cgroup: group('/k/one'),
+    cgroupLayout: layout,
+    monitorCgroup: group('/k/monitors'),
+    records: { 'state.json': '{}' },
+    fileLimit: { soft: 1024n, hard: 4096n },
+    ...more,
+  }
+}
+
+const names = (list: readonly { op: string }[]) => list.map(({ op }) => op)
+
+test('compiling has no effects: the same request gives the same plan', (t) => {
+  t.deepEqual(compileCreate(request(plainSpec(['true']))), compileCreate(request(plainSpec(['true']))))
+})
+
+test('the record is on disk before the first cgroup is made', (t) => {
+  const { parent } = compileCreate(request(plainSpec(['true']))).plan
+  t.true(names(parent).indexOf('replaceFile') < names(parent).indexOf('makeDirectory'))
+})
+
+test('the cgroup namespace is unshared only after the cgroup was joined', (t) => {
+  const { child } = compileCreate(request(plainSpec(['true']))).plan
+  t.true(names(child).indexOf('joinCgroup') < names(child).indexOf('unshare'))
+})
+
+test('settings are written before anything covers /proc, and the filter is last with no_new_privs', (t) => {
+  const spec = plainSpec(['true'], ({ linux }) => {
+    linux.sysctl = { 'net.ipv4.ip_forward': '1' }
+    linux.seccomp = { defaultAction: 'SCMP_ACT_ALLOW' }
+  })
+  const order = names(compileCreate(request(spec)).plan.child)
+  t.true(order.indexOf('writeSysctl') < order.indexOf('readonlyPath'))
+  t.deepEqual(order.slice(-3), ['awaitStart', 'loadSeccomp', 'execute'])
+})
+
+test('without no_new_privs the filter comes before the change of identity', (t) => {
+  const spec = plainSpec(['true'], ({ linux, process }) => {
+    process.noNewPrivileges = false
+    linux.seccomp = { defaultAction: 'SCMP_ACT_ALLOW' }
+  })
+  const order = names(compileCreate(request(spec)).plan.child)
+  t.deepEqual(order.slice(-5), ['awaitStart', 'loadSeccomp', 'setIdentity', 'setCapabilities', 'execute'])
+})
+
+test('handed-in namespaces are joined by the child and not cloned', (t) => {
+  const { plan, inherited } = compileCreate(request(plainSpec(['true']), { namespaceFds: { network: 33 } }))
+  t.deepEqual(inherited, [20, 21, 33])
+  t.deepEqual(plan.child[0], { op: 'joinNamespace', namespace: 2, type: 0x40000000n })
+  const clone = plan.parent.find(({ op }) => op === 'clone')
+  t.is(clone?.op === 'clone' && clone.flags & 0x40000000n, 0n)
+})
+
+test('what cannot be done is refused with its JSON path', (t) => {
+  const cases: [string, (spec: Spec) => void][] = [
+    ['hooks.createRuntime', (spec) => Object.assign(spec, { hooks: { createRuntime: [{ path: '/x' }] } })],
+    ['linux.namespaces[6].type', (spec) => spec.linux?.namespaces?.push({ type: 'user' })],
+    ['linux.rootfsPropagation', (spec) => Object.assign(spec.linux ?? {}, { rootfsPropagation: 'rshared' })],
+  ]
+  for (const [path, change] of cases) {
+    const spec = plainSpec(['true'])
+    change(spec)
+    const error = t.throws(() => compileCreate(request(spec)))
+    t.true(hasCode(error, 'UNIMPLEMENTED'))
+    t.is((error as { path?: string }).path, path)
+  }
+})

@@ -1,0 +1,27 @@
+import test from 'ava'
+import fc from 'fast-check'
+import { hasCode } from '../../../src/base/index.ts'
+import { type Cause, nextStatus } from '../../../src/oci/state/lifecycle.ts'
+
+const causes = fc.array(fc.constantFrom<Cause>('ready', 'start', 'pause', 'resume', 'exit'))
+
+test('runs only after start, never leaves stopped, and refuses by name', (t) => {
+  fc.assert(
+    fc.property(causes, (sequence) => {
+      let status = nextStatus('creating', 'ready', 'one')
+      let started = false
+      for (const cause of sequence) {
+        try {
+          const before = status
+          status = nextStatus(status, cause, 'one')
+          started ||= cause === 'start'
+          t.false(before === 'stopped' && status !== 'stopped')
+        } catch (error) {
+          t.true(hasCode(error, 'FAILED_PRECONDITION'))
+          t.regex(String(error), new RegExp(`cannot ${cause} container one: it is ${status}`))
+        }
+        if (status === 'running' || status === 'paused') t.true(started)
+      }
+    }),
+  )
+})
