@@ -321,6 +321,21 @@ test('mirrors: in order, then the host; a mirror may have a prefix', async (t) =
   await t.throwsAsync(() => store.pull('nowhere.example/a'), { code: 'FAILED_PRECONDITION' })
 })
 
+test('more layers than threads, several rounds: none is mixed up with another', async (t) => {
+  await using data = await temporaryDirectory()
+  await using store = await open(data.path)
+  const layers = await Promise.all(
+    Array.from({ length: 24 }, (_, i) => tar(file(`only-${i}`, Buffer.alloc((i % 5) * 300_000 + 1, i)))),
+  )
+  const pushed = await registry.pushImage('many', '1', { layers, compress: gzip })
+  for (let round = 0; round < 3; round++) {
+    await store.pull(pushed.reference)
+    for (let i = 0; i < 24; i++)
+      t.is((await store.readFile(pushed.configDigest, `only-${i}`, { maxBytes: 2 ** 22 }))?.[0], i)
+    await store.remove(pushed.configDigest)
+  }
+})
+
 test('kill -9 during a pull leaves nothing visible; the next pull succeeds', async (t) => {
   await using data = await temporaryDirectory()
   const layers = await Promise.all(

@@ -33,6 +33,7 @@ export class UnpackPool implements AsyncDisposable {
   readonly #idle: Worker[] = []
   readonly #waiting: ((worker: Worker) => void)[] = []
   #workers = 0
+  #jobs = 0
   #cancelIdle: (() => void) | undefined
   #closed = false
 
@@ -41,10 +42,11 @@ export class UnpackPool implements AsyncDisposable {
   }
 
   start(job: UnpackJob): Unpacking {
+    const number = this.#jobs++
     const early: ToWorker[] = []
     let post = (message: ToWorker): void => void early.push(message)
     const result = this.#acquire().then((worker) => {
-      worker.postMessage(job satisfies ToWorker)
+      worker.postMessage({ ...job, job: number } satisfies ToWorker)
       post = (message) => worker.postMessage(message)
       for (const message of early) post(message)
       return this.#finish(worker)
@@ -52,8 +54,8 @@ export class UnpackPool implements AsyncDisposable {
     result.catch(() => undefined) // whoever aborts may never look at the result
     return {
       result,
-      grown: (bytes, complete) => post({ kind: 'grown', bytes, complete }),
-      abort: () => post({ kind: 'abort' }),
+      grown: (bytes, complete) => post({ kind: 'grown', job: number, bytes, complete }),
+      abort: () => post({ kind: 'abort', job: number }),
     }
   }
 

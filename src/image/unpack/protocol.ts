@@ -1,13 +1,16 @@
 import { asKeelsonError, KeelsonError, SyscallError } from '../../base/index.ts'
 import type { Unpacked, UnpackLimits } from './layer.ts'
 
-/** Messages between the store and its unpack threads. A thread has one job at a time. */
+/**
+ * Messages between the store and its unpack threads. A thread has one job at a time; messages carry its number, as
+ * one for a finished job may still be on its way when the thread has the next.
+ */
 export type ToWorker =
   /** `fd` is open for reading; descriptors belong to the process, so a thread may use what another opened. */
-  | { kind: 'layer' | 'archive'; fd: number; directory: string; limits: UnpackLimits }
+  | { kind: 'layer' | 'archive'; job: number; fd: number; directory: string; limits: UnpackLimits }
   /** The file holds this many bytes by now; `complete` when no more will come. */
-  | { kind: 'grown'; bytes: number; complete: boolean }
-  | { kind: 'abort' }
+  | { kind: 'grown'; job: number; bytes: number; complete: boolean }
+  | { kind: 'abort'; job: number }
 
 export type FromWorker = { kind: 'done'; unpacked: Unpacked } | { kind: 'failed'; error: PlainError }
 

@@ -7,11 +7,12 @@ import { unpackLayer } from './layer.ts'
 import { type FromWorker, type ToWorker, toPlain } from './protocol.ts'
 
 type Job = Extract<ToWorker, { kind: 'layer' | 'archive' }>
-let current: GrowingFile | undefined
+let current: { job: number; file: GrowingFile } | undefined
 
 parentPort?.on('message', (message: ToWorker) => {
-  if (message.kind === 'grown') current?.grown(message.bytes, message.complete)
-  else if (message.kind === 'abort') current?.abort(new KeelsonError('CANCELLED', 'cancelled'))
+  const file = message.job === current?.job ? current.file : undefined
+  if (message.kind === 'grown') file?.grown(message.bytes, message.complete)
+  else if (message.kind === 'abort') file?.abort(new KeelsonError('CANCELLED', 'cancelled'))
   else void run(message)
 })
 
@@ -19,10 +20,10 @@ async function run(job: Job): Promise<void> {
   parentPort?.postMessage(await outcome(job))
 }
 
-async function outcome({ kind, fd, directory, limits }: Job): Promise<FromWorker> {
+async function outcome({ kind, job, fd, directory, limits }: Job): Promise<FromWorker> {
   try {
     const source = new GrowingFile(fd)
-    current = source
+    current = { job, file: source }
     const unpack = kind === 'layer' ? unpackLayer : unpackArchive
     return { kind: 'done', unpacked: await unpack(source.chunks(), directory, limits) }
   } catch (error) {
