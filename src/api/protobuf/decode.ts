@@ -22,7 +22,7 @@ const optionalScalars = new Set(
 )
 
 /** True for a body in the envelope of application/vnd.kubernetes.protobuf. */
-export function isProtobuf(body: Uint8Array): boolean {
+function isProtobuf(body: Uint8Array): boolean {
   return magic.equals(body.subarray(0, magic.length))
 }
 

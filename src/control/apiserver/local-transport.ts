@@ -13,11 +13,10 @@ import { statusOf } from './status.ts'
 export function createLocalTransport(handler: Handler, user: User, closing: AbortSignal): Transport {
   return {
     async request(request) {
-      const signal = request.signal ? AbortSignal.any([request.signal, closing]) : closing
       if (closing.aborted) throw new KeelsonError('UNAVAILABLE', 'the API server is closed')
-      if (signal.aborted) throw new KeelsonError('CANCELLED', 'cancelled')
-      const reply = await answer(handler, apiRequestOf(request, user, signal))
-      return responseOf(reply, signal)
+      if (request.signal?.aborted) throw new KeelsonError('CANCELLED', 'cancelled')
+      const reply = await answer(handler, apiRequestOf(request, user, request.signal ?? closing))
+      return responseOf(reply, [closing, ...(request.signal ? [request.signal] : [])])
     },
   }
 }
@@ -43,14 +42,14 @@ async function answer(handler: Handler, request: ApiRequest): Promise<Reply> {
   }
 }
 
-function responseOf({ status, headers, body }: Reply, signal: AbortSignal): TransportResponse {
+function responseOf({ status, headers, body }: Reply, ends: readonly AbortSignal[]): TransportResponse {
   const plain = Object.entries(headers).map(([name, value]) => [
     name,
     Array.isArray(value) ? value.join(', ') : value,
   ])
   const chunks =
     typeof body === 'function'
-      ? streamed(body, signal)
+      ? streamed(body, ends)
       : once(typeof body === 'string' ? Buffer.from(body) : body)
   return { status, headers: Object.fromEntries(plain) as Record<string, string>, body: chunks }
 }
@@ -59,13 +58,16 @@ async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
   yield bytes
 }
 
-/** Runs the stream body while somebody reads; leaving the loop ends it. */
+/** Runs the stream body while somebody reads; leaving the loop ends it, and so does each of `ends`. */
 async function* streamed(
   run: (sink: Sink, signal: AbortSignal) => Promise<void>,
-  outer: AbortSignal,
+  ends: readonly AbortSignal[],
 ): AsyncIterable<Uint8Array> {
-  const left = new AbortController()
-  const signal = AbortSignal.any([outer, left.signal])
+  const stop = new AbortController()
+  const { signal } = stop
+  const abort = () => stop.abort()
+  for (const end of ends) end.addEventListener('abort', abort, { once: true })
+  if (ends.some(({ aborted }) => aborted)) abort()
   const queue = new ChunkQueue()
   const running = run(queue, signal).then(
     () => queue.end(),
@@ -73,9 +75,10 @@ async function* streamed(
   )
   try {
     for (let chunk = await queue.next(); chunk; chunk = await queue.next()) yield chunk
-    if (outer.aborted) throw new KeelsonError('CANCELLED', 'cancelled')
+    if (signal.aborted) throw new KeelsonError('CANCELLED', 'cancelled')
   } finally {
-    left.abort()
+    abort()
+    for (const end of ends) end.removeEventListener('abort', abort)
     await running
   }
 }

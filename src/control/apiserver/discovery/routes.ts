@@ -61,7 +61,7 @@ export function discoveryRoutes(address: string): Map<string, Handler> {
 }
 
 /** A document that changes only with the server: made once, sent with an ETag. */
-export function document(make: () => unknown, contentType = 'application/json'): Handler {
+function document(make: () => unknown, contentType = 'application/json'): Handler {
   let made: { body: string; etag: string } | undefined
   return async (request) => {
     made ??= tagged(JSON.stringify(make()))

@@ -62,7 +62,7 @@ function withScale(kind: Kind, current: Served, { metadata, spec }: Scale): Kube
   return object
 }
 
-export function scaleOf({ object }: Served): Scale {
+function scaleOf({ object }: Served): Scale {
   const { metadata, spec, status } = object as Scalable
   const { name, namespace, uid, resourceVersion, creationTimestamp } = metadata
   const replicas = spec?.replicas ?? 1

@@ -3,7 +3,7 @@ import { subjectOf } from '../../pki/index.ts'
 import { StatusError } from '../status.ts'
 import type { User } from './message.ts'
 
-export const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] }
+const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] }
 
 const known = new WeakMap<object, User | StatusError>()
 

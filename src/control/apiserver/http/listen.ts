@@ -16,7 +16,7 @@ import { asKeelsonError, hasErrno, KeelsonError, type Logger } from '../../../ba
 import type { TlsIdentity } from '../../pki/index.ts'
 import { isUnforeseen, statusOf } from '../status.ts'
 import { authenticate } from './authenticate.ts'
-import { type ApiRequest, type Handler, jsonReply, type Reply } from './message.ts'
+import { type ApiRequest, type Handler, jsonReply, type Reply, type StreamBody } from './message.ts'
 import { requestOf } from './request.ts'
 import { sinkOf } from './sink.ts'
 
@@ -52,7 +52,6 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     rejectUnauthorized: false,
     settings: { maxConcurrentStreams: 1000, initialWindowSize: 1024 * 1024 },
   })
-  const closing = new AbortController()
   const sockets = new Set<Duplex>()
   server.on('secureConnection', (socket: TLSSocket) => {
     sockets.add(socket)
@@ -61,23 +60,22 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       .once('close', () => sockets.delete(socket))
   })
   server.on('request', (message: IncomingMessage | Http2ServerRequest, response) =>
-    onHttp1(options, closing.signal, message as IncomingMessage, response as unknown as ServerResponse),
+    onHttp1(options, message as IncomingMessage, response as unknown as ServerResponse),
   )
   // A listener for 'request' makes Node wrap every HTTP/2 stream in compatibility objects: take that hook out.
   server.removeAllListeners('stream')
-  server.on('stream', (stream, headers) => onStream(options, closing.signal, stream, headers))
+  server.on('stream', (stream, headers) => onStream(options, stream, headers))
   server.on('session', (session: ServerHttp2Session) =>
     session.on('error', (error) => log.debug('session lost', { error })),
   )
   server.on('upgrade', (message: IncomingMessage, socket: Duplex, head: Buffer) =>
-    onUpgrade(options, closing.signal, message, socket, head),
+    onUpgrade(options, message, socket, head),
   )
   server.on('tlsClientError', (error) => log.debug('TLS handshake failed', { error }))
   await bind(server.listen({ host: address, port }), address, port)
   return {
     port: (server.address() as AddressInfo).port,
     async [Symbol.asyncDispose]() {
-      closing.abort()
       const closed = once(server, 'close')
       server.close()
       for (const socket of sockets) socket.destroy()
@@ -117,73 +115,73 @@ async function answer(options: ListenOptions, make: () => Promise<Reply>): Promi
 
 async function onStream(
   options: ListenOptions,
-  closing: AbortSignal,
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
 ): Promise<void> {
   stream.on('error', (error) => options.log.debug('stream lost', { error }))
   const { session } = stream
   if (!session) return
-  const onGone = (callback: () => void) => stream.once('close', callback)
   let request: ApiRequest | undefined
   const reply = await answer(options, () => {
     const user = authenticate(session, () => session.socket as TLSSocket, headers.authorization)
     const { ':method': method = 'GET', ':path': url = '/' } = headers
-    request = requestOf({ method, url, headers, user, source: stream, onGone }, closing)
+    request = requestOf({ method, url, headers, user, source: stream, answer: stream })
     return options.handler(request)
   })
   if (stream.destroyed || stream.closed) return
   const head = { [constants.HTTP2_HEADER_STATUS]: reply.status, ...reply.headers }
-  if (typeof reply.body !== 'function') {
+  if (typeof reply.body !== 'function' || !request) {
     stream.respond(head)
-    stream.end(reply.body)
+    stream.end(bytesOf(reply))
     // The client may still be sending a body that nobody wanted; let it stop instead of filling the window.
     if (!stream.readableEnded) stream.resume()
     return
   }
   stream.respond(head)
-  await runStream(options, reply, stream, request?.signal ?? closing)
+  await runStream(options, reply.body, stream, request.signal)
 }
 
 async function onHttp1(
   options: ListenOptions,
-  closing: AbortSignal,
   message: IncomingMessage,
   response: ServerResponse | Http2ServerResponse,
 ): Promise<void> {
   const http1 = response as ServerResponse
   http1.on('error', (error) => options.log.debug('response lost', { error }))
-  const onGone = (callback: () => void) => http1.once('close', callback)
   const { method = 'GET', url = '/', headers } = message
   let request: ApiRequest | undefined
   const reply = await answer(options, () => {
     const { socket: own } = message
     const user = authenticate(own, () => own as TLSSocket, headers.authorization)
-    request = requestOf({ method, url, headers, user, source: message, onGone }, closing)
+    request = requestOf({ method, url, headers, user, source: message, answer: http1 })
     return options.handler(request)
   })
   if (http1.destroyed) return
-  if (typeof reply.body !== 'function') {
-    const length = typeof reply.body === 'string' ? Buffer.byteLength(reply.body) : reply.body.length
-    http1.writeHead(reply.status, { ...reply.headers, 'content-length': length })
-    http1.end(reply.body)
+  if (typeof reply.body !== 'function' || !request) {
+    const body = bytesOf(reply)
+    http1.writeHead(reply.status, { ...reply.headers, 'content-length': body.length })
+    http1.end(body)
     if (!message.readableEnded) message.resume()
     return
   }
   http1.writeHead(reply.status, reply.headers)
   http1.flushHeaders()
-  await runStream(options, reply, http1, request?.signal ?? closing)
+  await runStream(options, reply.body, http1, request.signal)
+}
+
+function bytesOf({ body }: Reply): Uint8Array {
+  if (typeof body === 'string') return Buffer.from(body)
+  return typeof body === 'function' ? new Uint8Array() : body
 }
 
 async function runStream(
   options: ListenOptions,
-  reply: Reply,
+  body: StreamBody,
   writable: ServerHttp2Stream | ServerResponse,
   signal: AbortSignal,
 ): Promise<void> {
-  if (typeof reply.body !== 'function') return
   try {
-    await reply.body(sinkOf(writable), signal)
+    await body(sinkOf(writable), signal)
     if (!writable.destroyed) writable.end()
   } catch (error) {
     if (!signal.aborted) options.log.warn('stream failed', { error })
@@ -194,7 +192,6 @@ async function runStream(
 /** An upgrade has no response object: what fails before the switch is written as a plain HTTP/1.1 answer. */
 async function onUpgrade(
   options: ListenOptions,
-  closing: AbortSignal,
   message: IncomingMessage,
   socket: Duplex,
   head: Buffer,
@@ -203,8 +200,7 @@ async function onUpgrade(
   try {
     const { method = 'GET', url = '/', headers } = message
     const user = authenticate(socket, () => message.socket as TLSSocket, headers.authorization)
-    const onGone = (callback: () => void) => socket.once('close', callback)
-    const request = requestOf({ method, url, headers, user, source: message, onGone }, closing)
+    const request = requestOf({ method, url, headers, user, source: message, answer: socket })
     await options.upgrade(request, message, socket, head)
   } catch (error) {
     const status = statusOf(error)

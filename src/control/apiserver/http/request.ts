@@ -11,16 +11,16 @@ export interface Incoming {
   headers: IncomingHttpHeaders
   user: User
   source: Readable
-  /** Calls back once when the client is gone. */
-  onGone: (callback: () => void) => void
+  /** Where the answer goes; closed when the client is gone, and with all others when the server closes. */
+  answer: { readonly destroyed: boolean; once(event: 'close', listener: () => void): unknown }
 }
 
 /** The signal is made only for those who ask: most requests are answered before anybody could want it. */
-export function requestOf(incoming: Incoming, closing: AbortSignal): ApiRequest {
+export function requestOf(incoming: Incoming): ApiRequest {
   const { method, url, headers, user, source } = incoming
   const mark = url.indexOf('?')
   let query: URLSearchParams | undefined
-  let gone: AbortController | undefined
+  let gone: AbortSignal | undefined
   return {
     method,
     path: mark < 0 ? url : url.slice(0, mark),
@@ -32,14 +32,17 @@ export function requestOf(incoming: Incoming, closing: AbortSignal): ApiRequest 
       return query
     },
     get signal() {
-      if (!gone) {
-        const controller = new AbortController()
-        incoming.onGone(() => controller.abort())
-        gone = controller
-      }
-      return AbortSignal.any([gone.signal, closing])
+      gone ??= abortedWith(incoming.answer)
+      return gone
     },
   }
+}
+
+function abortedWith(answer: Incoming['answer']): AbortSignal {
+  const controller = new AbortController()
+  if (answer.destroyed) controller.abort()
+  else answer.once('close', () => controller.abort())
+  return controller.signal
 }
 
 /** By events, not by iteration: leaving a loop early would destroy the stream that the 413 must go out on. */

@@ -6,7 +6,7 @@ import { validateMetadata, validateMetadataUpdate } from '../strategies/metadata
 import type { Kind, Registry } from './registry.ts'
 
 /** An object whose members beside metadata are looked at by name. */
-export type Members = KubernetesObject & Record<string, unknown>
+type Members = KubernetesObject & Record<string, unknown>
 
 /** Makes a decoded object a new one: identity, start values, defaults. It is not validated yet. */
 export function prepareForCreate(

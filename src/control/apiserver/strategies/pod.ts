@@ -65,7 +65,7 @@ function validateSpecUnchanged(pod: Pod, before: Pod, errors: FieldErrors): void
 }
 
 /** JSON with sorted keys: equal texts for equal values, whatever the order they were written in. */
-export function canonical(value: unknown): string {
+function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, member: unknown) =>
     typeof member === 'object' && member !== null && !Array.isArray(member)
       ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)))
