@@ -13,6 +13,8 @@ export interface EventRecorderOptions {
   component: string
   /** Node it reports from. */
   host?: string
+  /** News wait this long before they are written, so that they do not compete with what they tell of; default 0. */
+  delayMs?: number
 }
 
 export type EventType = 'Normal' | 'Warning'
@@ -59,17 +61,24 @@ export class EventRecorder {
     const now = timestamp(this.#options.clock.nowMs())
     const series = this.#series.get(key)
     if (series) {
+      const waiting = series.dirty
       series.event = { ...series.event, count: (series.event.count ?? 1) + 1, lastTimestamp: now }
       series.dirty = true
+      if (waiting) return // the write that is to come tells of this one too
     } else {
       this.#forgetOldest()
       this.#series.set(key, { event: this.#event(object, type, reason, message), stored: false, dirty: true })
     }
-    this.#queue.add(key)
+    const { delayMs = 0 } = this.#options
+    if (delayMs === 0) this.#queue.add(key)
+    else this.#queue.addAfter(key, delayMs)
   }
 
-  close(): Promise<void> {
-    return this.#queue.close()
+  /** Writes what waits, as far as the server takes it, and ends. */
+  async close(): Promise<void> {
+    const waiting = [...this.#series].filter(([, { dirty }]) => dirty)
+    await Promise.allSettled(waiting.map(([key]) => this.#write(key)))
+    await this.#queue.close()
   }
 
   #event(involvedObject: ObjectReference, type: EventType, reason: string, message: string): Event {

@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import type { RuntimeService } from '../../cri/service.ts'
 import * as cri from '../../cri/types.ts'
 import type { Container, Pod } from '../api/index.ts'
@@ -117,11 +117,16 @@ export class ContainerStarter {
     const { sources, node } = this.#options
     const { pod, step, sandbox, places } = request
     const environment = containerEnvironment(pod, step.container, sources.environment(pod, sandbox.ips))
-    const mounts = await volumeMounts(step.container, places, environment, undo)
+    const logFolder = join(request.sandboxConfig.logDirectory, step.container.name)
+    const [mounts, ownMounts] = await Promise.all([
+      volumeMounts(step.container, places, environment, undo),
+      this.#ownMounts(request),
+      mkdir(logFolder, { recursive: true, mode: 0o755 }),
+    ])
     return containerConfig(pod, step.container, step.attempt, {
       imageRef,
       environment,
-      mounts: [...mounts, ...(await this.#ownMounts(request))],
+      mounts: [...mounts, ...ownMounts],
       memoryCapacityBytes: node.memoryCapacityBytes,
       seccompDirectory: node.seccompDirectory,
     })
@@ -132,23 +137,17 @@ export class ContainerStarter {
     const { sources } = this.#options
     const { container, attempt } = step
     const taken = new Set(container.volumeMounts?.map(({ mountPath }) => mountPath))
-    const mounts: cri.Mount[] = []
-    const hosts = await sources.hostsFile(pod, sandbox.ips)
-    if (!taken.has('/etc/hosts'))
-      mounts.push(cri.Mount.fromPartial({ containerPath: '/etc/hosts', hostPath: hosts }))
-    const containerPath = container.terminationMessagePath ?? defaultTerminationMessagePath
-    if (!taken.has(containerPath)) {
-      const hostPath = join(sources.podDirectory(pod), 'containers', container.name, `${attempt}.message`)
-      await makeMessageFile(hostPath)
-      mounts.push(cri.Mount.fromPartial({ containerPath, hostPath }))
-    }
-    return mounts
+    const messagePath = container.terminationMessagePath ?? defaultTerminationMessagePath
+    const file = join(sources.podDirectory(pod), 'containers', container.name, `${attempt}.message`)
+    const mounts: (Promise<cri.Mount> | undefined)[] = [
+      taken.has('/etc/hosts') ? undefined : ownMount('/etc/hosts', sources.hostsFile(pod, sandbox.ips)),
+      taken.has(messagePath) ? undefined : ownMount(messagePath, makeMessageFile(file)),
+    ]
+    return Promise.all(mounts.filter((one) => one !== undefined))
   }
 
-  async #create(request: StartRequest, config: cri.ContainerConfig): Promise<string> {
+  async #create({ sandbox, sandboxConfig }: StartRequest, config: cri.ContainerConfig): Promise<string> {
     const { runtime, signal } = this.#options
-    const { sandbox, sandboxConfig } = request
-    await mkdir(dirname(join(sandboxConfig.logDirectory, config.logPath)), { recursive: true })
     const { containerId } = await runtime.createContainer(
       { podSandboxId: sandbox.id, config, sandboxConfig },
       { signal },
@@ -197,6 +196,10 @@ export class ContainerStarter {
 
 /** Upstream lets a hook run as long as the container lives; a bound keeps a forgotten one from holding the pod. */
 const hookTimeoutMs = 3_600_000
+
+async function ownMount(containerPath: string, file: Promise<string>): Promise<cri.Mount> {
+  return cri.Mount.fromPartial({ containerPath, hostPath: await file })
+}
 
 function waitingFor(reason: string, message: string | undefined): Waiting {
   return message === undefined ? { reason } : { reason, message }

@@ -71,6 +71,8 @@ export interface Kubelet {
 }
 
 const relistMs = 300_000
+/** On a small machine the events of a start would take the CPU from the start itself. */
+const eventDelayMs = 100
 const eventsBackoffMs = 1000
 const serviceSyncMaxMs = 10_000
 
@@ -143,7 +145,14 @@ class RunningKubelet implements Kubelet {
     const fieldSelector = `spec.nodeName=${nodeName}`
     this.#pods = new Informer({ client, clock, log, type: resources.pods, fieldSelector })
     this.#services = new Informer({ client, clock, log, type: resources.services })
-    this.#recorder = new EventRecorder({ client, clock, log, component: 'kubelet', host: nodeName })
+    this.#recorder = new EventRecorder({
+      client,
+      clock,
+      log,
+      component: 'kubelet',
+      host: nodeName,
+      delayMs: eventDelayMs,
+    })
     this.#events = new PodEvents(this.#recorder)
     this.#reader = new PodRuntimeReader(runtime)
     this.#objects = new ReferencedObjects({

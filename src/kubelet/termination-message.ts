@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { mkdir, open, stat, writeFile } from 'node:fs/promises'
+import { mkdir, open, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { annotation } from './labels.ts'
 import { type ContainerRun, isExited } from './pod-runtime.ts'
@@ -8,17 +8,12 @@ const messageMax = 4096
 const logLinesMax = 80
 const logBytesMax = 2048
 
-/** Makes the file that a container may leave its last words in (terminationMessagePath). */
-export async function makeMessageFile(path: string): Promise<void> {
+/** Makes the file that a container may leave its last words in (terminationMessagePath), and tells where it is. */
+export async function makeMessageFile(path: string): Promise<string> {
   await mkdir(dirname(path), { recursive: true })
-  // Any user in the container may write it, whatever our umask.
-  await writeFile(path, '', { mode: 0o666 })
-  const file = await open(path, 'r+')
-  try {
-    await file.chmod(0o666)
-  } finally {
-    await file.close()
-  }
+  await using file = await open(path, 'w')
+  await file.chmod(0o666) // any user in the container may write it, whatever our umask
+  return path
 }
 
 /** The last words of a run that ended: its message file, or its log's end where the policy says so. */

@@ -73,3 +73,23 @@ test('a refused event is dropped, an unreachable server is tried again', async (
     ['B'],
   )
 })
+
+test('with a delay: written after it, counted together, and at the latest when closed', async (t) => {
+  const clock = new FakeClock()
+  const api = new FakeApi({ nowMs: () => clock.nowMs() })
+  const options = { client: api.client, clock, log: silentLogger, component: 'kubelet', delayMs: 100 }
+  const recorder = new EventRecorder(options)
+  for (let i = 0; i < 4; i++) {
+    recorder.record(referenceTo(pod), 'Normal', 'Pulled', 'here')
+    await clock.advance(30)
+  }
+  const events = async () => (await api.client.list(resources.events, { namespace: 'shop' })).items
+  t.deepEqual(
+    (await events()).map(({ count }) => count),
+    [4],
+    'later news does not put the write off',
+  )
+  recorder.record(referenceTo(pod), 'Normal', 'Killing', 'bye')
+  await recorder.close()
+  t.is((await events()).length, 2)
+})

@@ -100,6 +100,7 @@ export class Scene {
   }
 
   async eventReasons(): Promise<string[]> {
+    await this.advance(100) // the kubelet writes them a little later
     const { items } = await this.api.client.list(resources.events, {})
     return items.map(({ reason = '' }) => reason)
   }

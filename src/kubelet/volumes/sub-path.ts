@@ -39,8 +39,7 @@ async function step(parent: FileHandle, part: string, last: boolean, subPath: st
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
     if (code === 'ENOENT') {
-      await mkdir(name, { mode: 0o750 }).catch(() => undefined)
-      return open(name, flags | constants.O_DIRECTORY)
+      return makeDirectory(parent, name, flags)
     }
     if (code === 'ELOOP' || code === 'ENOTDIR')
       throw new KeelsonError('PERMISSION_DENIED', `subPath "${subPath}" leads through a symbolic link`, {
@@ -49,6 +48,15 @@ async function step(parent: FileHandle, part: string, last: boolean, subPath: st
       })
     throw error
   }
+}
+
+/** A new directory may be used by whoever may use the volume. */
+async function makeDirectory(parent: FileHandle, name: string, flags: number): Promise<FileHandle> {
+  const { mode } = await parent.stat()
+  await mkdir(name).catch(() => undefined) // somebody else may have been faster; what is there is looked at anyway
+  const made = await open(name, flags | constants.O_DIRECTORY)
+  await made.chmod(mode & 0o7777)
+  return made
 }
 
 function descriptorPath(handle: FileHandle): string {

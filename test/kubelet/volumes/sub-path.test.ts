@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { openSubPath } from '../../../src/kubelet/volumes/sub-path.ts'
@@ -23,6 +23,9 @@ test('a directory, a file, and a directory that is made', async (t) => {
   await using made = await openSubPath(path, 'new/er')
   t.true((await stat(made.path)).isDirectory())
   t.true((await stat(join(path, 'new/er'))).isDirectory())
+  await chmod(path, 0o777)
+  await using shared = await openSubPath(path, 'for/all')
+  t.is((await stat(shared.path)).mode & 0o777, 0o777, 'as open as the volume itself')
 })
 
 test('no way out by dots', async (t) => {
