@@ -168,7 +168,7 @@ export async function* once(bytes: Buffer): AsyncIterable<Buffer> {
 }
 
 /** chain(0) = diff(0); chain(n) = sha256(chain(n-1) + " " + diff(n)). */
-export function chain(diffIds: readonly string[]): string[] {
+function chain(diffIds: readonly string[]): string[] {
   const chainIds: string[] = []
   for (const diffId of diffIds) {
     const parent = chainIds.at(-1)

@@ -7,7 +7,8 @@ import { type Blob, type ContentStore, diskFull } from './content-store.ts'
 import type { LayerRecord } from './records.ts'
 import { SharedWork } from './shared-work.ts'
 import { Slots } from './slots.ts'
-import type { Unpacked, UnpackLimits } from './unpack/layer.ts'
+import type { Unpacked } from './unpack/layer.ts'
+import type { UnpackLimits } from './unpack/limits.ts'
 import { type Unpacking, UnpackPool } from './unpack/pool.ts'
 
 /** Where the bytes of a blob come from when it is not in the store. */

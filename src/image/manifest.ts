@@ -80,7 +80,7 @@ export function selectPlatform(index: Index, wanted: Platform): Descriptor {
   )
 }
 
-export function formatPlatform({ os, architecture, variant }: Platform): string {
+function formatPlatform({ os, architecture, variant }: Platform): string {
   return [os, architecture, variant].filter(Boolean).join('/')
 }
 

@@ -1,8 +1,10 @@
 import { writeSync } from 'node:fs'
 import { Tree } from '../../kernel/index.ts'
+import { DigestMeter } from '../digest.ts'
 import { decompressed } from './decompress.ts'
 import { type Entry, type Header, readEntry } from './entry.ts'
-import type { Unpacked, UnpackLimits } from './layer.ts'
+import type { Unpacked } from './layer.ts'
+import { metered, requireFewEntries, type UnpackLimits } from './limits.ts'
 import { type MemberSink, readMembers } from './members.ts'
 
 const attributes = { mode: 0o600, uid: 0, gid: 0, mtimeSeconds: 0, mtimeNanoseconds: 0 }
@@ -17,16 +19,17 @@ export async function unpackArchive(
   limits: UnpackLimits,
 ): Promise<Unpacked> {
   using tree = new Tree(directory)
+  const meter = new DigestMeter()
   let entries = 0
-  await readMembers(decompressed(source), {
+  await readMembers(metered(decompressed(source), meter, limits), {
     begin(header: Header): MemberSink | undefined {
       entries += 1
+      requireFewEntries(entries, limits)
       return place(tree, readEntry(header))
     },
   })
-  void limits
   return {
-    diffId: '',
+    diffId: meter.digest(),
     entries,
     impliedDirectories: [],
     describesRoot: false,

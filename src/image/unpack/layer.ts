@@ -4,13 +4,8 @@ import { type Attributes, Tree, type TreePath } from '../../kernel/index.ts'
 import { DigestMeter } from '../digest.ts'
 import { decompressed } from './decompress.ts'
 import { type Entry, type Header, hiddenPath, readEntry } from './entry.ts'
+import { metered, requireFewEntries, type UnpackLimits } from './limits.ts'
 import { type MemberSink, readMembers } from './members.ts'
-
-export interface UnpackLimits {
-  /** Uncompressed bytes of the archive. */
-  maxBytes: number
-  maxEntries: number
-}
 
 export interface Unpacked {
   /** Digest of the uncompressed archive. */
@@ -42,18 +37,6 @@ export async function unpackLayer(
   return { diffId: meter.digest(), ...layer.finish() }
 }
 
-async function* metered(
-  source: AsyncIterable<Buffer>,
-  meter: DigestMeter,
-  limits: UnpackLimits,
-): AsyncIterable<Buffer> {
-  for await (const chunk of source) {
-    meter.update(chunk)
-    if (meter.bytes > limits.maxBytes) tooLarge(`more than ${limits.maxBytes} bytes uncompressed`)
-    yield chunk
-  }
-}
-
 class LayerWriter {
   readonly #tree: Tree
   readonly #limits: UnpackLimits
@@ -69,7 +52,7 @@ class LayerWriter {
 
   begin(header: Header): MemberSink | undefined {
     this.#entries += 1
-    if (this.#entries > this.#limits.maxEntries) tooLarge(`more than ${this.#limits.maxEntries} entries`)
+    requireFewEntries(this.#entries, this.#limits)
     const entry = readEntry(header)
     this.#ignoredXattrs += entry.ignoredXattrs
     try {
@@ -189,8 +172,4 @@ function atMember(error: unknown, entry: Entry): KeelsonError {
   return new KeelsonError('INVALID_ARGUMENT', `the archive member ${name} is refused: ${known.message}`, {
     cause: error,
   })
-}
-
-function tooLarge(what: string): never {
-  throw new KeelsonError('RESOURCE_EXHAUSTED', `the layer has ${what}`)
 }

@@ -3,7 +3,8 @@ import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { type Clock, KeelsonError } from '../../base/index.ts'
-import type { Unpacked, UnpackLimits } from './layer.ts'
+import type { Unpacked } from './layer.ts'
+import type { UnpackLimits } from './limits.ts'
 import { type FromWorker, fromPlain, type ToWorker } from './protocol.ts'
 
 export interface UnpackJob {

@@ -1,5 +1,6 @@
 import { asKeelsonError, KeelsonError, SyscallError } from '../../base/index.ts'
-import type { Unpacked, UnpackLimits } from './layer.ts'
+import type { Unpacked } from './layer.ts'
+import type { UnpackLimits } from './limits.ts'
 
 /**
  * Messages between the store and its unpack threads. A thread has one job at a time; messages carry its number, as
