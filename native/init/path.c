@@ -15,8 +15,37 @@ long open_in_root(const char *path, uint64_t flags, uint64_t resolve) {
   }
 }
 
+// Cuts the last component off; an empty name ("/a/", "/") is the caller's mistake.
+static const char *parent_of(const char *path, char *parent, const char **name) {
+  struct text text = {parent, PATH_BYTES, 0};
+  *name = path;
+  for (const char *c = path; *c != '\0'; c++)
+    if (*c == '/') *name = c + 1;
+  text_add_count(&text, path, (size_t)(*name - path));
+  return text.length == 0 ? "/" : parent;
+}
+
+static long open_parent_if_there(const char *path, const char **name) {
+  char parent[PATH_BYTES];
+  const char *directory = parent_of(path, parent, name);
+  if (**name == '\0' || same_text(*name, ".") || same_text(*name, "..")) return -EINVAL;
+  return open_in_root(directory, O_PATH | O_DIRECTORY, 0);
+}
+
+// Usually only the last component is missing.
+static long make_last(const char *path) {
+  const char *name;
+  const long parent = open_parent_if_there(path, &name);
+  if (parent < 0) return parent;
+  const long made = sys(__NR_mkdirat, parent, name, 0755);
+  sys(__NR_close, parent);
+  return made < 0 && made != -EEXIST ? made : open_in_root(path, O_PATH | O_DIRECTORY, 0);
+}
+
 // Makes every missing directory of `path`, one component at a time, each looked up from the root again.
 static long make_directories(const char *path) {
+  const long made = make_last(path);
+  if (made >= 0) return made;
   char prefix[PATH_BYTES];
   struct text text = {prefix, sizeof prefix, 0};
   long directory = open_in_root("/", O_PATH | O_DIRECTORY, 0);
@@ -38,15 +67,10 @@ static long make_directories(const char *path) {
 }
 
 long open_parent(const char *path, const char **name) {
+  const long fd = open_parent_if_there(path, name);
+  if (fd != -ENOENT) return fd;
   char parent[PATH_BYTES];
-  struct text text = {parent, sizeof parent, 0};
-  *name = path;
-  for (const char *c = path; *c != '\0'; c++)
-    if (*c == '/') *name = c + 1;
-  if (**name == '\0' || same_text(*name, ".") || same_text(*name, "..")) return -EINVAL;
-  text_add_count(&text, path, (size_t)(*name - path));
-  const long fd = open_in_root(parent[0] == '\0' ? "/" : parent, O_PATH | O_DIRECTORY, 0);
-  return fd == -ENOENT ? make_directories(parent) : fd;
+  return make_directories(parent_of(path, parent, name));
 }
 
 static long make_file(const char *path) {

@@ -44,7 +44,7 @@ export class DiskContainer implements Container {
   }
 
   async state(): Promise<ContainerState> {
-    const { record, status, exit } = await this.#observe()
+    const { record, status, exit } = this.#observe()
     const isAlive = status === 'created' || status === 'running' || status === 'paused'
     return {
       ociVersion: record.ociVersion,
@@ -60,19 +60,19 @@ export class DiskContainer implements Container {
     }
   }
 
-  spec(): Promise<Spec> {
+  async spec(): Promise<Spec> {
     return readConfig(this.#directory)
   }
 
   async start(options: { signal?: AbortSignal } = {}): Promise<void> {
     options.signal?.throwIfAborted()
     using _lock = await this.#lock()
-    await startContainer(this.#context, await this.#observe(), this.#directory)
+    await startContainer(this.#context, this.#observe(), this.#directory)
   }
 
   async kill(signal: number | string, options: { all?: boolean } = {}): Promise<void> {
     const number = signalNumber(signal)
-    const { record, status } = await this.#observe()
+    const { record, status } = this.#observe()
     if (options.all && record.cgroup) return killCgroup(record.cgroup.leaves, number)
     requireAlive(status, 'kill', this.id)
     using process = record.process && openProcess(record.process, record.bootId)
@@ -93,18 +93,18 @@ export class DiskContainer implements Container {
   }
 
   async exec(request: ExecRequest): Promise<Execution> {
-    const observed = await this.#observe()
-    return execInContainer(this.#context, observed, await readConfig(this.#directory), request)
+    const observed = this.#observe()
+    return execInContainer(this.#context, observed, readConfig(this.#directory), request)
   }
 
   async pids(): Promise<number[]> {
-    const { record } = await this.#observe()
+    const { record } = this.#observe()
     return record.cgroup ? cgroupPids(record.cgroup.leaves) : []
   }
 
   async update(resources: LinuxResources): Promise<void> {
     using _lock = await this.#lock()
-    const { record, status } = await this.#observe()
+    const { record, status } = this.#observe()
     requireAlive(status, 'update', this.id)
     if (!record.cgroup) return
     const { writes, notices } = planCgroupUpdate({
@@ -140,7 +140,7 @@ export class DiskContainer implements Container {
     const terminal = this.#foreground?.terminal
     if (terminal)
       return { stdin: terminal, stdout: terminal, [Symbol.asyncDispose]: async () => void terminal.destroy() }
-    const { process } = await readConfig(this.#directory)
+    const { process } = readConfig(this.#directory)
     const monitor = await this.#monitor('attach')
     options.signal?.addEventListener('abort', () => monitor[Symbol.dispose](), { once: true })
     return monitor.attach(process?.terminal === true)
@@ -148,11 +148,11 @@ export class DiskContainer implements Container {
 
   async #freeze(cause: 'pause' | 'resume'): Promise<void> {
     using _lock = await this.#lock()
-    const { record, status } = await this.#observe()
+    const { record, status } = this.#observe()
     const next = nextStatus(status, cause, this.id)
     if (cause === 'pause') await freezeCgroup(record.cgroup?.leaves ?? [])
     else await thawCgroup(record.cgroup?.leaves ?? [])
-    await writeRecord(this.#directory, { ...record, status: next })
+    writeRecord(this.#directory, { ...record, status: next })
   }
 
   async #monitor(op: string): Promise<MonitorConnection> {
@@ -165,7 +165,7 @@ export class DiskContainer implements Container {
     })
   }
 
-  #observe(): Promise<Observed> {
+  #observe(): Observed {
     return observe(this.#directory, this.id)
   }
 

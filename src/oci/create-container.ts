@@ -1,5 +1,5 @@
-import { closeSync, existsSync, openSync } from 'node:fs'
-import { mkdir, rm } from 'node:fs/promises'
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { asKeelsonError, Cleanup, hasErrno, KeelsonError } from '../base/index.ts'
 import { lockFile, ownFd, reapInit, type StartedInit, sendInitFrame, startInit } from '../kernel/index.ts'
@@ -30,7 +30,7 @@ export async function createContainer(context: RuntimeContext, request: CreateRe
   await using undo = new Cleanup()
   request.signal?.throwIfAborted()
   const directory = join(context.stateRoot, request.id)
-  await makeStateDirectory(directory, request.id)
+  makeStateDirectory(directory, request.id)
   using lock = await lockFile(join(directory, recordFiles.lock))
   refuseExisting(directory, request.id)
   undo.defer(() => rm(directory, { recursive: true, force: true }))
@@ -59,7 +59,7 @@ export async function createContainer(context: RuntimeContext, request: CreateRe
   const started = await startInit({ plan: encodePlan(plan), inherited, leaves })
   await using answered = new Cleanup()
   answered.defer(() => discardInit(started, leaves))
-  const pid = await commit(started, plan, directory, record)
+  const pid = commit(started, plan, directory, record)
   undo.keep()
   context.log.debug('created', { id: request.id })
   if (request.life.kind !== 'foreground') return new DiskContainer(context, request.id, directory)
@@ -68,16 +68,11 @@ export async function createContainer(context: RuntimeContext, request: CreateRe
 }
 
 /** keelson-init waits with everything made: the record is completed, and only then it may let go. */
-async function commit(
-  started: StartedInit,
-  plan: Plan,
-  directory: string,
-  record: ContainerRecord,
-): Promise<number> {
+function commit(started: StartedInit, plan: Plan, directory: string, record: ContainerRecord): number {
   if (started.type === frameType.failure) throw failureError(started.payload, plan, 'create', record.id)
   if (started.type !== frameType.created) throw lostError('create', record.id)
   const { pid, startTicks } = decodeCreated(started.payload)
-  await writeRecord(directory, {
+  writeRecord(directory, {
     ...record,
     status: nextStatus(record.status, 'ready', record.id),
     process: { pid, startTicks: String(startTicks) },
@@ -102,14 +97,14 @@ function refuseExisting(directory: string, id: string): void {
   throw new KeelsonError('ALREADY_EXISTS', `container ${id} exists already`, { op: 'create', id })
 }
 
-async function makeStateDirectory(directory: string, id: string): Promise<void> {
+function makeStateDirectory(directory: string, id: string): void {
   try {
-    await mkdir(directory, { mode: 0o700 })
+    mkdirSync(directory, { mode: 0o700 })
   } catch (error) {
     if (hasErrno(error, 'EEXIST')) return
     if (!hasErrno(error, 'ENOENT')) throw asKeelsonError(error, { op: 'create', id })
-    await mkdir(join(directory, '..'), { recursive: true, mode: 0o711 })
-    await makeStateDirectory(directory, id)
+    mkdirSync(join(directory, '..'), { recursive: true, mode: 0o711 })
+    makeStateDirectory(directory, id)
   }
 }
 

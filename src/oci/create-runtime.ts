@@ -27,7 +27,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const context = createContext(options)
   const find = async (id: string): Promise<Container | undefined> => {
     const directory = join(context.stateRoot, checkedId(id))
-    return (await readRecord(directory)) && new DiskContainer(context, id, directory)
+    return readRecord(directory) && new DiskContainer(context, id, directory)
   }
   return {
     create: (request) => createContainer(context, { ...request, id: checkedId(request.id) }),

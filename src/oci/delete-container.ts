@@ -1,12 +1,12 @@
 import { rm, rmdir } from 'node:fs/promises'
-import { hasCode, KeelsonError } from '../base/index.ts'
+import { KeelsonError } from '../base/index.ts'
 import { pidfdSendSignal, pidfdWait } from '../kernel/index.ts'
 import { killCgroup, removeCgroup } from './cgroup/index.ts'
 import type { RuntimeContext } from './context.ts'
 import { connectIn, MonitorConnection } from './monitor-client.ts'
 import { observe } from './state/observe.ts'
 import { openProcess } from './state/process-identity.ts'
-import { type ContainerRecord, recordFiles } from './state/record.ts'
+import { type ContainerRecord, readRecord, recordFiles } from './state/record.ts'
 
 const sigkill = 9
 
@@ -17,11 +17,8 @@ export async function deleteContainer(
   directory: string,
   force: boolean,
 ): Promise<void> {
-  const observed = await observe(directory, id).catch((error) => {
-    // A create that died before its first write: there is a directory and nothing else.
-    if (force && hasCode(error, 'NOT_FOUND')) return undefined
-    throw error
-  })
+  // A create that died before its first write left a directory and nothing else.
+  const observed = force && !readRecord(directory) ? undefined : observe(directory, id)
   if (observed) {
     const { record, status } = observed
     if (!force && (status === 'running' || status === 'paused'))

@@ -16,7 +16,7 @@ export async function waitForExit(
   foreground?: Supervised,
 ): Promise<Exit> {
   if (foreground) return foregroundExit(context, directory, foreground)
-  const { record, exit } = await observe(directory, id)
+  const { record, exit } = observe(directory, id)
   if (exit) return exit
   return record.life === 'monitored'
     ? monitoredExit(context, record, directory)
@@ -29,7 +29,7 @@ async function foregroundExit(
   foreground: Supervised,
 ): Promise<Exit> {
   const exit: Exit = { ...(await foreground.exit), oomKilled: false, finishedAtNs: nowNs(context) }
-  await writeExit(directory, exit)
+  writeExit(directory, exit)
   return exit
 }
 
@@ -44,7 +44,7 @@ async function monitoredExit(
     const told = await monitor.exited
     if (told) return told
   }
-  return (await readExit(directory)) ?? monitorLost(context, record, directory)
+  return readExit(directory) ?? monitorLost(context, record, directory)
 }
 
 /** Without its monitor nobody would ever learn of the exit, so the container ends with it (DESIGN section 5). */
@@ -62,7 +62,7 @@ async function monitorLost(
     finishedAtNs: nowNs(context),
     reason: 'MonitorLost',
   }
-  await writeExit(directory, exit)
+  writeExit(directory, exit)
   return exit
 }
 
@@ -81,7 +81,7 @@ async function detachedExit(
     finishedAtNs: nowNs(context),
     ...(ended ? {} : { reason: 'NotOurChild' }),
   }
-  if (ended) await writeExit(directory, exit)
+  if (ended) writeExit(directory, exit)
   return exit
 }
 

@@ -7,6 +7,9 @@ import { errnoError } from './failure.ts'
 import { decodeExit, encodeFrame, FrameReader, framePayloadMax, frameType } from './frames.ts'
 import type { Attachment, Exit } from './runtime.ts'
 
+/** Nobody listens (any more); ECONNRESET: whoever listened left with our connection still in the queue. */
+const gone = new Set(['ECONNREFUSED', 'ENOENT', 'ECONNRESET', 'EPIPE'])
+
 /**
  * Connects to a socket of a state directory. By way of the directory's descriptor, because an address holds 107
  * bytes and state roots may be longer. Undefined when nobody listens there (any more).
@@ -22,7 +25,7 @@ export function connectIn(directory: string, name: string): Promise<Socket | und
     const socket = connect(join(`/proc/self/fd/${fd}`, name))
     socket.once('connect', () => settle(socket))
     socket.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') settle(undefined)
+      if (gone.has(error.code ?? '')) settle(undefined)
       else settle(error)
     })
     function settle(outcome: Socket | undefined | Error): void {

@@ -30,5 +30,5 @@ export async function startContainer(
   socket.destroy()
   if (failure) throw failureError(failure, undefined, 'start', record.id)
   const startedAtNs = String(BigInt(Math.round(context.clock.nowMs() * 1000)) * 1000n)
-  await writeRecord(directory, { ...record, status: running, startedAtNs })
+  writeRecord(directory, { ...record, status: running, startedAtNs })
 }

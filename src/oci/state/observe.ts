@@ -12,10 +12,11 @@ export interface Observed {
 }
 
 /** NOT_FOUND when there is no such container. */
-export async function observe(directory: string, id: string): Promise<Observed> {
-  const [read, exit] = await Promise.all([readRecord(directory), readExit(directory)])
+export function observe(directory: string, id: string): Observed {
+  const read = readRecord(directory)
+  const exit = readExit(directory)
   if (!read) throw new KeelsonError('NOT_FOUND', `container ${id} does not exist`, { id })
-  const record = read.process ? read : await withProcess(read, directory)
+  const record = read.process ? read : withProcess(read, directory)
   if (exit) return { record, status: nextStatus(record.status, 'exit', id), exit }
   if (record.status === 'creating' && !record.process) return { record, status: 'creating' }
   using process = record.process && openProcess(record.process, record.bootId)
@@ -23,7 +24,7 @@ export async function observe(directory: string, id: string): Promise<Observed> 
 }
 
 /** Between the clone and the commit only keelson-init's own file knows the process. */
-async function withProcess(record: ContainerRecord, directory: string): Promise<ContainerRecord> {
-  const process = await readProcess(directory)
+function withProcess(record: ContainerRecord, directory: string): ContainerRecord {
+  const process = readProcess(directory)
   return process ? { ...record, process } : record
 }

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { hasErrno, KeelsonError, writeAtomic } from '../../base/index.ts'
+import { hasErrno, KeelsonError } from '../../base/index.ts'
 import type { Exit, Status } from '../runtime.ts'
 import type { Spec } from '../spec.ts'
 
@@ -14,6 +14,9 @@ import type { Spec } from '../spec.ts'
  *     exit.json     how it ended, written by the monitor
  *     start.sock    where the first process waits for the start
  *     monitor.sock  where the monitor listens
+ *
+ * All of it is a few kilobytes on a file system in memory (/run), so it is read and written in place: a trip through
+ * the thread pool would cost ten times the call, several times per start.
  */
 export const recordFiles = {
   lock: 'lock',
@@ -60,8 +63,8 @@ export interface ProcessIdentity {
 }
 
 /** Undefined when there is no such container; DATA_LOSS for a file of another version or shape. */
-export async function readRecord(directory: string): Promise<ContainerRecord | undefined> {
-  const text = await readOptional(join(directory, recordFiles.state))
+export function readRecord(directory: string): ContainerRecord | undefined {
+  const text = readOptional(join(directory, recordFiles.state))
   if (text === undefined) return undefined
   const record: Partial<ContainerRecord> = JSON.parse(text)
   if (record.version === recordVersion) return record as ContainerRecord
@@ -71,27 +74,26 @@ export async function readRecord(directory: string): Promise<ContainerRecord | u
   })
 }
 
-/** The state root lies on a file system that a reboot empties, so nothing is gained by a flush. */
-export function writeRecord(directory: string, record: ContainerRecord): Promise<void> {
-  return writeAtomic(join(directory, recordFiles.state), encodeRecord(record), { durable: false })
+export function writeRecord(directory: string, record: ContainerRecord): void {
+  replace(join(directory, recordFiles.state), encodeRecord(record))
 }
 
 export function encodeRecord(record: ContainerRecord): string {
   return `${JSON.stringify(record)}\n`
 }
 
-export async function readConfig(directory: string): Promise<Spec> {
-  return JSON.parse(await readFile(join(directory, recordFiles.config), 'utf8'))
+export function readConfig(directory: string): Spec {
+  return JSON.parse(readFileSync(join(directory, recordFiles.config), 'utf8'))
 }
 
 /** What keelson-init wrote; undefined before it got that far. */
-export async function readProcess(directory: string): Promise<ProcessIdentity | undefined> {
-  const [pid, startTicks] = ((await readOptional(join(directory, recordFiles.pid))) ?? '').trim().split(' ')
+export function readProcess(directory: string): ProcessIdentity | undefined {
+  const [pid, startTicks] = (readOptional(join(directory, recordFiles.pid)) ?? '').trim().split(' ')
   return pid && startTicks ? { pid: Number(pid), startTicks } : undefined
 }
 
-export async function readExit(directory: string): Promise<Exit | undefined> {
-  const text = await readOptional(join(directory, recordFiles.exit))
+export function readExit(directory: string): Exit | undefined {
+  const text = readOptional(join(directory, recordFiles.exit))
   if (text === undefined) return undefined
   const { exitCode, signal, oomKills, finishedAtNs, reason } = JSON.parse(text)
   return {
@@ -104,7 +106,7 @@ export async function readExit(directory: string): Promise<Exit | undefined> {
 }
 
 /** For exits that no monitor recorded. */
-export function writeExit(directory: string, exit: Exit): Promise<void> {
+export function writeExit(directory: string, exit: Exit): void {
   const { exitCode, signal = 0, oomKilled, finishedAtNs, reason } = exit
   const record = {
     version: recordVersion,
@@ -114,12 +116,18 @@ export function writeExit(directory: string, exit: Exit): Promise<void> {
     finishedAtNs: String(finishedAtNs),
     ...(reason === undefined ? {} : { reason }),
   }
-  return writeAtomic(join(directory, recordFiles.exit), `${JSON.stringify(record)}\n`, { durable: false })
+  replace(join(directory, recordFiles.exit), `${JSON.stringify(record)}\n`)
 }
 
-async function readOptional(path: string): Promise<string | undefined> {
+/** By rename: readers see the old or the new. No flush, since a reboot empties the state root. Under the lock. */
+function replace(path: string, text: string): void {
+  writeFileSync(`${path}.new`, text, { mode: 0o600 })
+  renameSync(`${path}.new`, path)
+}
+
+function readOptional(path: string): string | undefined {
   try {
-    return await readFile(path, 'utf8')
+    return readFileSync(path, 'utf8')
   } catch (error) {
     if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return undefined
     throw error
