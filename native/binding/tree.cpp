@@ -172,6 +172,17 @@ Napi::Value remove(const Napi::CallbackInfo& info) {
       [](Napi::Env env, bool&) { return env.Undefined(); });
 }
 
+Napi::Value sync(const Napi::CallbackInfo& info) {
+  auto path = readString(info[0], "path");
+  return onPool<bool>(
+      info.Env(),
+      [path] {
+        kernel::treeSync(path);
+        return true;
+      },
+      [](Napi::Env env, bool&) { return env.Undefined(); });
+}
+
 Napi::Value usage(const Napi::CallbackInfo& info) {
   auto path = readString(info[0], "path");
   return onPool<kernel::TreeUsage>(
@@ -214,7 +225,7 @@ void exportTree(Napi::Env env, Napi::Object exports) {
       {"treeOpen", open},     {"treeMakeDirectories", makeDirectories},
       {"treeRemove", remove}, {"treeCopyAttributes", copyAttributes},
       {"treeUsage", usage},   {"treeCreateFile", createFile},
-      {"treeOpenFile", openFile},
+      {"treeOpenFile", openFile}, {"treeSync", sync},
       {"fileLock", fileLock}, {"layersReadFile", readMerged}};
   for (const auto& [name, call] : questions) exports.Set(name, Napi::Function::New(env, call));
 }

@@ -410,6 +410,11 @@ void addUsage(int directory, int depth, TreeUsage& usage) {
 
 }  // namespace
 
+void treeSync(const std::string& path) {
+  const Fd directory(check(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open", path));
+  check(::syncfs(directory.get()), "syncfs", path);
+}
+
 TreeUsage treeUsage(const std::string& path) {
   TreeUsage usage;
   const Fd root(check(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), "open", path));

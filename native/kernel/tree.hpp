@@ -62,6 +62,9 @@ void treeCopyAttributes(int from, int root, const std::string& path);
 // Removes a tree by its path, itself included; absent is no error. For directories of keelson's own.
 void treeRemove(const std::string& path);
 
+// Everything written so far to the file system that holds this directory is on disk afterwards (syncfs).
+void treeSync(const std::string& path);
+
 struct TreeUsage {
   uint64_t bytes = 0;  // allocated, each inode once
   uint64_t inodes = 0;

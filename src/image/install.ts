@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { maxConfigBytes, parseConfig } from './config.ts'
 import type { Blob, ContentStore } from './content-store.ts'
 import { digestOf } from './digest.ts'
@@ -21,6 +22,8 @@ export interface InstallContext {
   content: ContentStore
   layers: LayerStore
   records: Records
+  /** Boot id of the running kernel. */
+  boot: string
   /** Keeps the collector away from these blobs and layers until the image is recorded. */
   pin(names: readonly string[]): Disposable
 }
@@ -56,7 +59,7 @@ export async function install(
     layers: diffIds,
     pinned: false,
   }
-  return await record(context.records, { image, blobs, layerKeys: layers.map(({ key }) => key) }, layers)
+  return await record(context, { image, blobs, layerKeys: layers.map(({ key }) => key) }, layers)
 }
 
 /** Every layer at once; what needs the directories below it waits for those only at its end. */
@@ -69,6 +72,7 @@ async function makeLayers(
 ): Promise<LayerRecord[]> {
   const stop = new AbortController()
   const both = AbortSignal.any([signal, stop.signal])
+  setMaxListeners(0, signal, both) // every layer listens
   const making: Promise<LayerRecord>[] = []
   for (const [at, blob] of manifest.layers.entries()) {
     const below = making.slice()
@@ -135,11 +139,18 @@ async function makeLayer(
 }
 
 /** A tag names one image: it leaves the image that had it. Names of an image that is here already add up. */
-async function record(records: Records, fresh: ImageRecord, layers: readonly LayerRecord[]): Promise<Image> {
+async function record(
+  { records, boot }: InstallContext,
+  fresh: ImageRecord,
+  layers: readonly LayerRecord[],
+): Promise<Image> {
   const { id } = fresh.image
   const changes: Change[] = layers
     .filter(({ key, directory }) => records.layers.get(key)?.directory !== directory)
-    .map((layer) => ({ put: 'layer', key: layer.key, record: layer }))
+    .flatMap((layer) => [
+      { put: 'layer', key: layer.key, record: layer },
+      { put: 'unsynced', key: layer.directory, record: { boot } },
+    ])
   for (const other of records.images.values()) {
     const kept = other.image.repoTags.filter((tag) => !fresh.image.repoTags.includes(tag))
     if (other.image.id === id || kept.length === other.image.repoTags.length) continue

@@ -31,10 +31,17 @@ export interface SnapshotRecord {
   layerKeys: string[]
 }
 
+/** Of a layer directory whose files may not have reached the disk yet: the boot under which they were written. */
+export interface UnsyncedRecord {
+  boot: string
+}
+
 interface Tables {
   image: ImageRecord
   layer: LayerRecord
   snapshot: SnapshotRecord
+  /** By directory name. */
+  unsynced: UnsyncedRecord
 }
 
 export type Change =
@@ -48,6 +55,7 @@ export class Records implements AsyncDisposable {
   readonly images = new Map<string, ImageRecord>()
   readonly layers = new Map<string, LayerRecord>()
   readonly snapshots = new Map<string, SnapshotRecord>()
+  readonly unsynced = new Map<string, UnsyncedRecord>()
   readonly #ledger: Ledger
 
   constructor(ledger: Ledger) {
@@ -71,7 +79,7 @@ export class Records implements AsyncDisposable {
     const slash = key.indexOf('/')
     const kind = key.slice(0, slash)
     const document = JSON.parse(Buffer.from(value).toString('utf8'))
-    if (document.version !== version || !(kind === 'image' || kind === 'layer' || kind === 'snapshot'))
+    if (document.version !== version || !isKind(kind))
       throw new KeelsonError(
         'FAILED_PRECONDITION',
         `the image store was written by another version (${key})`,
@@ -87,9 +95,14 @@ export class Records implements AsyncDisposable {
       image: this.images,
       layer: this.layers,
       snapshot: this.snapshots,
+      unsynced: this.unsynced,
     }
     return tables[kind]
   }
+}
+
+function isKind(text: string): text is keyof Tables {
+  return ['image', 'layer', 'snapshot', 'unsynced'].includes(text)
 }
 
 function operation(change: Change): Operation {

@@ -12,6 +12,7 @@ import {
 import { FileLock, readLayeredFile } from '../kernel/index.ts'
 import { openLedger } from '../ledger/index.ts'
 import { ContentStore } from './content-store.ts'
+import { dropUntrusted, readBootId, Settler } from './durability.ts'
 import type { FilesystemUsage, Image, ImageStore, PullOptions } from './image-store.ts'
 import type { InstallContext } from './install.ts'
 import { LayerStore } from './layer-store.ts'
@@ -20,7 +21,7 @@ import type { Platform } from './manifest.ts'
 import { findImage } from './names.ts'
 import { Pins } from './pins.ts'
 import { pullImage } from './pull.ts'
-import { Records } from './records.ts'
+import { type Change, Records } from './records.ts'
 import { RegistryClient } from './registry/client.ts'
 import type { Mirrors } from './registry/mirrors.ts'
 import { layerRecords, Snapshots } from './snapshots.ts'
@@ -54,7 +55,20 @@ export async function openImageStore(options: ImageStoreOptions): Promise<ImageS
   const layers = await undo.use(new LayerStore({ content, directory, log, clock }))
   const registry = await undo.use(new RegistryClient({ mirrors: options.mirrors ?? {}, log }))
   const platform = options.platform ?? ownPlatform()
-  const store = new FileImageStore({ directory, lock, records, content, layers, registry, platform })
+  const boot = await readBootId()
+  const settler = await undo.use(new Settler({ records, directory, clock, log }))
+  const store = new FileImageStore({
+    directory,
+    lock,
+    records,
+    content,
+    layers,
+    registry,
+    platform,
+    boot,
+    settler,
+  })
+  await dropUntrusted(records, boot, log)
   await store.sweep()
   undo.keep()
   return store
@@ -68,6 +82,8 @@ interface Parts {
   layers: LayerStore
   registry: RegistryClient
   platform: Platform
+  boot: string
+  settler: Settler
 }
 
 class FileImageStore implements ImageStore {
@@ -163,18 +179,20 @@ class FileImageStore implements ImageStore {
     await layers.adopt(records.layers.values())
     await this.snapshots.sweep()
     await this.#collect()
+    this.#parts.settler.request()
   }
 
   /** Pulls that run are cancelled. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new KeelsonError('CANCELLED', 'the image store is being closed'))
     await Promise.allSettled(this.#running)
-    const { lock, records, layers, registry } = this.#parts
+    const { lock, records, layers, registry, settler } = this.#parts
     await using undo = new Cleanup()
     await undo.use(lock)
     await undo.use(records)
     await undo.use(layers)
     await undo.use(registry)
+    await undo.use(settler)
   }
 
   #context(): InstallContext & { registry: RegistryClient; platform: Platform } {
@@ -196,7 +214,9 @@ class FileImageStore implements ImageStore {
   async #attempt<T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
     try {
       signal.throwIfAborted()
-      return await work(signal)
+      const result = await work(signal)
+      this.#parts.settler.request()
+      return result
     } catch (error) {
       await this.#collect()
       throw signal.aborted ? cancelled(signal.reason) : asKeelsonError(error)
@@ -214,7 +234,12 @@ class FileImageStore implements ImageStore {
     // layer anew and records it after this removal. The directory goes last, so that no record lacks one.
     for (const layer of doomed) layers.forget(layer)
     const recorded = doomed.filter(({ key }) => records.layers.has(key))
-    await records.commit(recorded.map(({ key }) => ({ remove: 'layer', key })))
+    await records.commit(
+      recorded.flatMap(({ key, directory }): Change[] => [
+        { remove: 'layer', key },
+        { remove: 'unsynced', key: directory },
+      ]),
+    )
     await Promise.all(doomed.map((layer) => layers.remove(layer)))
     for (const digest of await content.list()) if (!this.#needsBlob(digest)) await content.remove(digest)
   }

@@ -50,6 +50,7 @@ declare module './native.ts' {
     treeOpaque(root: number, path: TreePath): void
     treeSetTimes(root: number, path: TreePath, seconds: number, nanoseconds: number): void
     treeRemove(path: string): Promise<void>
+    treeSync(path: string): Promise<void>
     treeUsage(path: string): Promise<{ bytes: number; inodes: number }>
   }
 }
@@ -166,6 +167,11 @@ export class TreeFile implements Disposable {
 /** Removes a directory and all that is in it, on a pool thread, never following a link. Absent: no error. */
 export function removeTree(path: string): Promise<void> {
   return native.treeRemove(path)
+}
+
+/** syncfs(2) on a pool thread: what was written before is on disk afterwards. */
+export function syncFilesystem(path: string): Promise<void> {
+  return native.treeSync(path)
 }
 
 /** What a directory and all that is in it take on disk, itself included. */

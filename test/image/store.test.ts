@@ -19,6 +19,7 @@ import {
   openImageStore,
   type PullProgress,
 } from '../../src/image/index.ts'
+import { openLedger } from '../../src/ledger/index.ts'
 import { directory, file, gzip, sha256, symlink, tar } from '../support/archive.ts'
 import { dockerTypes, ociTypes, type Registry, registryProgram, startRegistry } from '../support/registry.ts'
 import { rootTest } from '../support/root.ts'
@@ -217,6 +218,51 @@ test('everything is there after closing and opening again; two owners are refuse
   })
   await t.throwsAsync(() => store.snapshots.prepare('new', 'sha256:absent'), { code: 'NOT_FOUND' })
 })
+
+test('after a power cut, layers that were not flushed are dropped with their images and snapshots', async (t) => {
+  await using data = await temporaryDirectory()
+  const safe = await registry.pushImage('power', 'safe', { layers: [await base()] })
+  const lost = await registry.pushImage('power', 'lost', { layers: [await base(), await top()] })
+  let flush: () => void = () => undefined
+  const clock = {
+    ...systemClock,
+    after: (_ms: number, call: () => void) => {
+      flush = call
+      return () => undefined
+    },
+  }
+  {
+    await using store = await open(data.path, { clock })
+    await store.pull(safe.reference)
+    flush()
+    await unsyncedMarks(data.path, 0)
+    await store.pull(lost.reference)
+    await store.snapshots.prepare('of-lost', lost.configDigest)
+  }
+  {
+    await using ledger = await openLedger({ path: join(data.path, 'image/metadata') })
+    const marks = [...ledger.range({ start: 'unsynced/', end: 'unsynced0' })].map(([key]) => key)
+    t.is(marks.length, 1, 'the new layer only')
+    const value = Buffer.from(JSON.stringify({ version: 1, record: { boot: 'another' } }))
+    await ledger.commit(marks.map((put) => ({ put, value })))
+  }
+  await using store = await open(data.path)
+  t.deepEqual(
+    store.list().map(({ id }) => id),
+    [safe.configDigest],
+  )
+  t.deepEqual(store.snapshots.list(), [])
+  t.is(contents(data.path).filter((name) => name.startsWith('layers/')).length, 1)
+  await store.pull(lost.reference)
+  t.is(text(await store.readFile(lost.configDigest, 'tmp/x')), 'x')
+})
+
+/** Waits until so many layers are marked as not flushed. */
+async function unsyncedMarks(path: string, count: number): Promise<void> {
+  await using ledger = await openLedger({ path: join(path, 'image/metadata') })
+  const marks = () => [...ledger.range({ start: 'unsynced/', end: 'unsynced0' })].length
+  while (marks() !== count) await new Promise((resolve) => setTimeout(resolve, 20))
+}
 
 test('pulls of the same image at once share the work', async (t) => {
   await using data = await temporaryDirectory()

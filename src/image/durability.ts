@@ -1,0 +1,68 @@
+import { readFile } from 'node:fs/promises'
+import type { Clock, Logger } from '../base/index.ts'
+import { syncFilesystem } from '../kernel/index.ts'
+import type { Change, Records } from './records.ts'
+
+/**
+ * Layers are not flushed while they are unpacked, that would make a pull as slow as the disk. They survive the death
+ * of the process; a power cut within the next seconds they may not. So each is marked with the boot that wrote it
+ * until a syncfs has come after it, and a mark of another boot means that its files cannot be trusted.
+ */
+const syncAfterMs = 5_000
+
+export async function readBootId(): Promise<string> {
+  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
+}
+
+/** Forgets layers that an earlier boot did not get to disk, and the images and snapshots made of them. */
+export async function dropUntrusted(records: Records, boot: string, log: Logger): Promise<void> {
+  const stale = [...records.unsynced].filter(([, mark]) => mark.boot !== boot).map(([directory]) => directory)
+  if (stale.length === 0) return
+  const layers = [...records.layers.values()].filter(({ directory }) => stale.includes(directory))
+  const keys = layers.map(({ key }) => key)
+  const needs = ({ layerKeys }: { layerKeys: string[] }) => layerKeys.some((key) => keys.includes(key))
+  const images = [...records.images.values()].filter(needs).map(({ image }) => image.id)
+  const snapshots = [...records.snapshots.values()].filter(needs).map(({ key }) => key)
+  log.warn('the machine went down before these were on disk: they are dropped', { images, snapshots })
+  const changes: Change[] = [
+    ...images.map((key): Change => ({ remove: 'image', key })),
+    ...snapshots.map((key): Change => ({ remove: 'snapshot', key })),
+    ...keys.map((key): Change => ({ remove: 'layer', key })),
+    ...stale.map((key): Change => ({ remove: 'unsynced', key })),
+  ]
+  await records.commit(changes)
+}
+
+/** Flushes, a while after the last request, and takes the marks away. */
+export class Settler implements Disposable {
+  readonly #options: { records: Records; directory: string; clock: Clock; log: Logger }
+  #cancel: (() => void) | undefined
+  #closed = false
+
+  constructor(options: { records: Records; directory: string; clock: Clock; log: Logger }) {
+    this.#options = options
+  }
+
+  request(): void {
+    if (this.#closed || this.#options.records.unsynced.size === 0) return
+    this.#cancel?.()
+    this.#cancel = this.#options.clock.after(syncAfterMs, () => {
+      this.#settle().catch((error) =>
+        this.#options.log.warn('layers could not be flushed to disk', { error }),
+      )
+    })
+  }
+
+  [Symbol.dispose](): void {
+    this.#closed = true
+    this.#cancel?.()
+  }
+
+  async #settle(): Promise<void> {
+    const { records, directory } = this.#options
+    const written = [...records.unsynced.keys()]
+    await syncFilesystem(directory)
+    if (this.#closed) return
+    await records.commit(written.map((key) => ({ remove: 'unsynced', key })))
+  }
+}
