@@ -1,12 +1,12 @@
 import { readFile, realpath } from 'node:fs/promises'
-import { type ContainerConfig, NamespaceMode } from '../../cri/types.ts'
+import type { ContainerConfig } from '../../cri/types.ts'
 import { KeelsonError } from '../base/index.ts'
-import type { Image } from '../image/index.ts'
 import { defaultSeccompProfile, type Seccomp, type Spec } from '../oci/index.ts'
 import { type PodContext, sandboxDirectory } from './context.ts'
 import { devicesOf } from './devices.ts'
 import { podFilePaths } from './files.ts'
 import type { ContainerRecord, SandboxRecord } from './records.ts'
+import { podHostname } from './spec/namespaces.ts'
 import { seccompChoice } from './spec/seccomp.ts'
 import { buildSpec } from './spec/spec.ts'
 
@@ -15,28 +15,21 @@ export async function containerSpec(
   context: PodContext,
   sandbox: SandboxRecord,
   record: ContainerRecord,
-  image: Image,
 ): Promise<Spec> {
   const config = await withRealPaths(record.config)
   const [seccomp, devices] = await Promise.all([seccompOf(config), devicesOf(config)])
   return buildSpec({
     config,
     sandbox: sandbox.config,
-    image: image.config,
+    image: record.imageConfig,
     user: record.user,
-    hostname: hostnameOf(sandbox),
+    hostname: podHostname(sandbox.config),
     cgroupsPath: `${sandbox.cgroupPath}/${record.id}`,
     files: podFilePaths(sandboxDirectory(context, sandbox.id)),
     seccomp,
     devices,
     host: context.host,
   })
-}
-
-/** With the host's network the host's own name is what the container sees; it is not in the environment then. */
-export function hostnameOf({ config }: SandboxRecord): string {
-  const host = config.linux?.securityContext?.namespaceOptions?.network === NamespaceMode.NODE
-  return host ? '' : config.hostname
 }
 
 /** A mount of a symbolic link is a mount of what it points at; a missing source is an error of the caller. */

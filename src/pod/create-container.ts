@@ -55,6 +55,7 @@ async function make(context: PodContext, sandbox: SandboxRecord, config: Contain
     sandboxId: sandbox.id,
     config,
     imageId: image.id,
+    imageConfig: image.config,
     imageRef: image.repoDigests[0] ?? image.id,
     imageName: image.repoTags[0] ?? config.image?.image ?? image.id,
     stopSignal: stopSignal(config, image),
@@ -62,7 +63,7 @@ async function make(context: PodContext, sandbox: SandboxRecord, config: Contain
     user: resolveUser({ security, imageUser, passwd, group }),
     createdAtNs: nowNs(clock),
   }
-  await containerSpec(context, sandbox, record, image)
+  await containerSpec(context, sandbox, record)
   await using undo = new Cleanup()
   undo.defer(() => images.snapshots.remove(id))
   await images.snapshots.prepare(id, image.id)

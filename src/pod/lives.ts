@@ -1,5 +1,6 @@
 import { type Clock, hasCode, KeelsonError, type Logger } from '../base/index.ts'
 import type { Container, Exit, Runtime } from '../oci/index.ts'
+import { nowNs } from './context.ts'
 import type { ContainerExit, ContainerRecord } from './records.ts'
 import type { PodStore } from './store.ts'
 
@@ -9,6 +10,9 @@ export interface LivesOptions {
   clock: Clock
   log: Logger
 }
+
+/** Between attempts to record an exit. */
+const retryMs = 1000
 
 interface Life {
   /** Resolves when the exit is on record. */
@@ -89,19 +93,44 @@ export class Lives {
     }
   }
 
+  /** Rejects only when closed: what cannot be recorded now is tried again, for nobody else knows of it. */
   async #untilExit(id: string, container: Container): Promise<void> {
-    const exit = await container.wait({ signal: this.#closing.signal })
-    await this.record(id, recordedExit(exit))
+    const { clock, log } = this.#options
+    const { signal } = this.#closing
+    for (;;) {
+      try {
+        await this.record(id, recordedExit(await this.#wait(container, signal)))
+        break
+      } catch (error) {
+        signal.throwIfAborted()
+        log.error('the exit of a container is not recorded yet', { id, error })
+        await clock.sleep(retryMs, signal)
+      }
+    }
     // Only now: until the exit is in our ledger the runtime's own record is the only one.
     await container.delete({ force: true }).catch((error) => {
-      this.#options.log.warn('an exited container was not cleaned up', { id, error })
+      log.warn('an exited container was not cleaned up', { id, error })
     })
+  }
+
+  async #wait(container: Container, signal: AbortSignal): Promise<Exit> {
+    try {
+      return await container.wait({ signal })
+    } catch (error) {
+      if (!hasCode(error, 'NOT_FOUND')) throw error
+      return lostExit(nowNs(this.#options.clock))
+    }
   }
 
   async record(id: string, exit: ContainerExit): Promise<void> {
     const record = this.#options.store.findContainer(id)
     if (record && !record.exit) await this.#options.store.putContainer({ ...record, exit }, 'stopped')
   }
+}
+
+/** The exit of a container whose monitor can no longer tell it. */
+export function lostExit(finishedAtNs: bigint): Exit {
+  return { exitCode: 137, oomKilled: false, reason: 'MonitorLost', finishedAtNs }
 }
 
 export function recordedExit(exit: Exit): ContainerExit {

@@ -1,5 +1,6 @@
 import { ContainerConfig, PodSandboxConfig } from '../../cri/types.ts'
 import { KeelsonError } from '../base/index.ts'
+import type { ImageConfig } from '../image/index.ts'
 
 /**
  * What is known of sandboxes and containers, and the bytes it is kept as. The state is derived from recorded facts,
@@ -32,6 +33,8 @@ export interface ContainerRecord {
   imageRef: string
   /** A tag of the image, or what the caller asked for. */
   imageName: string
+  /** Kept here because the image may be removed while its containers live on. */
+  imageConfig: ImageConfig
   /** Name or number. */
   stopSignal: string
   logPath: string

@@ -4,7 +4,7 @@ import { hasCode } from '../base/index.ts'
 import type { Container, ContainerState } from '../oci/index.ts'
 import { readCgroupLayout } from '../oci/index.ts'
 import { nowNs, type PodContext } from './context.ts'
-import { recordedExit } from './lives.ts'
+import { lostExit, recordedExit } from './lives.ts'
 import type { ContainerRecord, SandboxRecord } from './records.ts'
 import { removePodCgroup } from './remove-pod-sandbox.ts'
 import { podNamespaces } from './spec/namespaces.ts'
@@ -34,15 +34,13 @@ async function reconcile(
     return await container?.delete({ force: true })
   if (!container || !state) {
     if (record.startedAtNs === undefined) return
-    return await lives.record(record.id, recordedExit({ ...lost, finishedAtNs: nowNs(clock) }))
+    return await lives.record(record.id, recordedExit(lostExit(nowNs(clock))))
   }
   if (record.startedAtNs === undefined)
     await context.store.putContainer({ ...record, startedAtNs: state.startedAtNs ?? nowNs(clock) }, 'started')
   // Of one that stopped meanwhile the wait returns at once, and the exit is recorded as any other.
   lives.watch(record.id, container)
 }
-
-const lost = { exitCode: 137, oomKilled: false, reason: 'MonitorLost' } as const
 
 async function stateOf(container: Container | undefined): Promise<ContainerState | undefined> {
   try {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
+import { hostname } from 'node:os'
 import {
   type PodSandboxConfig,
   type PortMapping,
@@ -12,7 +13,7 @@ import { planCgroup, readCgroupLayout } from '../oci/index.ts'
 import { nowNs, type PodContext, sandboxDirectory } from './context.ts'
 import { removePodFiles, writePodFiles } from './files.ts'
 import type { SandboxRecord } from './records.ts'
-import { podNamespaces } from './spec/namespaces.ts'
+import { podHostname, podNamespaces } from './spec/namespaces.ts'
 
 /** Handlers a caller may name; they are one and the same. */
 export const runtimeHandlers = ['', 'keelson']
@@ -47,7 +48,7 @@ async function make(context: PodContext, config: PodSandboxConfig, runtimeHandle
   const directory = sandboxDirectory(context, id)
   undo.defer(() => removePodFiles(directory))
   await writePodFiles(directory, {
-    hostname: config.hostname,
+    hostname: podHostname(config) || hostname(),
     addresses,
     dns: config.dnsConfig,
     hostNetwork: podNamespaces(config).network === 'host',
@@ -71,7 +72,7 @@ async function makeNetwork(
     id,
     network: own.network === 'pod',
     ipc: own.ipc === 'pod',
-    ...(own.uts === 'pod' ? { uts: { hostname: config.hostname } } : {}),
+    ...(own.uts === 'pod' ? { uts: { hostname: podHostname(config) } } : {}),
     ...(own.ipc === 'pod' ? { shmSizeBytes } : {}),
     sysctls: podSysctls(config),
   })

@@ -1,8 +1,8 @@
 import { KeelsonError } from '../base/index.ts'
 import type { Container, Process } from '../oci/index.ts'
-import { hostnameOf } from './container-spec.ts'
 import type { PodContext } from './context.ts'
 import type { ContainerRecord } from './records.ts'
+import { podHostname } from './spec/namespaces.ts'
 import { buildProcess } from './spec/spec.ts'
 
 /** The record and the live container of an id; FAILED_PRECONDITION unless it runs. */
@@ -19,14 +19,13 @@ export async function runningContainer(
 
 /** Another process of the container: its user, environment and rights, with a command of its own. */
 export function execProcess(
-  { store, images, host }: PodContext,
-  { id, config, user, sandboxId, imageId }: ContainerRecord,
+  { store, host }: PodContext,
+  { id, config, user, sandboxId, imageConfig }: ContainerRecord,
   args: readonly string[],
   terminal: boolean,
 ): Process {
   if (args.length === 0) throw new KeelsonError('INVALID_ARGUMENT', 'exec needs a command', { id })
-  const hostname = hostnameOf(store.sandbox(sandboxId))
-  const image = images.get(imageId).config
+  const hostname = podHostname(store.sandbox(sandboxId).config)
   const withCommand = { ...config, command: [...args], args: [], tty: terminal }
-  return buildProcess({ config: withCommand, image, user, hostname, host })
+  return buildProcess({ config: withCommand, image: imageConfig, user, hostname, host })
 }

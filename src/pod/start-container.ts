@@ -42,9 +42,8 @@ async function launch(
   record: ContainerRecord,
 ): Promise<Container> {
   const { images, runtime } = context
-  const image = images.get(record.imageId)
   const [spec, { lower, upper, work }] = await Promise.all([
-    containerSpec(context, sandbox, record, image),
+    containerSpec(context, sandbox, record),
     images.snapshots.prepare(record.id, record.imageId),
     record.logPath && mkdir(dirname(record.logPath), { recursive: true, mode: 0o755 }),
   ])

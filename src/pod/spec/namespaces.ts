@@ -17,6 +17,15 @@ export function podNamespaces(config: PodSandboxConfig): PodNamespaces {
   return { network, uts: network, ipc: options?.ipc === NamespaceMode.NODE ? 'host' : 'pod' }
 }
 
+/** hostname(7): a label of at most 63 characters. */
+const hostnameMax = 63
+
+/** The pod's own name; with the host's network there is none. A caller that gives none gets the name of the pod. */
+export function podHostname(config: PodSandboxConfig): string {
+  if (podNamespaces(config).uts === 'host') return ''
+  return config.hostname || (config.metadata?.name ?? '').slice(0, hostnameMax)
+}
+
 /** A caller that says nothing about namespaces at all gets a PID namespace per container. */
 export function containerPid(options: NamespaceOption | undefined): 'container' | 'host' {
   if (options?.usernsOptions?.mode === NamespaceMode.POD && options.usernsOptions.uids.length > 0)
