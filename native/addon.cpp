@@ -7,6 +7,7 @@
 #include "binding/netlink.hpp"
 #include "binding/pipe.hpp"
 #include "binding/process.hpp"
+#include "binding/socket.hpp"
 #include "binding/sysctl.hpp"
 #include "binding/terminal.hpp"
 #include "binding/tree.hpp"
@@ -20,6 +21,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   keelson::binding::exportNetlink(env, exports);
   keelson::binding::exportPipe(env, exports);
   keelson::binding::exportProcess(env, exports);
+  keelson::binding::exportSocket(env, exports);
   keelson::binding::exportSysctl(env, exports);
   keelson::binding::exportTerminal(env, exports);
   keelson::binding::exportTree(env, exports);

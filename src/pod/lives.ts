@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { type Clock, hasCode, KeelsonError, type Logger } from '../base/index.ts'
 import type { Container, Exit, Runtime } from '../oci/index.ts'
 import { nowNs } from './context.ts'
@@ -31,6 +32,7 @@ export class Lives {
 
   constructor(options: LivesOptions) {
     this.#options = options
+    setMaxListeners(0, this.#closing.signal) // one per running container
   }
 
   /** Begins to watch a container whose start is on record. */

@@ -1,12 +1,13 @@
 /**
  * Started by cri.test.ts in a network namespace of its own: the whole node stack below CRI, on a socket in the given
- * directory. Prints `ready` once it serves. Each line on stdin is a streaming URL and what to send as stdin, as JSON;
- * the answer is a line of JSON with what came back on each channel.
+ * directory. Prints `ready` once it serves. Each line on stdin is JSON: a streaming URL and what to send as stdin or to
+ * a forwarded port. The answer is a line of JSON with what came back on each channel (or as `data` and `error`).
  */
 import { once } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { WebSocket } from 'ws'
 import { serveCri } from '../../cri/index.ts'
 import { serveStreaming } from '../../cri/streaming/index.ts'
@@ -17,6 +18,7 @@ import { openLedger } from '../../src/ledger/index.ts'
 import { createPodNetwork } from '../../src/network/index.ts'
 import { createRuntime } from '../../src/oci/index.ts'
 import { createPodService } from '../../src/pod/index.ts'
+import { SpdyClient } from '../support/spdy-client.ts'
 
 const [directory = '', instance = '', imagePath = ''] = process.argv.slice(2)
 const runDirectory = join(directory, 'run')
@@ -51,7 +53,12 @@ await serveCri({ socketPath: join(runDirectory, 'cri.sock'), ...podService })
 process.stdout.write('ready\n')
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { url, stdin } = JSON.parse(line)
+  const { url, stdin, port } = JSON.parse(line)
+  const heard = port === undefined ? await command(url, stdin) : await forward(url, String(port), stdin)
+  process.stdout.write(`${JSON.stringify(heard)}\n`)
+}
+
+async function command(url: string, stdin: string | undefined): Promise<Record<string, string>> {
   const socket = new WebSocket(url, ['v5.channel.k8s.io'])
   const heard: Record<string, string> = {}
   socket.on('message', (data: Buffer) => {
@@ -64,5 +71,24 @@ for await (const line of createInterface({ input: process.stdin })) {
     socket.send(Buffer.of(255, 0))
   }
   await once(socket, 'close')
-  process.stdout.write(`${JSON.stringify(heard)}\n`)
+  return heard
+}
+
+async function forward(url: string, port: string, request: string): Promise<Record<string, string>> {
+  const client = await SpdyClient.dial(url, ['portforward.k8s.io'])
+  const error = await client.open({ streamtype: 'error', port, requestid: '0' })
+  const data = await client.open({ streamtype: 'data', port, requestid: '0' })
+  const heard = Promise.all([gather(error), gather(data)])
+  data.end(request)
+  const [why, answer] = await heard
+  return { error: why, data: answer }
+}
+
+async function gather(from: Readable): Promise<string> {
+  let all = ''
+  from.on('data', (chunk) => {
+    all += chunk
+  })
+  await once(from, 'end')
+  return all
 }

@@ -3,7 +3,7 @@
  * in a network namespace of the test's own, and nothing of it may be left at the end.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { once, setMaxListeners } from 'node:events'
 import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -25,10 +25,10 @@ import { killCgroup, planCgroup, readCgroupLayout, removeCgroup } from '../../sr
 import { busyboxPath, writeBusyboxImage } from '../support/busybox-image.ts'
 import { eventually } from '../support/eventually.ts'
 import { containerConfig, createRequest, podConfig, runRequest } from '../support/pod-requests.ts'
-import { rootTest } from '../support/root.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const call = { signal: new AbortController().signal }
+setMaxListeners(0, call.signal)
 const program = fileURLToPath(new URL('cri-process.ts', import.meta.url))
 let nodes = 0
 
@@ -121,8 +121,8 @@ class Node implements AsyncDisposable {
   }
 
   /** Uses a streaming URL from beside the node: it listens on the loopback of the node's namespace. */
-  async stream(url: string, stdin?: string): Promise<Record<string, string>> {
-    this.#process?.stdin?.write(`${JSON.stringify({ url, stdin })}\n`)
+  async stream(url: string, stdin?: string, port?: number): Promise<Record<string, string>> {
+    this.#process?.stdin?.write(`${JSON.stringify({ url, stdin, port })}\n`)
     const line = await this.#lines?.next()
     return JSON.parse(line?.value ?? '{}')
   }
@@ -153,16 +153,32 @@ class Node implements AsyncDisposable {
   }
 }
 
+const able = process.getuid?.() === 0 && existsSync(busyboxPath)
+let shared: Promise<Node> | undefined
+
+/** One after the other on one node, for a node takes seconds to start; each test leaves it as it found it. */
 function nodeTest(title: string, body: (t: ExecutionContext, node: Node) => Promise<void>): void {
-  if (!existsSync(busyboxPath)) {
-    test.skip(`${title} (needs busybox-static)`, () => undefined)
+  if (!able) {
+    test.skip(`${title} (needs root and busybox-static)`, () => undefined)
     return
   }
-  rootTest(title, async (t) => {
-    await using node = await Node.start()
-    await body(t, node)
+  test.serial(title, async (t) => {
+    shared ??= Node.start()
+    const node = await shared
+    try {
+      await body(t, node)
+    } finally {
+      const { items } = await node.runtime.listPodSandbox({ filter: undefined }, call)
+      for (const { id } of items) await node.runtime.removePodSandbox({ podSandboxId: id }, call)
+    }
+    t.deepEqual(await node.leftovers(), [])
+    t.is((await node.runtime.listContainers({ filter: undefined }, call)).containers.length, 0)
   })
 }
+
+test.after.always('the node ends', async () => {
+  await (await shared)?.[Symbol.asyncDispose]()
+})
 
 nodeTest('a pod from the first call to the last; nothing is left', async (t, node) => {
   const { runtime, directory } = node
@@ -194,9 +210,6 @@ nodeTest('a pod from the first call to the last; nothing is left', async (t, nod
     'stdout F out',
   ])
   await runtime.stopPodSandbox({ podSandboxId: podId }, call)
-  await runtime.removePodSandbox({ podSandboxId: podId }, call)
-  t.deepEqual(await node.leftovers(), [])
-  t.is((await runtime.listContainers({ filter: undefined }, call)).containers.length, 0)
 })
 
 nodeTest('what a container may do is what it was given', async (t, node) => {
@@ -247,8 +260,6 @@ nodeTest('a program that is not there: the start says so, the container has exit
   const { containers } = await node.runtime.listContainers({ filter: undefined }, call)
   const status = await node.status(containers[0]?.id ?? '')
   t.deepEqual([status.state, status.reason], [ContainerState.CONTAINER_EXITED, 'StartError'])
-  await node.runtime.removePodSandbox({ podSandboxId: podId }, call)
-  t.deepEqual(await node.leftovers(), [])
 })
 
 nodeTest('too much memory: OOMKilled, 137', async (t, node) => {
@@ -294,6 +305,43 @@ nodeTest('exec and attach by URL', async (t, node) => {
   t.regex(attached['1'] ?? '', /got one/)
 })
 
+nodeTest("port-forward to the pod's own loopback", async (t, node) => {
+  const podId = await node.pod()
+  await node.run(podId, 'main', { command: ['nc', '-ll', '-p', '8080', '-e', 'cat'] })
+  const ask = async (port: number) => {
+    const { url } = await node.runtime.portForward({ podSandboxId: podId, port: [port] }, call)
+    return node.stream(url, 'hello', port)
+  }
+  t.is(await eventually('somebody listens', async () => (await ask(8080)).data || undefined), 'hello')
+  t.regex((await ask(9)).error ?? '', /port 9 failed: .*ECONNREFUSED/)
+})
+
+nodeTest('a killed monitor ends its container: 137, MonitorLost, and nothing goes on', async (t, node) => {
+  const podId = await node.pod()
+  const id = await node.run(podId, 'main', { command: ['sleep', '1000'] })
+  const pid = await node.pid(id)
+  process.kill(await parentOf(pid), 'SIGKILL')
+  const status = await node.exited(id)
+  t.deepEqual([status.exitCode, status.reason], [137, 'MonitorLost'])
+  t.not(await stateOf(pid), 'alive')
+})
+
+nodeTest('many at once, repeated and impatient', async (t, node) => {
+  const one = async (i: number) => {
+    const [podId, again] = await Promise.all([node.pod(`p${i}`), node.pod(`p${i}`)])
+    t.is(again, podId)
+    const id = await node.run(podId, 'main', { command: ['sh', '-c', `exit ${i}`] })
+    return (await node.exited(id)).exitCode
+  }
+  const startedMs = performance.now()
+  const codes = await Promise.all(Array.from({ length: 20 }, (_, i) => one(i)))
+  t.log(`20 pods at once, up and ended, in ${(performance.now() - startedMs).toFixed(0)} ms`)
+  t.deepEqual(
+    codes,
+    Array.from({ length: 20 }, (_, i) => i),
+  )
+})
+
 nodeTest('kill -9 of the node: containers go on and are found again', async (t, node) => {
   const logs = join(node.directory, 'logs')
   const podId = await node.pod('web', logs)
@@ -302,9 +350,7 @@ nodeTest('kill -9 of the node: containers go on and are found again', async (t, 
   const ends = await node.run(podId, 'ends', { command: ['sh', '-c', 'sleep 1; exit 9'] })
   const killed = await node.run(podId, 'killed', { command: ['sleep', '1000'] })
   const pid = await node.pid(stays)
-  const monitor = Number(
-    /^PPid:\s+(\d+)$/m.exec(await readFile(`/proc/${await node.pid(killed)}/status`, 'utf8'))?.[1],
-  )
+  const monitor = await parentOf(await node.pid(killed))
   await node.crash()
   process.kill(monitor, 'SIGKILL')
   const before = (await readFile(join(logs, 'stays.log'), 'utf8')).length
@@ -324,8 +370,6 @@ nodeTest('kill -9 of the node: containers go on and are found again', async (t, 
     if (stopped.has(ends) && stopped.has(killed)) break
   }
   t.is(await node.pod('web', logs), podId)
-  await node.runtime.removePodSandbox({ podSandboxId: podId }, call)
-  t.deepEqual(await node.leftovers(), [])
 })
 
 nodeTest('how long a pod takes to be up', async (t, node) => {
@@ -343,5 +387,16 @@ nodeTest('how long a pod takes to be up', async (t, node) => {
     `RunPodSandbox + CreateContainer + StartContainer: p50 ${at(0.5)} ms, p90 ${at(0.9)} ms, best ${at(0)} ms`,
   )
   t.true(Number(at(0.5)) < 500)
-  t.deepEqual(await node.leftovers(), [])
 })
+
+async function parentOf(pid: number): Promise<number> {
+  const parent = Number(/^PPid:\s+(\d+)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1])
+  if (parent > 1) return parent
+  throw new Error(`process ${pid} has no monitor`)
+}
+
+/** A zombie does nothing any more; who reaps it is the affair of the machine's first process. */
+async function stateOf(pid: number): Promise<'alive' | 'dead'> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => 'State:\tX')
+  return /^State:\s+[ZX]/m.test(status) ? 'dead' : 'alive'
+}

@@ -1,0 +1,14 @@
+// Sockets of the calling thread's network namespace.
+#pragma once
+
+#include <cstdint>
+
+#include "kernel/fd.hpp"
+
+namespace keelson::kernel {
+
+// A TCP connection to the port on 127.0.0.1, or on ::1 where nothing listens on the former. A socket belongs for ever
+// to the namespace it was made in, so the descriptor may be used from anywhere.
+Fd connectLoopback(uint16_t port);
+
+}  // namespace keelson::kernel
