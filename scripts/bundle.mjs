@@ -1,42 +1,85 @@
 #!/usr/bin/env node
-// bundle: the command lines as one file each (with shared chunks), so that a start reads few files and parses no
-// TypeScript. lmdb brings a binary of its own and stays outside; our addon is found by path at run time.
+// bundle: the command lines as few files, so that a start reads little and parses no TypeScript. lmdb brings a binary
+// of its own and stays outside; our addon is found by path at run time.
+//
+// keelson-oci is started once per container event, so its form is the fastest that Node 20 has: one CommonJS file
+// (45 ms a command instead of 70 as ES modules: their loader costs per file, and per built-in module that it wraps),
+// with the built-in modules that few commands need loaded at their first use.
 import { execFileSync } from 'node:child_process'
 import { existsSync, rmSync } from 'node:fs'
+import { builtinModules } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
-const entryPoints = [
-  { in: 'src/cli/oci-main.ts', out: 'oci-main' },
-  { in: 'src/cli/main.ts', out: 'main' },
-  { in: 'src/image/unpack/worker.ts', out: 'unpack-worker' }, // a thread, found by this name
-].filter((entry) => existsSync(join(root, entry.in)))
-const external = ['lmdb']
+
+/** What is built together, and how: name in dist/cli → source. */
+const builds = [
+  {
+    entries: { 'oci-main': 'src/cli/oci-main.ts' },
+    options: {
+      format: 'cjs',
+      outExtension: { '.js': '.cjs' },
+      plugins: [lazyBuiltins(['child_process', 'crypto', 'net', 'stream', 'util'])],
+      define: { 'import.meta.url': 'keelsonModuleUrl' },
+      banner: { js: "const keelsonModuleUrl = require('node:url').pathToFileURL(__filename).href;" },
+    },
+  },
+  {
+    entries: {
+      main: 'src/cli/main.ts',
+      'unpack-worker': 'src/image/unpack/worker.ts', // a thread, found by this name
+    },
+    options: {
+      format: 'esm',
+      splitting: true,
+      chunkNames: 'chunks/[name]-[hash]',
+      // Packages in CommonJS form ask for Node's own modules with require, which a module file does not have.
+      banner: {
+        js: "import { createRequire as keelsonRequire } from 'node:module'; const require = keelsonRequire(import.meta.url);",
+      },
+    },
+  },
+]
 
 rmSync(join(root, 'dist/cli'), { recursive: true, force: true })
-await build({
-  absWorkingDir: root,
-  entryPoints,
-  external,
-  outdir: 'dist/cli',
-  chunkNames: 'chunks/[name]-[hash]',
-  bundle: true,
-  splitting: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node20.19',
-  minifySyntax: true,
-  minifyWhitespace: true,
-  sourcemap: false,
-  logLevel: 'warning',
-  define: { KEELSON_COMMIT: JSON.stringify(commit()) },
-  // Packages in CommonJS form ask for Node's own modules with require, which a module file does not have.
-  banner: {
-    js: "import { createRequire as keelsonRequire } from 'node:module'; const require = keelsonRequire(import.meta.url);",
-  },
-})
+for (const { entries, options } of builds)
+  await build({
+    absWorkingDir: root,
+    entryPoints: Object.entries(entries)
+      .filter(([, source]) => existsSync(join(root, source)))
+      .map(([name, source]) => ({ in: source, out: name })),
+    external: ['lmdb'],
+    outdir: 'dist/cli',
+    bundle: true,
+    platform: 'node',
+    target: 'node20.19',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    logLevel: 'warning',
+    ...options,
+    define: { KEELSON_COMMIT: JSON.stringify(commit()), ...options.define },
+  })
+
+/** Each export of these built-in modules becomes a getter, so that importing one costs nothing until it is used. */
+function lazyBuiltins(names) {
+  return {
+    name: 'lazy-builtins',
+    setup(plugin) {
+      const wanted = new RegExp(`^node:(${names.filter((name) => builtinModules.includes(name)).join('|')})$`)
+      plugin.onResolve({ filter: wanted }, ({ path }) => ({ path, namespace: 'lazy-builtin' }))
+      plugin.onLoad({ filter: /.*/, namespace: 'lazy-builtin' }, ({ path }) => {
+        const keys = Object.keys(process.getBuiltinModule(path))
+        const getter = (key) => `get ${key}() { return process.getBuiltinModule('${path}').${key} }`
+        return {
+          contents: `module.exports = { __proto__: null, ${keys.map(getter).join(', ')} }`,
+          loader: 'js',
+        }
+      })
+    },
+  }
+}
 
 function commit() {
   try {

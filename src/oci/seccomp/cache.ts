@@ -1,13 +1,12 @@
-import { createHash } from 'node:crypto'
 import type { Seccomp } from '../spec.ts'
 import { type CompiledFilter, type CompileOptions, compileSeccomp } from './compile.ts'
 
 const most = 64
 const cache = new Map<string, CompiledFilter>()
 
-/** `compileSeccomp`, remembered by profile hash: a node has a handful of profiles and thousands of containers. */
+/** `compileSeccomp`, remembered by the profile's text: a node has a handful of profiles and thousands of containers. */
 export function compileSeccompCached(profile: Seccomp, options: CompileOptions = {}): CompiledFilter {
-  const key = profileHash(profile, options)
+  const key = JSON.stringify([profile, options])
   const known = cache.get(key)
   if (known) return known
   const filter = compileSeccomp(profile, options)
@@ -15,10 +14,4 @@ export function compileSeccompCached(profile: Seccomp, options: CompileOptions =
   if (cache.size >= most && oldest !== undefined) cache.delete(oldest)
   cache.set(key, filter)
   return filter
-}
-
-function profileHash(profile: Seccomp, options: CompileOptions): string {
-  return createHash('sha1')
-    .update(JSON.stringify([profile, options]))
-    .digest('base64')
 }

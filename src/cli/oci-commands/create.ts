@@ -1,0 +1,26 @@
+import { command } from '../oci/command.ts'
+import {
+  checkConsole,
+  detachedLife,
+  orDelete,
+  readStart,
+  startOptions,
+  writePidFile,
+} from '../oci/start-options.ts'
+
+export default command({
+  name: 'create',
+  summary: 'make a container from a bundle, up to the moment before its program',
+  args: ['container'],
+  options: startOptions,
+  async run(context, given) {
+    const { bundle, spec, preserveFds, keepSessionKeyring } = readStart(given)
+    if (spec.process) checkConsole(spec.process, true, given['console-socket'])
+    const runtime = await context.runtime()
+    const life = detachedLife(given, preserveFds)
+    const container = await runtime.create({ id: given.container, bundle, spec, life, keepSessionKeyring })
+    await orDelete(container, context, async () =>
+      writePidFile(given['pid-file'], (await container.state()).pid),
+    )
+  },
+})

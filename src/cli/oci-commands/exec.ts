@@ -1,0 +1,71 @@
+import { KeelsonError } from '../../base/index.ts'
+import type { Container, ExecRequest, Execution, Process } from '../../oci/index.ts'
+import { validateProcess } from '../../oci/validate.ts'
+import { readJson } from '../oci/bundle.ts'
+import { command } from '../oci/command.ts'
+import { type ExecGiven, execOptions, processOf } from '../oci/exec-options.ts'
+import { copyTerminal, forwardSignals } from '../oci/foreground.ts'
+import { checkConsole, preserveFds, requireRoot, writePidFile } from '../oci/start-options.ts'
+
+export default command({
+  name: 'exec',
+  summary: 'run another program inside a running container',
+  args: ['container', 'command...'],
+  options: execOptions,
+  failureCode: 255,
+  async run({ runtime }, given) {
+    requireRoot()
+    const container = await (await runtime()).get(given.container)
+    const { status } = await container.state()
+    if (status === 'stopped') throw wrongState(given.container, 'is stopped')
+    if (status === 'paused' && !given['ignore-paused']) throw wrongState(given.container, 'is paused')
+    const process = await processToRun(container, given)
+    const detached = given.detach === true
+    checkConsole(process, detached, given['console-socket'])
+    const execution = await container.exec(requestOf(process, given, detached))
+    await writePidFile(given['pid-file'], execution.pid)
+    return detached ? 0 : followToEnd(execution, process.terminal === true)
+  },
+})
+
+function wrongState(id: string, state: string): KeelsonError {
+  return new KeelsonError('FAILED_PRECONDITION', `container ${id} ${state}`, { op: 'exec', id })
+}
+
+async function processToRun(
+  container: Container,
+  given: ExecGiven & { command: string[] },
+): Promise<Process> {
+  if (given.process !== undefined) return validateProcess(readJson(given.process))
+  if (given.command.length === 0)
+    throw new KeelsonError('INVALID_ARGUMENT', 'no program is given', {
+      hint: 'name it after the container, or --process FILE',
+    })
+  const { process } = await container.spec()
+  return validateProcess(processOf(process ?? { cwd: '/' }, given))
+}
+
+function requestOf(process: Process, given: ExecGiven, detached: boolean): ExecRequest {
+  const socket = given['console-socket']
+  const foregroundTerminal = process.terminal === true && !detached
+  return {
+    process,
+    stdio: foregroundTerminal ? 'pipe' : [0, 1, 2],
+    stdin: foregroundTerminal,
+    preserveFds: preserveFds(given['preserve-fds']),
+    ...(detached ? { detached: socket === undefined ? {} : { consoleSocket: socket } } : {}),
+  }
+}
+
+async function followToEnd(execution: Execution, terminal: boolean): Promise<number> {
+  using _signals = forwardSignals((signal) => execution.kill(signal))
+  if (!terminal) return (await execution.wait()).exitCode
+  using copy = copyTerminal({ ...streamsOf(execution), resize: (size) => execution.resize(size) })
+  const { exitCode } = await execution.wait()
+  await copy.drained
+  return exitCode
+}
+
+function streamsOf({ stdin, stdout }: Execution) {
+  return { ...(stdin ? { stdin } : {}), ...(stdout ? { stdout } : {}) }
+}

@@ -1,0 +1,65 @@
+import type { Container } from '../../oci/index.ts'
+import { type Context, command } from '../oci/command.ts'
+import { copyTerminal, forwardSignals } from '../oci/foreground.ts'
+import {
+  checkConsole,
+  detachedLife,
+  orDelete,
+  readStart,
+  type StartGiven,
+  type StartRequest,
+  startOptions,
+  writePidFile,
+} from '../oci/start-options.ts'
+
+export default command({
+  name: 'run',
+  summary: 'create and start a container; in the foreground, wait for it and delete it',
+  args: ['container'],
+  options: {
+    ...startOptions,
+    detach: { type: 'boolean', short: 'd', help: 'leave the container running' },
+    keep: { type: 'boolean', help: 'do not delete the container when it has ended' },
+    'no-subreaper': { type: 'boolean', help: 'accepted: orphans of the container are never ours' },
+  },
+  async run(context, given) {
+    const request = readStart(given)
+    const { detach = false, keep = false } = given
+    if (request.spec.process) checkConsole(request.spec.process, detach, given['console-socket'])
+    const container = await createAndStart(context, given, request, detach)
+    if (detach) return 0
+    try {
+      return await followToEnd(container, request.spec.process?.terminal === true)
+    } finally {
+      if (!keep) await container.delete({ force: true })
+    }
+  },
+})
+
+async function createAndStart(
+  context: Context,
+  given: StartGiven & { container: string },
+  { bundle, spec, preserveFds, keepSessionKeyring }: StartRequest,
+  detach: boolean,
+): Promise<Container> {
+  const runtime = await context.runtime()
+  const life = detach
+    ? detachedLife(given, preserveFds)
+    : ({ kind: 'foreground', stdio: [0, 1, 2], preserveFds } as const)
+  const container = await runtime.create({ id: given.container, bundle, spec, life, keepSessionKeyring })
+  await orDelete(container, context, async () => {
+    await writePidFile(given['pid-file'], (await container.state()).pid)
+    await container.start()
+  })
+  return container
+}
+
+async function followToEnd(container: Container, terminal: boolean): Promise<number> {
+  using _signals = forwardSignals((signal) => void container.kill(signal).catch(() => undefined))
+  if (!terminal) return (await container.wait()).exitCode
+  await using attachment = await container.attach()
+  using copy = copyTerminal({ ...attachment, resize: (size) => void container.resize(size) })
+  const { exitCode } = await container.wait()
+  await copy.drained
+  return exitCode
+}

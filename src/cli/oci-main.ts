@@ -1,0 +1,87 @@
+/**
+ * keelson-oci: the runc command line over src/oci. It loads nothing of the layers above, and each command only when
+ * it is typed. A failure is one line on standard error and exit code 1; nothing is left behind.
+ */
+import { KeelsonError, systemClock } from '../base/index.ts'
+import type { Command, Context } from './oci/command.ts'
+import { commands } from './oci/commands.ts'
+import { checkGlobals, type GlobalGiven, globalOptions, logSettings, stateRoot } from './oci/globals.ts'
+import { commandHelp, programHelp } from './oci/help.ts'
+import { nameArguments, parseOptions } from './oci/parse.ts'
+import { type LogSettings, openLog, reportFailure, writeAll } from './oci/report.ts'
+import { versionText } from './oci/version.ts'
+
+const program = 'keelson-oci'
+const out = (text: string) => writeAll(1, text)
+
+async function main(words: readonly string[]): Promise<number> {
+  let settings: LogSettings = { format: 'text', debug: false }
+  let op = 'start'
+  let failureCode = 1
+  try {
+    const { given, rest } = parseOptions(words, globalOptions)
+    settings = logSettings(given as GlobalGiven)
+    const [name, ...others] = rest
+    if (given.version) return print(versionText(program))
+    if (given.help || name === undefined || name === 'help') return print(await helpFor(others[0]))
+    op = name
+    checkGlobals(given as GlobalGiven)
+    const chosen = await load(name)
+    failureCode = chosen.failureCode ?? 1
+    if (others[0] === '--help' || others[0] === '-h') return print(commandHelp(program, chosen))
+    const parsed = parseOptions(others, chosen.options)
+    const named = nameArguments(parsed.rest, chosen.args)
+    const context = makeContext(given as GlobalGiven, settings)
+    return (await chosen.run(context, { ...parsed.given, ...named })) ?? 0
+  } catch (error) {
+    reportFailure(error, op, safeLog(settings), settings)
+    return failureCode
+  }
+}
+
+function makeContext(given: GlobalGiven, settings: LogSettings): Context {
+  const root = stateRoot(given, process.env, process.geteuid?.() ?? 0)
+  const log = openLog(settings)
+  return {
+    globals: { root, debug: settings.debug },
+    out,
+    log,
+    clock: systemClock,
+    runtime: async () => {
+      const { createRuntime } = await import('../oci/index.ts')
+      return createRuntime({ stateRoot: root, instance: program, clock: systemClock, log })
+    },
+  }
+}
+
+/** A log file that cannot be opened must not hide what went wrong. */
+function safeLog(settings: LogSettings) {
+  try {
+    return openLog(settings)
+  } catch {
+    const { file: _, ...others } = settings
+    return openLog(others)
+  }
+}
+
+async function load(name: string): Promise<Command> {
+  const found = Object.hasOwn(commands, name) ? commands[name] : undefined
+  if (found) return (await found()).default
+  throw new KeelsonError('INVALID_ARGUMENT', 'there is no such command', {
+    hint: `use one of ${Object.keys(commands).join(', ')}`,
+  })
+}
+
+async function helpFor(name: string | undefined): Promise<string> {
+  if (name !== undefined) return commandHelp(program, await load(name))
+  const all = await Promise.all(Object.keys(commands).map(load))
+  return programHelp(program, globalOptions, all)
+}
+
+function print(text: string): number {
+  out(text)
+  return 0
+}
+
+// Nothing that is still open (a pipe, a timer) may keep the caller waiting.
+void main(process.argv.slice(2)).then((code) => process.exit(code))

@@ -1,0 +1,44 @@
+import { readFileSync, statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { asKeelsonError, hasErrno, KeelsonError } from '../../base/index.ts'
+import type { Spec } from '../../oci/index.ts'
+import { validateSpec } from '../../oci/validate.ts'
+
+/** Reads and checks a bundle's config.json, and that what it says of the host is there. */
+export function readBundle(bundle: string): { bundle: string; spec: Spec } {
+  const path = resolve(bundle)
+  const spec = validateSpec(readJson(join(path, 'config.json')))
+  checkRootfs(path, spec)
+  return { bundle: path, spec }
+}
+
+export function readJson(path: string): unknown {
+  let text: string
+  try {
+    text = readFileSync(path === '-' ? 0 : path, 'utf8')
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT'))
+      throw new KeelsonError('NOT_FOUND', `${path} does not exist`, { path, hint: 'give the right --bundle' })
+    throw asKeelsonError(error, { path })
+  }
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new KeelsonError('INVALID_ARGUMENT', `${path} is not JSON: ${why}`, { path })
+  }
+}
+
+function checkRootfs(bundle: string, { root }: Spec): void {
+  const path = resolve(bundle, root?.path ?? '')
+  if (isDirectory(path)) return
+  const given = root?.path === path ? path : `${JSON.stringify(root?.path)} (${path})`
+  throw new KeelsonError('NOT_FOUND', `root.path: ${given} is not a directory`, {
+    path: 'root.path',
+    hint: 'write an absolute path, or one below the bundle',
+  })
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+}

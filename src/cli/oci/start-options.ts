@@ -1,0 +1,116 @@
+import { KeelsonError, writeAtomic } from '../../base/index.ts'
+import type { Container, DetachedLife, Process, Spec } from '../../oci/index.ts'
+import { readBundle } from './bundle.ts'
+import type { Context } from './command.ts'
+
+/** Options that `create` and `run` share. */
+export const startOptions = {
+  bundle: { type: 'string', short: 'b', value: 'DIR', help: 'the bundle; default: the current directory' },
+  'console-socket': {
+    type: 'string',
+    value: 'SOCKET',
+    help: 'unix socket that receives the master of the container’s terminal',
+  },
+  'pid-file': { type: 'string', value: 'FILE', help: 'write the pid of the container’s first process there' },
+  'no-pivot': { type: 'boolean', help: 'refused: pivot_root is always used, also above a ramdisk' },
+  'no-new-keyring': { type: 'boolean', help: 'keep the session keyring of the caller' },
+  'preserve-fds': { type: 'string', value: 'N', help: 'hand through N descriptors after standard error' },
+} as const
+
+export interface StartGiven {
+  bundle?: string
+  'console-socket'?: string
+  'pid-file'?: string
+  'no-pivot'?: boolean
+  'no-new-keyring'?: boolean
+  'preserve-fds'?: string
+}
+
+export interface StartRequest {
+  bundle: string
+  spec: Spec
+  preserveFds: number
+  keepSessionKeyring: boolean
+}
+
+/** Everything that can be refused before anything is made. */
+export function readStart(given: StartGiven): StartRequest {
+  requireRoot()
+  if (given['no-pivot'])
+    throw new KeelsonError('UNIMPLEMENTED', '--no-pivot is not supported', {
+      hint: 'leave it out: the root is switched by pivot_root on every kind of file system',
+    })
+  const { bundle, spec } = readBundle(given.bundle ?? '.')
+  if (!spec.process)
+    throw new KeelsonError('INVALID_ARGUMENT', 'process: is missing', {
+      path: 'process',
+      hint: 'add the program to run',
+    })
+  return {
+    bundle,
+    spec,
+    preserveFds: preserveFds(given['preserve-fds']),
+    keepSessionKeyring: given['no-new-keyring'] === true,
+  }
+}
+
+/** Containers of ordinary users are not there yet; without this check the first mount would say EPERM. */
+export function requireRoot(): void {
+  if (process.geteuid?.() === 0) return
+  throw new KeelsonError('PERMISSION_DENIED', `needs root, not uid ${process.geteuid?.()}`, {
+    hint: 'run it with sudo; rootless containers are not supported yet',
+  })
+}
+
+export function preserveFds(count: string | undefined): number {
+  if (count === undefined) return 0
+  if (/^\d{1,4}$/.test(count)) return Number(count)
+  throw new KeelsonError('INVALID_ARGUMENT', `--preserve-fds takes a number, not ${JSON.stringify(count)}`)
+}
+
+/** A terminal of a process that nobody waits for must be handed to somebody; without a terminal nobody may wait. */
+export function checkConsole(
+  { terminal = false }: Process,
+  detached: boolean,
+  socket: string | undefined,
+): void {
+  if (terminal && detached && socket === undefined)
+    throw new KeelsonError('INVALID_ARGUMENT', 'a detached terminal needs --console-socket', {
+      path: 'process.terminal',
+      hint: 'give --console-socket, or set process.terminal to false',
+    })
+  if (socket !== undefined && !(terminal && detached))
+    throw new KeelsonError('INVALID_ARGUMENT', '--console-socket is for a detached process with a terminal', {
+      path: 'process.terminal',
+      hint: 'leave --console-socket out, or set process.terminal to true',
+    })
+}
+
+export function detachedLife(given: StartGiven, preserved: number): DetachedLife {
+  const socket = given['console-socket']
+  return {
+    kind: 'detached',
+    stdio: [0, 1, 2],
+    preserveFds: preserved,
+    ...(socket === undefined ? {} : { consoleSocket: socket }),
+  }
+}
+
+/** Does `step`; when it fails the container goes with it, so that nothing is left behind. */
+export async function orDelete(
+  container: Container,
+  { log }: Context,
+  step: () => Promise<void>,
+): Promise<void> {
+  try {
+    await step()
+  } catch (error) {
+    await container.delete({ force: true }).catch((cause: unknown) => log.warn('clean-up failed', { cause }))
+    throw error
+  }
+}
+
+/** Whole or not at all: callers wait for the file and read it at once. */
+export async function writePidFile(path: string | undefined, pid: number): Promise<void> {
+  if (path !== undefined) await writeAtomic(path, String(pid), { mode: 0o644, durable: false })
+}
