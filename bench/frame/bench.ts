@@ -1,0 +1,110 @@
+/**
+ * The frame of every benchmark: rows that take turns in random order with gaps between, so that no row profits from
+ * what the one before it left in the kernel (an RCU grace period just over makes the next cgroup move cheap), and one
+ * output format. A file bench/NAME.ts calls `runBench` and nothing else runs it.
+ */
+import { parseArgs } from 'node:util'
+import { cpuMeter } from './cpu.ts'
+import { printJson, printTable } from './report.ts'
+
+export interface Row {
+  /** Row id of DESIGN section 9: fixed, so that figures of different days compare. */
+  id: string
+  /** `keelson`, or the peer's name. */
+  variant: string
+  /** `name version` of what is measured in this row. */
+  version: string
+  /** Before the clock runs; what it gives is handed to `run` and `after`. */
+  before?: () => Promise<void>
+  /** One measured turn. Returns nothing, or the time in ms where only a part counts. */
+  // biome-ignore lint/suspicious/noConfusingVoidType: most rows return nothing
+  run: () => Promise<number | void>
+  /** After the clock: removal. Its CPU time counts. */
+  after?: () => Promise<void>
+}
+
+export interface Measured {
+  row: Row
+  wallMs: number[]
+  /** Mean CPU time of one turn, everything that ran below the bench's cgroup. */
+  cpuMs: number | undefined
+}
+
+export interface BenchOptions {
+  quick: boolean
+  json: boolean
+  /** What was left out and why: printed, never silent. */
+  notice: (text: string) => void
+}
+
+export interface Bench {
+  name: string
+  /** What each row stands for, for the reader of the table. */
+  about: string[]
+  /** Turns of each row, warm-up apart; `--quick` takes a tenth. */
+  rounds: number
+  rows: (options: BenchOptions) => Promise<Row[]>
+  /** The peer a keelson row's `ratio` is taken against, first present wins. */
+  peers: readonly string[]
+}
+
+const warmUpRounds = 3
+const gapMs = 25
+
+export async function runBench(bench: Bench): Promise<void> {
+  const { values } = parseArgs({ options: { quick: { type: 'boolean' }, json: { type: 'boolean' } } })
+  const notices: string[] = []
+  const notice = (text: string) => {
+    notices.push(text)
+    process.stderr.write(`bench ${bench.name}: ${text}\n`)
+  }
+  const quick = values.quick ?? false
+  const json = values.json ?? false
+  const rows = await bench.rows({ quick, json, notice })
+  const rounds = quick ? Math.max(5, Math.ceil(bench.rounds / 10)) : bench.rounds
+  const measured = await takeTurns(rows, rounds)
+  if (json) printJson(bench, measured)
+  else printTable(bench, measured, notices)
+}
+
+async function takeTurns(rows: readonly Row[], rounds: number): Promise<Measured[]> {
+  const meter = cpuMeter()
+  const measured = rows.map((row) => ({ row, wallMs: [] as number[], cpuNs: 0n }))
+  for (let round = -warmUpRounds; round < rounds; round++)
+    for (const one of shuffled(measured)) {
+      await pause(gapMs)
+      await one.row.before?.()
+      const cpu = meter?.()
+      const wallMs = await timed(one.row)
+      await one.row.after?.()
+      if (round < 0) continue
+      one.wallMs.push(wallMs)
+      if (meter && cpu !== undefined) one.cpuNs += meter() - cpu
+    }
+  return measured.map(({ row, wallMs, cpuNs }) => ({
+    row,
+    wallMs,
+    cpuMs: meter ? Number(cpuNs / BigInt(Math.max(1, rounds))) / 1e6 : undefined,
+  }))
+}
+
+async function timed(row: Row): Promise<number> {
+  const start = process.hrtime.bigint()
+  const part = await row.run()
+  return part ?? Number(process.hrtime.bigint() - start) / 1e6
+}
+
+function shuffled<T>(list: readonly T[]): T[] {
+  const copy = [...list]
+  for (let i = copy.length - 1; i > 0; i--) {
+    const j = Math.floor(Math.random() * (i + 1))
+    const [a, b] = [copy[i] as T, copy[j] as T]
+    copy[i] = b
+    copy[j] = a
+  }
+  return copy
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}

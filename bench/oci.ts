@@ -1,0 +1,217 @@
+/**
+ * `oci`: our runtime beside crun and runc, same bundle, same limits, same filter.
+ *
+ * In-process rows run in this warm process and include the durable record, the log and the exit record; command rows
+ * are started by a small driver. Peers run in a mount namespace that hides `unified`, which crun 1.8 needs.
+ */
+import { mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { silentLogger, systemClock } from '../src/base/index.ts'
+import { createRuntime, type Runtime } from '../src/oci/index.ts'
+import { hasBusybox } from '../test/support/bundle.ts'
+import { makeBusyboxRoot } from '../test/support/container.ts'
+import { type BenchOptions, type Row, runBench } from './frame/bench.ts'
+import { benchCgroup } from './frame/cpu.ts'
+import { type Driver, startDriver } from './frame/driver.ts'
+import { peerVersion } from './frame/peers.ts'
+import { realisticSpec } from './frame/realistic-spec.ts'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const work = mkdtempSync(join(tmpdir(), 'keelson-bench-oci-'))
+const rootfs = join(work, 'rootfs')
+const cgroupsPath = (name: string) => `${benchCgroup}/${name}`
+let counter = 0
+
+const drivers: Driver[] = []
+const finish: (() => Promise<void>)[] = []
+
+await runBench({
+  name: 'oci',
+  about: [
+    'bundle: busybox true on a plain directory; RuntimeDefault filter, 64 MiB, half a CPU, 256 pids, no_new_privs',
+    'oci-create-exit: create to exit (peers: `run`, which also deletes); oci-create-delete: the same with our delete',
+  ],
+  rounds: 60,
+  peers: ['crun', 'runc'],
+  rows,
+})
+for (const step of finish.reverse()) await step()
+for (const driver of drivers) await driver[Symbol.asyncDispose]()
+rmSync(work, { recursive: true, force: true })
+removeEmptyGroups()
+
+async function rows({ notice }: BenchOptions): Promise<Row[]> {
+  if (process.getuid?.() !== 0) throw new Error('the oci bench needs root')
+  if (!hasBusybox) throw new Error('the oci bench needs busybox-static')
+  makeBusyboxRoot(rootfs)
+  const runtime = createRuntime({
+    stateRoot: join(work, 'state'),
+    instance: benchCgroup.slice(1),
+    clock: systemClock,
+    log: silentLogger,
+  })
+  const own = `keelson ${process.env['npm_package_version'] ?? ''}`.trim()
+  const host = await driver(false)
+  const hidden = await driver(true)
+  const peers = ['crun', 'runc'].flatMap((program) => {
+    const version = peerVersion(program)
+    if (version === undefined) notice(`${program} is not installed`)
+    return version === undefined ? [] : [{ program, version }]
+  })
+  return [
+    ...[true, false].flatMap((seccomp) => [
+      createExit(runtime, own, seccomp),
+      ...(seccomp ? [createExit(runtime, own, seccomp, true)] : []),
+      ...peers.flatMap((peer) => [
+        peerRun(hidden, peer, seccomp, 'oci-create-exit'),
+        ...(seccomp ? [peerRun(hidden, peer, seccomp, 'oci-create-delete')] : []),
+      ]),
+    ]),
+    await inProcessExec(runtime, own),
+    ...(await Promise.all(peers.map((peer) => peerExec(hidden, peer)))),
+    lifecycle(host, { program: 'keelson-oci', version: own, path: join(root, 'bin/keelson-oci') }),
+    ...peers.map((peer) => lifecycle(hidden, { ...peer, path: peer.program })),
+  ]
+}
+
+function createExit(runtime: Runtime, version: string, seccomp: boolean, withDelete = false): Row {
+  const logs = join(work, 'logs')
+  mkdirSync(logs, { recursive: true })
+  const remove = async (id: string) => {
+    await (await runtime.get(id)).delete({ force: true })
+    rmSync(join(logs, id), { force: true })
+  }
+  let id = ''
+  return {
+    id: withDelete ? 'oci-create-delete' : rowId('oci-create-exit', seccomp),
+    variant: 'keelson',
+    version,
+    async run() {
+      id = nextId()
+      const container = await runtime.create({
+        id,
+        bundle: work,
+        spec: realisticSpec({ args: ['/bin/true'], cgroupsPath: cgroupsPath(id), seccomp }),
+        life: { kind: 'monitored', logPath: join(logs, id) },
+      })
+      await container.start()
+      const { exitCode } = await container.wait()
+      if (exitCode !== 0) throw new Error(`/bin/true ended with ${exitCode}`)
+      if (withDelete) await remove(id)
+    },
+    after: async () => (withDelete ? undefined : remove(id)),
+  }
+}
+
+interface Peer {
+  program: string
+  version: string
+}
+
+function peerRun(driver: Driver, { program, version }: Peer, seccomp: boolean, id: string): Row {
+  const bundle = writeBundle(`${program}-run-${seccomp}-${id}`, ['/bin/true'], seccomp)
+  return {
+    id: rowId(id, seccomp),
+    variant: program,
+    version,
+    run: async () =>
+      (await driver.run([program, ...stateRoot(program), 'run', '--bundle', bundle, nextId()])).wallMs,
+  }
+}
+
+async function inProcessExec(runtime: Runtime, version: string): Promise<Row> {
+  const id = nextId()
+  const spec = realisticSpec({ args: ['/bin/sleep', '100000'], cgroupsPath: cgroupsPath(id), seccomp: true })
+  const container = await runtime.create({ id, bundle: work, spec, life: { kind: 'monitored' } })
+  finish.push(() => container.delete({ force: true }))
+  await container.start()
+  return {
+    id: 'oci-exec',
+    variant: 'keelson',
+    version,
+    async run() {
+      const process = { cwd: '/', ...spec.process, args: ['/bin/true'] }
+      const { exitCode } = await (await container.exec({ process, stdio: 'pipe' })).wait()
+      if (exitCode !== 0) throw new Error(`exec ended with ${exitCode}`)
+    },
+  }
+}
+
+async function peerExec(driver: Driver, { program, version }: Peer): Promise<Row> {
+  const bundle = writeBundle(`${program}-exec`, ['/bin/sleep', '100000'], true)
+  const id = nextId()
+  const command = [program, ...stateRoot(program)]
+  await driver.run([...command, 'run', '--detach', '--bundle', bundle, id])
+  finish.push(async () => {
+    await driver.run([...command, 'delete', '--force', id])
+  })
+  return {
+    id: 'oci-exec',
+    variant: program,
+    version,
+    run: async () => (await driver.run([...command, 'exec', id, '/bin/true'])).wallMs,
+  }
+}
+
+/** create + start + delete: three commands; the wait for the program's end between them is not counted. */
+function lifecycle(driver: Driver, { program, version, path }: Peer & { path: string }): Row {
+  const bundle = writeBundle(`${program}-lifecycle`, ['/bin/true'], true)
+  const command = [path, ...stateRoot(program)]
+  return {
+    id: 'oci-cli-lifecycle',
+    variant: program === 'keelson-oci' ? 'keelson' : program,
+    version,
+    async run() {
+      const id = nextId()
+      const create = await driver.run([...command, 'create', '--bundle', bundle, id])
+      const start = await driver.run([...command, 'start', id])
+      await driver.reap()
+      const remove = await driver.run([...command, 'delete', id])
+      return create.wallMs + start.wallMs + remove.wallMs
+    },
+  }
+}
+
+/** Peers take no cgroup path of their own choice, so each bundle has its own; one container uses it at a time. */
+function writeBundle(name: string, args: string[], seccomp: boolean): string {
+  const bundle = join(work, name)
+  mkdirSync(bundle)
+  const spec = realisticSpec({ args, cgroupsPath: cgroupsPath(name), seccomp })
+  writeFileSync(
+    join(bundle, 'config.json'),
+    JSON.stringify({ ...spec, root: { ...spec.root, path: rootfs } }),
+  )
+  return bundle
+}
+
+function stateRoot(program: string): string[] {
+  return ['--root', join(work, `root-${program}`)]
+}
+
+function rowId(id: string, seccomp: boolean): string {
+  return seccomp ? id : `${id}-noseccomp`
+}
+
+function nextId(): string {
+  return `bench-${process.pid}-${counter++}`
+}
+
+async function driver(hideUnified: boolean): Promise<Driver> {
+  const one = await startDriver({ hideUnified })
+  drivers.push(one)
+  return one
+}
+
+/** The parents of our containers' groups, in every hierarchy, where nothing lives in them any more. */
+function removeEmptyGroups(): void {
+  const top = '/sys/fs/cgroup'
+  for (const hierarchy of ['', ...readdirSync(top)])
+    for (const group of ['monitors', ''])
+      try {
+        rmdirSync(join(top, hierarchy, benchCgroup, group))
+      } catch {
+        // not there, or the bench itself still sits in it
+      }
+}
