@@ -27,6 +27,7 @@ struct init {
   bool is_child;
   uint32_t step;     // index of the running operation in its list
   char program[PATH_BYTES];
+  char home[PATH_BYTES];  // "HOME=…" when the plan asked for it
 };
 
 extern struct init self;

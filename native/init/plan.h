@@ -82,7 +82,8 @@
   X(56, execute, "ll")                     \
   X(57, ownStdio, "n")                     \
   X(58, changeMount, "sqq")                \
-  X(59, reportStarted, "")
+  X(59, reportStarted, "")                 \
+  X(60, findHome, "n")
 
 #define PLAN_BARRIERS(X) \
   X(1, cloned)           \

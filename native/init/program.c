@@ -142,6 +142,10 @@ static const char **pointers_to(const char **pointers, uint32_t limit, uint32_t 
 void operation_execute(const uint32_t *words) {
   static const char *pointers[2][8192];
   const char **arguments = pointers_to(pointers[0], 8192, words[0], words[1]);
-  const char **environment = pointers_to(pointers[1], 8192, words[2], words[3]);
+  const char **environment = pointers_to(pointers[1], 8191, words[2], words[3]);
+  if (self.home[0] != '\0') {
+    environment[words[3]] = self.home;
+    environment[words[3] + 1] = NULL;
+  }
   fail("execve", sys(__NR_execve, self.program, arguments, environment), self.program);
 }

@@ -34,14 +34,14 @@ rootTest(
     await using stage = await containerStage('exec')
     const container = await running(stage)
     const script =
-      'cat /proc/1/cmdline | tr "\\0" " "; echo; ls /proc/self/fd | wc -l; grep -cv ":/$" /proc/self/cgroup; echo bad >&2; exit 5'
+      'cat /proc/1/cmdline | tr "\\0" " "; echo; ls /proc/self/fd | wc -l; grep -cv ":/$" /proc/self/cgroup; echo $HOME; echo bad >&2; exit 5'
     const execution = await container.exec(request(['sh', '-c', script]))
     const [out, err, exit] = await Promise.all([
       all(execution.stdout),
       all(execution.stderr),
       execution.wait(),
     ])
-    t.deepEqual(out.trim().split('\n'), ['sleep 1000 ', '4', '0'])
+    t.deepEqual(out.trim().split('\n'), ['sleep 1000 ', '4', '0', '/root'])
     t.is(err, 'bad\n')
     t.deepEqual(exit, { exitCode: 5 })
   },

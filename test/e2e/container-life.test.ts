@@ -67,7 +67,7 @@ rootTest(
       'grep -E "^(SigBlk|SigIgn|NoNewPrivs|Umask|CapEff|Groups)" /proc/self/status | tr "\\t" " "',
       'stat -c "%t:%T" /dev/null',
       'grep -c "^proc /proc/sys proc ro" /proc/mounts; ls /sys/firmware | wc -l',
-      'pwd; id -u; id -g',
+      'echo $HOME; pwd; id -u; id -g',
     ].join(';')
     const spec = plainSpec(['sh', '-c', script], ({ process, linux }) => {
       process.user = { uid: 1000, gid: 1001, additionalGids: [7, 8], umask: 0o27 }
@@ -92,7 +92,7 @@ rootTest(
     t.true(lines.includes('CapEff: 0000000000000000'))
     t.true(lines.includes('NoNewPrivs: 1'))
     t.true(lines.includes('1:3'))
-    t.deepEqual(lines.slice(-5, -3), ['1', '0'])
+    t.deepEqual(lines.slice(-6, -3), ['1', '0', '/'])
     t.deepEqual(lines.slice(-3), ['/made/here', '1000', '1001'])
   },
 )

@@ -43,6 +43,9 @@ export function compileProgram(request: ProgramRequest): Operation[] {
     { op: 'enterDirectory', path: process.cwd, flags: request.isInit ? directoryFlags.makeMissing : 0 },
     { op: 'dropBounding', kept: masks.bounding },
     ...(early ? identity : []),
+    ...(env.some((one) => one.startsWith('HOME='))
+      ? []
+      : [{ op: 'findHome', uid: process.user?.uid ?? 0 } as const]),
     { op: 'findProgram', name: args[0] ?? '', path },
     { op: 'keepDescriptors', slots: words(request.preserved), listener },
     ...request.wait,

@@ -107,6 +107,7 @@ export const operationTable = {
   ownStdio: { code: 57, args: { uid: 'u32' } },
   changeMount: { code: 58, args: { path: 'string', set: 'u64', clear: 'u64' } },
   reportStarted: { code: 59, args: {} },
+  findHome: { code: 60, args: { uid: 'u32' } },
 } as const
 
 /** The letter of each kind in plan.h. */
