@@ -12,6 +12,8 @@ export interface HeldPath extends AsyncDisposable {
  * Opens `subPath` inside the volume, making missing directories. A container of the pod may have put a symbolic
  * link there that leads out of the volume, or may swap one in while we look. So each step is opened relative to
  * the one before, links are refused, and what is given on is the descriptor (`/proc/<pid>/fd/<n>`), not a name.
+ * A runtime that mounts the descriptor itself closes the race; one that looks its name up first, as our pod layer
+ * still does, leaves the moment between that and its mount.
  */
 export async function openSubPath(volume: string, subPath: string): Promise<HeldPath> {
   const parts = subPath.split('/').filter((part) => part !== '' && part !== '.')
