@@ -136,6 +136,10 @@ test('a sidecar must be started before the next begins, and is restarted for eve
   t.deepEqual(plan([run(sidecar, CONTAINER_RUNNING)], { started: () => false }), [])
   t.deepEqual(plan([run(sidecar, CONTAINER_RUNNING)]), ['a0'])
   t.deepEqual(plan([run(sidecar, CONTAINER_EXITED), run(a, CONTAINER_RUNNING)]), ['side1'])
+  const always = { ...wanted, spec: { ...wanted.spec, restartPolicy: 'Always' as const } }
+  const both = [run(sidecar, CONTAINER_EXITED), run(a, CONTAINER_EXITED)]
+  const again = planPod(always, { sandboxes: [sandbox(0)], containers: both }, facts())
+  t.deepEqual(started(again), ['side1', 'a1'], 'once begun, the others do not wait for it')
 })
 
 test('a dead sandbox: its containers go, the next has the next attempt', (t) => {
