@@ -3,6 +3,8 @@
 
 #include "binding/init.hpp"
 #include "binding/lock.hpp"
+#include "binding/file-lock.hpp"
+#include "binding/layers.hpp"
 #include "binding/namespace-pins.hpp"
 #include "binding/netlink.hpp"
 #include "binding/pipe.hpp"
@@ -17,6 +19,8 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("setErrorFactory", Napi::Function::New(env, keelson::binding::setErrorFactory));
   keelson::binding::exportInit(env, exports);
   keelson::binding::exportLock(env, exports);
+  keelson::binding::exportFileLock(env, exports);
+  keelson::binding::exportLayers(env, exports);
   keelson::binding::exportNamespacePins(env, exports);
   keelson::binding::exportNetlink(env, exports);
   keelson::binding::exportPipe(env, exports);

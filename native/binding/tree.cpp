@@ -3,24 +3,12 @@
 #include <sys/stat.h>
 
 #include "binding/value.hpp"
-#include "kernel/file-lock.hpp"
-#include "kernel/layers.hpp"
 #include "kernel/tree.hpp"
 
 // The tree calls block and are made on a worker thread of the caller's (src/image/unpack), thousands in a row;
 // what the event loop needs goes to the pool.
 namespace keelson::binding {
 namespace {
-
-// Names in archives are bytes, so a path comes as a Buffer or as a string of UTF-8.
-std::string readPath(const Napi::Value& value) {
-  if (value.IsString()) return value.As<Napi::String>().Utf8Value();
-  if (!value.IsBuffer()) throw Napi::TypeError::New(value.Env(), "path: string or Buffer expected");
-  const auto bytes = value.As<Napi::Buffer<char>>();
-  std::string path(bytes.Data(), bytes.Length());
-  if (path.find('\0') != std::string::npos) throw Napi::TypeError::New(value.Env(), "path: contains NUL");
-  return path;
-}
 
 uint32_t readUnsigned(const Napi::Value& value, const char* name) {
   if (!value.IsNumber()) throw Napi::TypeError::New(value.Env(), std::string(name) + ": number expected");
@@ -49,13 +37,6 @@ kernel::Attributes readAttributes(const Napi::Value& value) {
     attributes.xattrs.emplace_back(readString(pair.Get("name"), "name"), std::string(bytes.Data(), bytes.Length()));
   }
   return attributes;
-}
-
-std::vector<std::string> readStrings(const Napi::Value& value) {
-  std::vector<std::string> strings;
-  const auto list = value.As<Napi::Array>();
-  for (uint32_t at = 0; at < list.Length(); at++) strings.push_back(readString(list.Get(at), "layer"));
-  return strings;
 }
 
 Napi::Value open(const Napi::CallbackInfo& info) {
@@ -146,21 +127,6 @@ void setTimes(const Napi::CallbackInfo& info) {
   instant(info.Env(), [&] { kernel::treeSetTimes(root, path, seconds, nanoseconds); });
 }
 
-Napi::Value copyAttributes(const Napi::CallbackInfo& info) {
-  auto layers = readStrings(info[0]);
-  auto root = readString(info[1], "root");
-  auto path = readPath(info[2]);
-  return onPool<bool>(
-      info.Env(),
-      [layers, root, path] {
-        const kernel::Fd from = kernel::layersOpenDirectory(layers, path);
-        if (!from) return false;
-        kernel::treeCopyAttributes(from.get(), kernel::treeOpen(root).get(), path);
-        return true;
-      },
-      [](Napi::Env env, bool& found) { return Napi::Boolean::New(env, found); });
-}
-
 Napi::Value remove(const Napi::CallbackInfo& info) {
   auto path = readString(info[0], "path");
   return onPool<bool>(
@@ -195,24 +161,6 @@ Napi::Value usage(const Napi::CallbackInfo& info) {
       });
 }
 
-Napi::Value readMerged(const Napi::CallbackInfo& info) {
-  auto layers = readStrings(info[0]);
-  auto path = readString(info[1], "path");
-  const auto maxBytes = static_cast<size_t>(readLong(info[2], "maxBytes"));
-  using Content = std::optional<std::string>;
-  return onPool<Content>(
-      info.Env(), [layers, path, maxBytes] { return kernel::layersReadFile(layers, path, maxBytes); },
-      [](Napi::Env env, Content& content) -> Napi::Value {
-        if (!content) return env.Undefined();
-        return Napi::Buffer<char>::Copy(env, content->data(), content->size());
-      });
-}
-
-Napi::Value fileLock(const Napi::CallbackInfo& info) {
-  const std::string path = readString(info[0], "path");
-  return Napi::Number::New(info.Env(), instant(info.Env(), [&] { return kernel::fileLock(path).release(); }));
-}
-
 }  // namespace
 
 void exportTree(Napi::Env env, Napi::Object exports) {
@@ -222,11 +170,10 @@ void exportTree(Napi::Env env, Napi::Object exports) {
       {"treeOpaque", opaque},               {"treeSetTimes", setTimes}};
   for (const auto& [name, call] : actions) exports.Set(name, Napi::Function::New(env, call));
   const std::pair<const char*, Napi::Value (*)(const Napi::CallbackInfo&)> questions[] = {
-      {"treeOpen", open},     {"treeMakeDirectories", makeDirectories},
-      {"treeRemove", remove}, {"treeCopyAttributes", copyAttributes},
-      {"treeUsage", usage},   {"treeCreateFile", createFile},
-      {"treeOpenFile", openFile}, {"treeSync", sync},
-      {"fileLock", fileLock}, {"layersReadFile", readMerged}};
+      {"treeOpen", open},         {"treeMakeDirectories", makeDirectories},
+      {"treeOpenFile", openFile}, {"treeCreateFile", createFile},
+      {"treeRemove", remove},     {"treeSync", sync},
+      {"treeUsage", usage}};
   for (const auto& [name, call] : questions) exports.Set(name, Napi::Function::New(env, call));
 }
 

@@ -14,6 +14,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "kernel/error.hpp"
 
@@ -31,6 +32,23 @@ inline int32_t readInt(const Napi::Value& value, const char* name) {
 inline std::string readString(const Napi::Value& value, const char* name) {
   if (!value.IsString()) throw Napi::TypeError::New(value.Env(), std::string(name) + ": string expected");
   return value.As<Napi::String>().Utf8Value();
+}
+
+// Names in archives are bytes, so a path comes as a Buffer or as a string of UTF-8.
+inline std::string readPath(const Napi::Value& value) {
+  if (value.IsString()) return value.As<Napi::String>().Utf8Value();
+  if (!value.IsBuffer()) throw Napi::TypeError::New(value.Env(), "path: string or Buffer expected");
+  const auto bytes = value.As<Napi::Buffer<char>>();
+  std::string path(bytes.Data(), bytes.Length());
+  if (path.find('\0') != std::string::npos) throw Napi::TypeError::New(value.Env(), "path: contains NUL");
+  return path;
+}
+
+inline std::vector<std::string> readStrings(const Napi::Value& value) {
+  std::vector<std::string> strings;
+  const auto list = value.As<Napi::Array>();
+  for (uint32_t at = 0; at < list.Length(); at++) strings.push_back(readString(list.Get(at), "layer"));
+  return strings;
 }
 
 template <typename Call>

@@ -4,7 +4,7 @@ import type { TreePath } from './tree.ts'
 declare module './native.ts' {
   interface Native {
     layersReadFile(layers: readonly string[], path: string, maxBytes: number): Promise<Buffer | undefined>
-    treeCopyAttributes(layers: readonly string[], root: string, path: TreePath): Promise<boolean>
+    layersCopyAttributes(layers: readonly string[], root: string, path: TreePath): Promise<boolean>
   }
 }
 
@@ -26,5 +26,5 @@ export function readLayeredFile(
  * layers; false when they do not have it as a directory.
  */
 export function adoptAttributes(layers: readonly string[], root: string, path: TreePath): Promise<boolean> {
-  return native.treeCopyAttributes(layers, root, path)
+  return native.layersCopyAttributes(layers, root, path)
 }
