@@ -137,7 +137,7 @@ function tcpSocket(
 }
 
 /** A port by number, or by the name that the container's ports give it. */
-export function portNumber(port: number | string, container: Container): number {
+function portNumber(port: number | string, container: Container): number {
   if (typeof port === 'number') return port
   const named = container.ports?.find(({ name }) => name === port)?.containerPort
   const found = named ?? (/^\d+$/.test(port) ? Number(port) : undefined)

@@ -169,7 +169,7 @@ function neverPull(request: ImageRequest, name: string): ImageOutcome {
 }
 
 /** The API server sets the default; an object without it is read as upstream would default it. */
-export function pullPolicy({ image = '', imagePullPolicy }: Container): string {
+function pullPolicy({ image = '', imagePullPolicy }: Container): string {
   if (imagePullPolicy) return imagePullPolicy
   const tag = image.includes('@') ? 'digest' : (/:([^/:]+)$/.exec(image)?.[1] ?? 'latest')
   return tag === 'latest' ? 'Always' : 'IfNotPresent'

@@ -16,7 +16,7 @@ export interface Reference {
 }
 
 /** Every ConfigMap and Secret that this pod's environment, volumes and pulls refer to. */
-export function referencesOf(pod: Pod): Reference[] {
+function referencesOf(pod: Pod): Reference[] {
   const found = new Map<string, Reference>()
   const add = (kind: Reference['kind'], name: string | undefined) => {
     if (name) found.set(`${kind}/${name}`, { kind, name })

@@ -26,7 +26,7 @@ export interface SecurityOptions {
   seccompDirectory: string
 }
 
-export function namespaceOptions(pod: Pod): cri.NamespaceOption {
+function namespaceOptions(pod: Pod): cri.NamespaceOption {
   const { hostNetwork, hostPID, hostIPC, shareProcessNamespace, hostUsers } = pod.spec ?? {}
   if (hostUsers === false)
     throw new KeelsonError('UNIMPLEMENTED', 'hostUsers: false (user namespaces) is not supported yet')
