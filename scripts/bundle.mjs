@@ -35,6 +35,8 @@ const builds = [
       format: 'esm',
       splitting: true,
       chunkNames: 'chunks/[name]-[hash]',
+      // Of packages with two forms the ES one: a CommonJS one reached by import() loses its named exports.
+      mainFields: ['module', 'main'],
       // Packages in CommonJS form ask for Node's own modules with require, which a module file does not have.
       banner: {
         js: "import { createRequire as keelsonRequire } from 'node:module'; const require = keelsonRequire(import.meta.url);",

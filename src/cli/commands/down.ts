@@ -1,0 +1,19 @@
+import { command } from '../command.ts'
+import { configOptions, resolveConfig } from '../config.ts'
+import type { Context } from '../context.ts'
+import { requireRoot } from '../preflight.ts'
+import { tearDown } from '../tear-down.ts'
+
+export default command({
+  name: 'down',
+  summary:
+    'stop the cluster, its pods included, and undo what it changed on this machine; its state stays on disk',
+  options: {
+    ...configOptions,
+    'keep-pods': { type: 'boolean', help: 'leave the pods running; `up` adopts them' },
+  },
+  run: async (context: Context, _args, flags) => {
+    requireRoot(context)
+    await tearDown(await resolveConfig(flags), context, { keepPods: flags['keep-pods'] ?? false })
+  },
+})

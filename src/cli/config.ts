@@ -1,0 +1,144 @@
+import { readFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import * as v from 'valibot'
+import { parse as parseYaml } from 'yaml'
+import { hasErrno, KeelsonError, writeAtomic } from '../base/index.ts'
+import type { Mirror } from '../image/index.ts'
+import type { OptionSpecs, OptionValues } from './command.ts'
+
+/**
+ * Everything a cluster on this machine is set up with. Three sources, the later wins: defaults, the `config.json`
+ * that the last `up` left in the data directory, the flags of this call. An instance name keeps several clusters
+ * on one machine apart: it names cgroups, nftables tables and interfaces.
+ */
+const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535))
+const cidr = v.pipe(
+  v.string(),
+  v.regex(/^\d{1,3}(\.\d{1,3}){3}\/\d{1,2}$/, 'an IPv4 network like 10.42.0.0/16 is expected'),
+)
+
+const mirrorSchema = v.strictObject({
+  endpoints: v.array(v.pipe(v.string(), v.url())),
+  plainHttp: v.exactOptional(v.boolean()),
+  caFile: v.exactOptional(v.string()),
+  /** Never ask the host itself when no endpoint has the image. */
+  onlyMirrors: v.exactOptional(v.boolean()),
+})
+
+const configSchema = v.object({
+  instance: v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]{0,19}$/, 'a short lower-case name is expected')),
+  dataDirectory: v.string(),
+  runDirectory: v.string(),
+  nodeName: v.pipe(v.string(), v.regex(/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/, 'a DNS name is expected')),
+  address: v.pipe(v.string(), v.ip()),
+  port,
+  kubeletPort: port,
+  podCidr: cidr,
+  serviceCidr: cidr,
+  criSocket: v.string(),
+  registries: v.record(v.string(), mirrorSchema),
+  logLevel: v.picklist(['debug', 'info', 'warn', 'error']),
+})
+
+export type Mirrors = Record<string, Mirror>
+export type Config = Omit<v.InferOutput<typeof configSchema>, 'registries'> & { registries: Mirrors }
+
+export const configOptions = {
+  instance: { type: 'string', value: 'NAME', help: 'keeps several clusters on one machine apart (keelson)' },
+  'data-dir': { type: 'string', value: 'DIR', help: 'state that outlives a reboot (/var/lib/keelson)' },
+  'run-dir': { type: 'string', value: 'DIR', help: 'sockets and pids (/run/keelson)' },
+  'node-name': { type: 'string', value: 'NAME', help: "this machine's name in the cluster (its host name)" },
+  address: { type: 'string', value: 'IP', help: 'where the API server and the kubelet listen (0.0.0.0)' },
+  port: { type: 'string', value: 'PORT', help: 'port of the API server (6443)' },
+  'kubelet-port': { type: 'string', value: 'PORT', help: 'port of the kubelet (10250)' },
+  'pod-cidr': { type: 'string', value: 'CIDR', help: 'addresses of pods (10.42.0.0/16)' },
+  'service-cidr': { type: 'string', value: 'CIDR', help: 'addresses of services (10.43.0.0/16)' },
+  'cri-socket': { type: 'string', value: 'PATH', help: 'where CRI is served (RUN-DIR/cri.sock)' },
+  registries: { type: 'string', value: 'FILE', help: 'YAML table of mirrors by registry host' },
+  'log-level': { type: 'string', value: 'LEVEL', help: 'debug, info, warn or error (info)' },
+} as const satisfies OptionSpecs
+
+export type ConfigFlags = OptionValues<typeof configOptions>
+
+export async function resolveConfig(flags: ConfigFlags): Promise<Config> {
+  const dataDirectory = flags['data-dir'] ?? '/var/lib/keelson'
+  const saved = await readSaved(configPath(dataDirectory))
+  const runDirectory = flags['run-dir'] ?? saved.runDirectory ?? '/run/keelson'
+  const merged = {
+    instance: 'keelson',
+    nodeName: hostname().toLowerCase(),
+    address: '0.0.0.0',
+    port: 6443,
+    kubeletPort: 10_250,
+    podCidr: '10.42.0.0/16',
+    serviceCidr: '10.43.0.0/16',
+    criSocket: join(runDirectory, 'cri.sock'),
+    registries: {},
+    logLevel: 'info',
+    ...saved,
+    ...fromFlags(flags),
+    ...(flags.registries === undefined ? {} : { registries: await readRegistries(flags.registries) }),
+    dataDirectory,
+    runDirectory,
+  }
+  return check(configSchema, merged, 'configuration')
+}
+
+/** What the last `up` used; undefined when there was none. */
+export async function loadSavedConfig(dataDirectory: string): Promise<Partial<Config> | undefined> {
+  const saved = await readSaved(configPath(dataDirectory))
+  return Object.keys(saved).length > 0 ? saved : undefined
+}
+
+/** The file the next `down`, `status` and restart read. */
+export async function saveConfig(config: Config): Promise<void> {
+  await writeAtomic(configPath(config.dataDirectory), `${JSON.stringify(config, undefined, 2)}\n`)
+}
+
+const configPath = (dataDirectory: string) => join(dataDirectory, 'config.json')
+
+function fromFlags(flags: ConfigFlags): Record<string, unknown> {
+  const given = {
+    instance: flags.instance,
+    nodeName: flags['node-name'],
+    address: flags.address,
+    port: asNumber(flags.port),
+    kubeletPort: asNumber(flags['kubelet-port']),
+    podCidr: flags['pod-cidr'],
+    serviceCidr: flags['service-cidr'],
+    criSocket: flags['cri-socket'],
+    logLevel: flags['log-level'],
+  }
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+}
+
+const asNumber = (text: string | undefined) => (text === undefined ? undefined : Number(text))
+
+async function readSaved(path: string): Promise<Partial<Config>> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as Partial<Config>
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return {}
+    throw new KeelsonError('DATA_LOSS', `${path} cannot be read`, {
+      path,
+      cause: error,
+      hint: 'remove the file to start from the defaults',
+    })
+  }
+}
+
+async function readRegistries(path: string): Promise<Mirrors> {
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new KeelsonError('INVALID_ARGUMENT', `the registries file ${path} cannot be read`, { path, cause })
+  })
+  return check(v.record(v.string(), mirrorSchema), parseYaml(text), path)
+}
+
+function check<S extends v.GenericSchema>(schema: S, value: unknown, where: string): v.InferOutput<S> {
+  const result = v.safeParse(schema, value)
+  if (result.success) return result.output
+  const [issue] = result.issues
+  const path = issue.path?.map(({ key }) => String(key)).join('.') ?? ''
+  throw new KeelsonError('INVALID_ARGUMENT', `${where}: ${path}: ${issue.message}`, { path })
+}

@@ -1,0 +1,17 @@
+import type { Clock, Logger, LogLevel } from '../base/index.ts'
+
+/** What the edge hands to every command: the only place where process globals come from. */
+export interface Context {
+  clock: Clock
+  /** Aborted by SIGINT and SIGTERM. */
+  signal: AbortSignal
+  /** What a person reads. */
+  print(line: string): void
+  /** Progress and notices: to standard error, so that output can be piped. */
+  notice(line: string): void
+  /** A logger of its own for a long-running command, on standard error. */
+  logger(level: LogLevel): Logger
+  isRoot: boolean
+  /** Path of the launcher, to start further processes of ours. */
+  launcher: string
+}

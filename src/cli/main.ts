@@ -1,0 +1,82 @@
+import { setMaxListeners } from 'node:events'
+import { realpathSync, writeSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { asKeelsonError, createLogger, systemClock } from '../base/index.ts'
+import { type Command, checkArguments, columns, helpOf, parseOptions } from './command.ts'
+import type { Context } from './context.ts'
+
+/**
+ * The composition root's door: finds the command, loads its layer only then, hands it clock, signal and streams,
+ * and turns its error into one line and an exit code.
+ */
+type AnyCommand = Command<Context>
+const commands: Record<string, { summary: string; load: () => Promise<{ default: unknown }> }> = {
+  up: { summary: 'start a cluster on this machine', load: () => import('./commands/up.ts') },
+  down: { summary: 'stop it and undo what it changed', load: () => import('./commands/down.ts') },
+  status: { summary: 'what runs, and how it feels', load: () => import('./commands/status.ts') },
+  doctor: { summary: 'check this machine', load: () => import('./commands/doctor.ts') },
+  server: { summary: 'run a control plane in the foreground', load: () => import('./commands/server.ts') },
+  node: { summary: 'run a node in the foreground', load: () => import('./commands/node.ts') },
+  cri: { summary: 'run only the CRI endpoint', load: () => import('./commands/cri.ts') },
+  version: { summary: 'print the version', load: () => import('./commands/version.ts') },
+}
+
+const [name = 'help', ...argv] = process.argv.slice(2)
+process.exitCode = await main(name, argv)
+
+async function main(name: string, argv: string[]): Promise<number> {
+  if (['help', '--help', '-h'].includes(name)) return help()
+  const entry = commands[name === '--version' ? 'version' : name]
+  if (!entry) return fail(new Error(`unknown command ${name}`), 'run `keelson help` for the list', 2)
+  try {
+    const { default: found } = await entry.load()
+    const command = found as AnyCommand
+    if (argv.includes('--help') || argv.includes('-h')) {
+      process.stdout.write(`${helpOf('keelson', command as Command<never>)}\n`)
+      return 0
+    }
+    const { options, positionals } = parseOptions(argv, command.options ?? {})
+    checkArguments(command.args ?? [], positionals)
+    return (await command.run(context(), positionals, options)) ?? 0
+  } catch (error) {
+    const known = asKeelsonError(error)
+    // A failure nobody foresaw is a mistake of ours: whoever reports it needs to say where it came from.
+    if (known.code === 'INTERNAL' && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+    return fail(known, known.hint, known.code === 'INVALID_ARGUMENT' ? 2 : 1)
+  }
+}
+
+function context(): Context {
+  const abort = new AbortController()
+  setMaxListeners(0, abort.signal) // everything that waits listens to it
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => abort.abort())
+  const here = realpathSync(fileURLToPath(import.meta.url))
+  return {
+    clock: systemClock,
+    signal: abort.signal,
+    print: (line) => void process.stdout.write(`${line}\n`),
+    notice: (line) => void process.stderr.write(`${line}\n`),
+    logger: (level) => createLogger({ level, nowMs: Date.now, write: (line) => void writeSync(2, line) }),
+    isRoot: process.getuid?.() === 0,
+    launcher: join(findRoot(dirname(here)), 'bin/keelson'),
+  }
+}
+
+/** This file runs from src/cli and, bundled, from dist/cli. */
+function findRoot(folder: string): string {
+  return join(folder, '../..')
+}
+
+function help(): number {
+  const rows = Object.entries(commands).map(([name, { summary }]) => [`  ${name}`, summary])
+  process.stdout.write(
+    `keelson: from the system call to kubectl\n\n${columns(rows).join('\n')}\n\nkeelson COMMAND --help tells more.\n`,
+  )
+  return 0
+}
+
+function fail(error: Error, hint: string | undefined, exitCode: number): number {
+  process.stderr.write(`keelson: ${error.message}${hint ? `\n  ${hint}` : ''}\n`)
+  return exitCode
+}

@@ -1,0 +1,57 @@
+import { mkdir } from 'node:fs/promises'
+import { KeelsonError } from '../base/index.ts'
+import type { OptionValues } from './command.ts'
+import { type ConfigFlags, resolveConfig } from './config.ts'
+import type { Context } from './context.ts'
+import type { ProcessOptions } from './control-plane.ts'
+import { findProcess, removeProcessFile, writeProcessFile } from './process-file.ts'
+import { ProgressReport, type progressOption } from './progress.ts'
+
+/**
+ * The life of `keelson server`, `node` and `cri`: claim the name, start, say so, stay until told to stop, stop in
+ * order. A start that fails is reported to whoever started us and undone.
+ */
+export async function runProcess(
+  name: string,
+  context: Context,
+  flags: ConfigFlags & OptionValues<typeof progressOption>,
+  start: (options: ProcessOptions) => Promise<AsyncDisposable>,
+): Promise<void> {
+  const report = new ProgressReport(flags['progress-fd'], context.clock)
+  const { clock, signal } = context
+  try {
+    const config = await resolveConfig(flags)
+    await claim(config.runDirectory, name)
+    try {
+      const log = context.logger(config.logLevel)
+      await using running = await start({ config, clock, log, signal, onStep: (step) => report.step(step) })
+      void running
+      report.ready()
+      log.info(`${name} is ready`, { pid: process.pid })
+      await aborted(signal)
+      log.info(`${name} is stopping`)
+    } finally {
+      await removeProcessFile(config.runDirectory, name)
+    }
+  } catch (error) {
+    throw report.failed(error)
+  }
+}
+
+async function claim(runDirectory: string, name: string): Promise<void> {
+  await mkdir(runDirectory, { recursive: true, mode: 0o711 })
+  const other = await findProcess(runDirectory, name)
+  if (other) {
+    throw new KeelsonError('ALREADY_EXISTS', `keelson ${name} already runs here as process ${other.pid}`, {
+      hint: 'stop it with `keelson down`, or give this one its own --run-dir, --data-dir and --instance',
+    })
+  }
+  await writeProcessFile(runDirectory, name)
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
