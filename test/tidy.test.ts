@@ -50,7 +50,7 @@ const table: Record<string, { folders: string[]; packages: string[] }> = {
   'src/control/controllers': { folders: ['src/base', 'src/api'], packages: [] },
   'src/control': { folders: ['src/base', 'src/api', 'src/control'], packages: [] },
   'src/cli': {
-    folders: ['src', 'cri'],
+    folders: ['src', 'cri', 'package.json'],
     packages: ['yaml', 'valibot', 'undici', 'commander', 'picocolors', 'cli-progress'],
   },
 }
