@@ -62,11 +62,15 @@ async function forward(data: SpdyChannel, error: SpdyChannel | undefined, dial: 
   error?.end()
 }
 
-/** Both directions, each closed on its own; a break on one side breaks the other. */
+/**
+ * Both directions, each closed on its own; a break on one side breaks the other. Resolves when the target has said
+ * all it had to: a Go client keeps its local connection open until it has seen the end of the error stream.
+ */
 function splice(data: Duplex, target: Duplex): Promise<void> {
   return new Promise((resolve, reject) => {
     data.pipe(target)
     target.pipe(data)
+    data.once('finish', () => resolve())
     data.once('close', () => target.destroy())
     target.once('error', reject)
     target.once('close', () => resolve())
