@@ -4,11 +4,12 @@
  * In-process rows run in this warm process and include the durable record, the log and the exit record; command rows
  * are started by a small driver. Peers run in a mount namespace that hides `unified`, which crun 1.8 needs.
  */
-import { mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { silentLogger, systemClock } from '../src/base/index.ts'
+import { version } from '../src/cli/oci/version.ts'
 import { createRuntime, type Runtime } from '../src/oci/index.ts'
 import { hasBusybox } from '../test/support/bundle.ts'
 import { makeBusyboxRoot } from '../test/support/container.ts'
@@ -27,20 +28,23 @@ let counter = 0
 const drivers: Driver[] = []
 const finish: (() => Promise<void>)[] = []
 
-await runBench({
-  name: 'oci',
-  about: [
-    'bundle: busybox true on a plain directory; RuntimeDefault filter, 64 MiB, half a CPU, 256 pids, no_new_privs',
-    'oci-create-exit: create to exit (peers: `run`, which also deletes); oci-create-delete: the same with our delete',
-  ],
-  rounds: 60,
-  peers: ['crun', 'runc'],
-  rows,
-})
-for (const step of finish.reverse()) await step()
-for (const driver of drivers) await driver[Symbol.asyncDispose]()
-rmSync(work, { recursive: true, force: true })
-removeEmptyGroups()
+try {
+  await runBench({
+    name: 'oci',
+    about: [
+      'bundle: busybox true on a plain directory; RuntimeDefault filter, 64 MiB, half a CPU, 256 pids, no_new_privs',
+      'oci-create-exit: create to exit (peers: `run`, which also deletes); oci-create-delete: the same with our delete',
+    ],
+    rounds: 60,
+    peers: ['crun', 'runc'],
+    rows,
+  })
+} finally {
+  for (const step of finish.reverse()) await step().catch((error: unknown) => console.error(error))
+  for (const driver of drivers) await driver[Symbol.asyncDispose]()
+  rmSync(work, { recursive: true, force: true })
+  removeEmptyGroups()
+}
 
 async function rows({ notice }: BenchOptions): Promise<Row[]> {
   if (process.getuid?.() !== 0) throw new Error('the oci bench needs root')
@@ -52,7 +56,7 @@ async function rows({ notice }: BenchOptions): Promise<Row[]> {
     clock: systemClock,
     log: silentLogger,
   })
-  const own = `keelson ${process.env['npm_package_version'] ?? ''}`.trim()
+  const own = `keelson ${version()}`
   const host = await driver(false)
   const hidden = await driver(true)
   const peers = ['crun', 'runc'].flatMap((program) => {
@@ -159,15 +163,16 @@ async function peerExec(driver: Driver, { program, version }: Peer): Promise<Row
 function lifecycle(driver: Driver, { program, version, path }: Peer & { path: string }): Row {
   const bundle = writeBundle(`${program}-lifecycle`, ['/bin/true'], true)
   const command = [path, ...stateRoot(program)]
+  const pidFile = join(work, `${program}.pid`)
   return {
     id: 'oci-cli-lifecycle',
     variant: program === 'keelson-oci' ? 'keelson' : program,
     version,
     async run() {
       const id = nextId()
-      const create = await driver.run([...command, 'create', '--bundle', bundle, id])
+      const create = await driver.run([...command, 'create', '--bundle', bundle, '--pid-file', pidFile, id])
       const start = await driver.run([...command, 'start', id])
-      await driver.reap()
+      await driver.reap(Number(readFileSync(pidFile, 'utf8')))
       const remove = await driver.run([...command, 'delete', id])
       return create.wallMs + start.wallMs + remove.wallMs
     },

@@ -60,15 +60,19 @@ export async function runBench(bench: Bench): Promise<void> {
   }
   const quick = values.quick ?? false
   const json = values.json ?? false
+  const meter = cpuMeter() // before anything is started, so that it is inside
   const rows = await bench.rows({ quick, json, notice })
   const rounds = quick ? Math.max(5, Math.ceil(bench.rounds / 10)) : bench.rounds
-  const measured = await takeTurns(rows, rounds)
+  const measured = await takeTurns(rows, rounds, meter)
   if (json) printJson(bench, measured)
   else printTable(bench, measured, notices)
 }
 
-async function takeTurns(rows: readonly Row[], rounds: number): Promise<Measured[]> {
-  const meter = cpuMeter()
+async function takeTurns(
+  rows: readonly Row[],
+  rounds: number,
+  meter: (() => bigint) | undefined,
+): Promise<Measured[]> {
   const measured = rows.map((row) => ({ row, wallMs: [] as number[], cpuNs: 0n }))
   for (let round = -warmUpRounds; round < rounds; round++)
     for (const one of shuffled(measured)) {

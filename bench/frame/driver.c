@@ -2,7 +2,7 @@
 // holds no start-up of ours. It is the subreaper of what the programs leave behind.
 //
 //   in:  "run" TAB argument TAB … NEWLINE      out: wall ns, user+sys us, peak KiB, status
-//   in:  "reap" NEWLINE (waits for one orphan) out: wall ns, 0, 0, status
+//   in:  "reap" TAB pid NEWLINE (an orphan)    out: wall ns, 0, 0, status
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -48,6 +48,8 @@ int main(void) {
         fflush(stdout);
         continue;
       }
+    } else if (count > 1) {
+      pid = atoi(arguments[1]);
     }
     while (wait4(pid, &status, 0, &usage) < 0 && errno == EINTR) {
     }

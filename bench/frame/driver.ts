@@ -18,8 +18,8 @@ export interface Cost {
 export interface Driver extends AsyncDisposable {
   /** Throws when the program does not end with `expected` (default 0). */
   run: (argv: readonly string[], expected?: number) => Promise<Cost>
-  /** Waits for one orphan that a program left behind. */
-  reap: () => Promise<Cost>
+  /** Waits for a process that a program left behind. */
+  reap: (pid: number) => Promise<Cost>
 }
 
 /**
@@ -60,7 +60,7 @@ export async function startDriver({ hideUnified = false } = {}): Promise<Driver>
       if (cost.status === expected) return cost
       throw new Error(`${argv.join(' ')}: status ${cost.status}, not ${expected}`)
     },
-    reap: () => ask('reap'),
+    reap: (pid) => ask(`reap\t${pid}`),
     async [Symbol.asyncDispose]() {
       const ended = once(child, 'exit')
       child.stdin.end()

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 export function peerVersion(program: string): string | undefined {
   const said = spawnSync(program, ['--version'], { encoding: 'utf8' })
   if (said.error) return undefined
-  const packaged = spawnSync('dpkg-query', ['-W', '-f=$\{Version}', program], { encoding: 'utf8' })
+  const packaged = spawnSync('dpkg-query', ['-W', `-f=$\{Version}`, program], { encoding: 'utf8' })
   const version =
     packaged.status === 0 ? packaged.stdout.trim() : said.stdout.split('\n')[0]?.split(' ').at(-1)
   return `${program} ${version ?? 'unknown'}`

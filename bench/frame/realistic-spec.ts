@@ -11,6 +11,7 @@ export interface RealisticOptions {
 export function realisticSpec({ args, cgroupsPath, seccomp }: RealisticOptions): Spec {
   return busyboxSpec(args, (spec) => ({
     ...spec,
+    ociVersion: '1.0.2', // crun 1.8 knows no newer one
     process: { cwd: '/', ...spec.process, capabilities: sets(capabilities), noNewPrivileges: true },
     root: { path: 'rootfs', readonly: false },
     linux: {
