@@ -16,6 +16,7 @@ export interface Cost {
 
 /** A running driver.c; see there. Programs run one after the other. */
 export interface Driver extends AsyncDisposable {
+  pid: number
   /** Throws when the program does not end with `expected` (default 0). */
   run: (argv: readonly string[], expected?: number) => Promise<Cost>
   /** Waits for a process that a program left behind. */
@@ -55,6 +56,7 @@ export async function startDriver({ hideUnified = false } = {}): Promise<Driver>
     return { wallMs: wall / 1e6, cpuMs: cpu / 1e3, peakKiB, status }
   }
   return {
+    pid: child.pid ?? -1,
     async run(argv, expected = 0) {
       const cost = await ask(['run', ...argv].join('\t'))
       if (cost.status === expected) return cost

@@ -1,0 +1,105 @@
+/**
+ * The real command line, and runc beside it where it is installed, started by a driver that is the subreaper of what
+ * they leave behind: as podman or a shim would be.
+ */
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
+
+export interface Outcome {
+  code: number
+  stdout: string
+  stderr: string
+}
+
+export interface RunOptions {
+  input?: string
+  cwd?: string
+  env?: Record<string, string>
+  uid?: number
+}
+
+/** A program with a state root of its own. */
+export interface Program {
+  name: 'keelson-oci' | 'runc'
+  path: string
+  stateRoot: string
+  run: (args: readonly string[], options?: RunOptions) => Promise<Outcome>
+}
+
+export interface Programs extends AsyncDisposable {
+  keelson: Program
+  runc: Program | undefined
+  folder: string
+}
+
+/**
+ * Builds the command line into a folder of its own below the package (the addon is looked for upwards from there), so
+ * that no other test's build is in the way.
+ */
+export async function ociPrograms(): Promise<Programs> {
+  mkdirSync(join(root, '.cache'), { recursive: true })
+  const folder = mkdtempSync(join(root, '.cache/oci-cli-'))
+  chmodSync(folder, 0o755) // a test runs it as somebody else
+  execFileSync(process.execPath, [
+    join(root, 'scripts/bundle.mjs'),
+    '--out',
+    join(folder, 'dist/cli'),
+    '--only',
+    'oci-main',
+  ])
+  cpSync(join(root, 'bin/keelson-oci'), join(folder, 'bin/keelson-oci'))
+  const hasRunc = spawnSync('runc', ['--version']).status === 0
+  return {
+    keelson: program('keelson-oci', join(folder, 'bin/keelson-oci'), folder),
+    runc: hasRunc ? program('runc', 'runc', folder) : undefined,
+    folder,
+    async [Symbol.asyncDispose]() {
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+function program(name: Program['name'], path: string, folder: string): Program {
+  const stateRoot = join(folder, `state-${name}`)
+  return {
+    name,
+    path,
+    stateRoot,
+    run: (args, options) => runProgram(path, ['--root', stateRoot, ...args], options),
+  }
+}
+
+/** Ends when the program does, whoever still holds its pipes. */
+export async function runProgram(
+  path: string,
+  args: readonly string[],
+  { input = '', cwd, env, uid }: RunOptions = {},
+): Promise<Outcome> {
+  const child = spawn(path, args, {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    ...(cwd === undefined ? {} : { cwd }),
+    ...(uid === undefined ? {} : { uid, gid: uid }),
+    env: { PATH: process.env['PATH'] ?? '', HOME: '/', ...env },
+  })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString()
+  })
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString()
+  })
+  child.stdin.on('error', () => undefined)
+  child.stdin.end(input)
+  const closed = once(child, 'close')
+  const [code, signal] = (await once(child, 'exit')) as [number | null, string | null]
+  await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 500))])
+  child.stdout.destroy()
+  child.stderr.destroy()
+  return { code: code ?? -1, stdout, stderr: signal === null ? stderr : `${stderr}(${signal})` }
+}
