@@ -5,6 +5,7 @@
 #include "binding/lock.hpp"
 #include "binding/file-lock.hpp"
 #include "binding/layers.hpp"
+#include "binding/mount.hpp"
 #include "binding/namespace-pins.hpp"
 #include "binding/netlink.hpp"
 #include "binding/pipe.hpp"
@@ -21,6 +22,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   keelson::binding::exportLock(env, exports);
   keelson::binding::exportFileLock(env, exports);
   keelson::binding::exportLayers(env, exports);
+  keelson::binding::exportMount(env, exports);
   keelson::binding::exportNamespacePins(env, exports);
   keelson::binding::exportNetlink(env, exports);
   keelson::binding::exportPipe(env, exports);

@@ -14,6 +14,7 @@ namespace {
 // <sys/mount.h> has these, but it and <linux/mount.h> exclude each other in glibc 2.36.
 constexpr int detachFlag = 2;       // MNT_DETACH
 constexpr int noFollowFlag = 8;     // UMOUNT_NOFOLLOW
+constexpr int privateFlag = 1 << 18;  // MS_PRIVATE
 constexpr int emptyPathFlag = 0x4;  // MOVE_MOUNT_F_EMPTY_PATH
 
 void mountCall(const char* source, const char* target, const char* type, unsigned long flags) {
@@ -30,6 +31,16 @@ void setString(int context, const char* key, const std::string& value) {
 Fd cloneTree(const std::string& path) {
   return Fd(static_cast<int>(
       check(::syscall(SYS_open_tree, AT_FDCWD, path.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC), "open_tree", path)));
+}
+
+Fd cloneTreePrivately(const std::string& path) {
+  const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE;
+  Fd tree(static_cast<int>(check(::syscall(SYS_open_tree, AT_FDCWD, path.c_str(), flags), "open_tree", path)));
+  struct mount_attr attributes = {};
+  attributes.propagation = privateFlag;
+  check(::syscall(SYS_mount_setattr, tree.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof attributes),
+        "mount_setattr", path);
+  return tree;
 }
 
 Fd makeTmpfs(const char* source, uint64_t sizeBytes, const char* mode) {

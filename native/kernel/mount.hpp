@@ -11,6 +11,10 @@ namespace keelson::kernel {
 // A detached copy of the mount at this path (open_tree(2), OPEN_TREE_CLONE); goes away with its last descriptor.
 Fd cloneTree(const std::string& path);
 
+// As cloneTree with all mounts below, cut off from the propagation of what it was cloned from (mount_setattr(2)): what
+// is mounted in there later stays in there. The path may be a descriptor's name in /proc, which is followed.
+Fd cloneTreePrivately(const std::string& path);
+
 // A detached tmpfs, nosuid, nodev, noexec. `sizeBytes` 0 leaves the kernel's default of half the memory.
 Fd makeTmpfs(const char* source, uint64_t sizeBytes, const char* mode);
 

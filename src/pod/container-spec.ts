@@ -35,9 +35,19 @@ export async function containerSpec(
 /** A mount of a symbolic link is a mount of what it points at; a missing source is an error of the caller. */
 async function withRealPaths(config: ContainerConfig): Promise<ContainerConfig> {
   const mounts = config.mounts.map(async (mount) =>
-    mount.hostPath === '' ? mount : { ...mount, hostPath: await realPath(mount.hostPath) },
+    mount.hostPath === '' || isDescriptorPath(mount.hostPath)
+      ? mount
+      : { ...mount, hostPath: await realPath(mount.hostPath) },
   )
   return { ...config, mounts: await Promise.all(mounts) }
+}
+
+/**
+ * A mount source that its caller holds open and names by its descriptor (a kubelet does for subPath volumes), so that
+ * nobody can put a link in its place meanwhile (CVE-2021-25741). It must not become a name again.
+ */
+export function isDescriptorPath(path: string): boolean {
+  return /^\/proc\/(?:self|\d+)\/fd\/\d+$/.test(path)
 }
 
 async function realPath(path: string): Promise<string> {

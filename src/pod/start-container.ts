@@ -2,9 +2,9 @@ import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { type StartContainerRequest, StartContainerResponse } from '../../cri/types.ts'
 import { asKeelsonError, Cleanup, KeelsonError } from '../base/index.ts'
-import type { PinKind } from '../kernel/index.ts'
-import type { Container, CreateRequest, NamespaceType } from '../oci/index.ts'
-import { containerSpec } from './container-spec.ts'
+import { cloneMountTree, type PinKind } from '../kernel/index.ts'
+import type { Container, CreateRequest, NamespaceType, Spec } from '../oci/index.ts'
+import { containerSpec, isDescriptorPath } from './container-spec.ts'
 import { nowNs, type PodContext, sandboxDirectory } from './context.ts'
 import type { ContainerRecord, SandboxRecord } from './records.ts'
 import { podNamespaces } from './spec/namespaces.ts'
@@ -48,7 +48,8 @@ async function launch(
     record.logPath && mkdir(dirname(record.logPath), { recursive: true, mode: 0o755 }),
   ])
   await using joined = new Cleanup()
-  const descriptors = await openPins(context, joined, sandbox)
+  const pins = await openPins(context, joined, sandbox)
+  const descriptors = { ...pins, mountFds: { ...pins.mountFds, ...(await cloneHeldSources(joined, spec)) } }
   await using undo = new Cleanup()
   const container = await runtime.create({
     id: record.id,
@@ -83,6 +84,16 @@ async function openPins(
   const namespaceFds = await Promise.all(kinds.map(async (kind) => [kind, await open(kind)] as const))
   const mountFds = own.ipc === 'pod' ? { '/dev/shm': await open('shm') } : {}
   return { namespaceFds: Object.fromEntries(namespaceFds), mountFds }
+}
+
+/** Sources named by a descriptor are taken from it here: the container's own mount namespace could not. */
+async function cloneHeldSources(joined: Cleanup, spec: Spec): Promise<Record<string, number>> {
+  const held = (spec.mounts ?? []).filter(({ source = '' }) => isDescriptorPath(source))
+  const trees = held.map(async ({ destination, source = '' }) => {
+    const { fd } = await joined.use(cloneMountTree(source))
+    return [destination, fd] as const
+  })
+  return Object.fromEntries(await Promise.all(trees))
 }
 
 function refuseUnlessCreated(record: ContainerRecord): void {

@@ -4,8 +4,8 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once, setMaxListeners } from 'node:events'
-import { existsSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
+import { constants, existsSync } from 'node:fs'
+import { mkdir, open, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -304,6 +304,28 @@ nodeTest('exec and attach by URL', async (t, node) => {
   )
   t.regex(attached['1'] ?? '', /got one/)
 })
+
+nodeTest(
+  'CVE-2021-25741: a mount source held open stays what it was, whatever its name leads to later',
+  async (t, node) => {
+    const volume = join(node.directory, 'volume')
+    await mkdir(join(volume, 'sub'), { recursive: true })
+    await writeFile(join(volume, 'sub/mine'), 'mine')
+    await using held = await open(join(volume, 'sub'), constants.O_RDONLY | constants.O_DIRECTORY)
+    const podId = await node.pod()
+    const config = containerConfig('main', {
+      image: { image: 'busybox:test' },
+      command: ['sleep', '1000'],
+      mounts: [{ containerPath: '/v', hostPath: `/proc/${process.pid}/fd/${held.fd}`, readonly: true }],
+    })
+    const { containerId } = await node.runtime.createContainer(createRequest(podId, config), call)
+    await rename(join(volume, 'sub'), join(volume, 'old'))
+    await symlink('/etc', join(volume, 'sub'))
+    await node.runtime.startContainer({ containerId }, call)
+    t.is((await node.exec(containerId, 'ls', '/v')).stdout, 'mine\n')
+    t.not((await node.exec(containerId, 'sh', '-c', 'echo x > /v/mine')).exitCode, 0)
+  },
+)
 
 nodeTest("port-forward to the pod's own loopback", async (t, node) => {
   const podId = await node.pod()
