@@ -1,6 +1,12 @@
 import { ContainerEventResponse, ContainerEventType } from '../../cri/types.ts'
-import type { Cause, Change, PodStore } from './store.ts'
+import type { ContainerRecord } from './records.ts'
+import type { Cause, Change } from './store.ts'
 import { containerStatus, sandboxStatus } from './views.ts'
+
+/** A change of the store and what containers its pod had then. */
+export interface PodEvent extends Change {
+  containers: readonly ContainerRecord[]
+}
 
 const types: Record<Cause, ContainerEventType> = {
   created: ContainerEventType.CONTAINER_CREATED_EVENT,
@@ -9,14 +15,16 @@ const types: Record<Cause, ContainerEventType> = {
   deleted: ContainerEventType.CONTAINER_DELETED_EVENT,
 }
 
-/** A change of the store as CRI tells it: a sandbox is told of under its own id. Pure but for reading the store. */
-export function containerEvent(store: PodStore, change: Change): ContainerEventResponse {
-  const { sandbox, container, cause, atNs } = change
-  return ContainerEventResponse.fromPartial({
-    containerId: container?.id ?? sandbox.id,
-    containerEventType: types[cause],
-    createdAt: atNs,
-    podSandboxStatus: sandboxStatus(sandbox),
-    containersStatuses: store.containersOf(sandbox.id).map(containerStatus),
-  })
+/** In CRI's words: a sandbox is told of under its own id. Made for readers only, for most events have none. */
+export async function* containerEvents(
+  events: AsyncIterable<PodEvent>,
+): AsyncGenerator<ContainerEventResponse> {
+  for await (const { sandbox, container, cause, atNs, containers } of events)
+    yield ContainerEventResponse.fromPartial({
+      containerId: container?.id ?? sandbox.id,
+      containerEventType: types[cause],
+      createdAt: atNs,
+      podSandboxStatus: sandboxStatus(sandbox),
+      containersStatuses: containers.map(containerStatus),
+    })
 }

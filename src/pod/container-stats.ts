@@ -7,7 +7,7 @@ import {
   type ListContainerStatsRequest,
   ListContainerStatsResponse,
 } from '../../cri/types.ts'
-import { type CgroupLayout, readCgroupLayout, v1Hierarchy } from '../oci/index.ts'
+import { type CgroupLayout, v1Hierarchy } from '../oci/index.ts'
 import { nowNs, type PodContext } from './context.ts'
 import { selectContainers } from './lists.ts'
 import type { ContainerRecord } from './records.ts'
@@ -16,7 +16,7 @@ export async function containerStats(
   context: PodContext,
   { containerId }: ContainerStatsRequest,
 ): Promise<ContainerStatsResponse> {
-  const stats = await statsOf(context, context.store.container(containerId), readCgroupLayout())
+  const stats = await statsOf(context, context.store.container(containerId))
   return ContainerStatsResponse.fromPartial({ stats })
 }
 
@@ -25,22 +25,17 @@ export async function listContainerStats(
   context: PodContext,
   { filter }: ListContainerStatsRequest,
 ): Promise<ListContainerStatsResponse> {
-  const layout = readCgroupLayout()
   const running = selectContainers(context.store.containers(), filter).filter(
     ({ startedAtNs, exit }) => startedAtNs !== undefined && !exit,
   )
-  const stats = await Promise.all(running.map((record) => statsOf(context, record, layout)))
+  const stats = await Promise.all(running.map((record) => statsOf(context, record)))
   return ListContainerStatsResponse.fromPartial({ stats })
 }
 
-async function statsOf(
-  context: PodContext,
-  record: ContainerRecord,
-  layout: CgroupLayout,
-): Promise<ContainerStats> {
+async function statsOf(context: PodContext, record: ContainerRecord): Promise<ContainerStats> {
   const { cgroupPath } = context.store.sandbox(record.sandboxId)
   const [usage, written, filesystem] = await Promise.all([
-    cgroupUsage(layout, `${cgroupPath}/${record.id}`),
+    cgroupUsage(context.cgroupLayout, `${cgroupPath}/${record.id}`),
     context.images.snapshots.usage(record.id),
     context.images.filesystem(),
   ])

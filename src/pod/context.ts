@@ -4,7 +4,7 @@ import type { Clock, Logger } from '../base/index.ts'
 import type { ImageStore } from '../image/index.ts'
 import type { NamespacePins } from '../kernel/index.ts'
 import type { PodNetwork } from '../network/index.ts'
-import type { Runtime } from '../oci/index.ts'
+import type { CgroupLayout, Runtime } from '../oci/index.ts'
 import type { Joined } from './joined.ts'
 import type { Lives } from './lives.ts'
 import type { HostLimits } from './spec/spec.ts'
@@ -24,6 +24,7 @@ export interface PodContext {
   readonly log: Logger
   /** Cgroups of pods whose caller names no parent lie at `/<cgroupInstance>/<sandbox>`. */
   readonly cgroupInstance: string
+  readonly cgroupLayout: CgroupLayout
   /** Files of pods: hosts, hostname, resolv.conf. */
   readonly filesDirectory: string
   /** Requests a client repeats while the first is still being worked on. */

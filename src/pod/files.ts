@@ -16,16 +16,26 @@ export function podFilePaths(directory: string): Record<string, string> {
   return Object.fromEntries(Object.entries(names).map(([place, name]) => [place, join(directory, name)]))
 }
 
-/** Where the DNS configuration says nothing the host's resolv.conf is copied, with the host's network also its hosts. */
-export async function writePodFiles(directory: string, files: PodFiles): Promise<void> {
+/** Where the DNS configuration says nothing the host's resolv.conf is copied. */
+export async function writePodNames(
+  directory: string,
+  { hostname, dns }: Pick<PodFiles, 'hostname' | 'dns'>,
+): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o755 })
-  const hosts = files.hostNetwork ? await readOrEmpty('/etc/hosts') : hostsText(files)
-  const resolv = (files.dns && resolvText(files.dns)) || (await readOrEmpty('/etc/resolv.conf'))
+  const resolv = (dns && resolvText(dns)) || (await readOrEmpty('/etc/resolv.conf'))
   await Promise.all([
-    writeFile(join(directory, 'hostname'), `${files.hostname}\n`, { mode: 0o644 }),
-    writeFile(join(directory, 'hosts'), hosts, { mode: 0o644 }),
+    writeFile(join(directory, 'hostname'), `${hostname}\n`, { mode: 0o644 }),
     writeFile(join(directory, 'resolv.conf'), resolv, { mode: 0o644 }),
   ])
+}
+
+/** After the names, when the addresses are known. With the host's network the host's file is copied. */
+export async function writePodHosts(
+  directory: string,
+  files: Pick<PodFiles, 'hostname' | 'addresses' | 'hostNetwork'>,
+): Promise<void> {
+  const hosts = files.hostNetwork ? await readOrEmpty('/etc/hosts') : hostsText(files)
+  await writeFile(join(directory, 'hosts'), hosts, { mode: 0o644 })
 }
 
 export async function removePodFiles(directory: string): Promise<void> {

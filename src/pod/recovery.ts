@@ -2,7 +2,6 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hasCode } from '../base/index.ts'
 import type { Container, ContainerState } from '../oci/index.ts'
-import { readCgroupLayout } from '../oci/index.ts'
 import { nowNs, type PodContext } from './context.ts'
 import { lostExit, recordedExit } from './lives.ts'
 import type { ContainerRecord, SandboxRecord } from './records.ts'
@@ -94,8 +93,8 @@ async function sweep(context: PodContext, alive: ReadonlyMap<string, Container>)
 const sandboxId = /^[0-9a-f]{64}$/
 
 /** Sandboxes that have a cgroup below ours, in any hierarchy. */
-async function podCgroups({ cgroupInstance }: PodContext): Promise<Set<string>> {
-  const { v1, v2 } = readCgroupLayout()
+async function podCgroups({ cgroupInstance, cgroupLayout }: PodContext): Promise<Set<string>> {
+  const { v1, v2 } = cgroupLayout
   const hierarchies = v2 ? [...v1, v2] : v1
   const found = hierarchies.map(({ mountPoint }) => readdir(join(mountPoint, cgroupInstance)).catch(() => []))
   return new Set((await Promise.all(found)).flat().filter((name) => sandboxId.test(name)))

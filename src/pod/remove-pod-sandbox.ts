@@ -1,5 +1,5 @@
 import { type RemovePodSandboxRequest, RemovePodSandboxResponse } from '../../cri/types.ts'
-import { planCgroup, readCgroupLayout, removeCgroup } from '../oci/index.ts'
+import { planCgroup, removeCgroup } from '../oci/index.ts'
 import { type PodContext, sandboxDirectory } from './context.ts'
 import { removePodFiles } from './files.ts'
 import type { SandboxRecord } from './records.ts'
@@ -30,6 +30,6 @@ function ownsItsCgroup({ store }: PodContext, { id, ownsCgroup, cgroupPath }: Sa
   return ownsCgroup && !store.sandboxes().some((other) => other.id !== id && other.cgroupPath === cgroupPath)
 }
 
-export async function removePodCgroup({ clock }: Pick<PodContext, 'clock'>, path: string): Promise<void> {
-  await removeCgroup(planCgroup({ layout: readCgroupLayout(), path }).leaves, { clock })
+export async function removePodCgroup({ clock, cgroupLayout }: PodContext, path: string): Promise<void> {
+  await removeCgroup(planCgroup({ layout: cgroupLayout, path }).leaves, { clock })
 }

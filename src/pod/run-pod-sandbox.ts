@@ -9,11 +9,12 @@ import {
   RunPodSandboxResponse,
 } from '../../cri/types.ts'
 import { Cleanup, KeelsonError } from '../base/index.ts'
-import { planCgroup, readCgroupLayout } from '../oci/index.ts'
+import { planCgroup } from '../oci/index.ts'
 import { nowNs, type PodContext, sandboxDirectory } from './context.ts'
-import { removePodFiles, writePodFiles } from './files.ts'
+import { removePodFiles, writePodHosts, writePodNames } from './files.ts'
 import type { SandboxRecord } from './records.ts'
 import { podHostname, podNamespaces } from './spec/namespaces.ts'
+import { together } from './together.ts'
 
 /** Handlers a caller may name; they are one and the same. */
 export const runtimeHandlers = ['', 'keelson']
@@ -44,15 +45,12 @@ export async function runPodSandbox(
 async function make(context: PodContext, config: PodSandboxConfig, runtimeHandler: string): Promise<string> {
   const id = randomBytes(32).toString('hex')
   await using undo = new Cleanup()
-  const addresses = await makeNetwork(context, undo, id, config)
   const directory = sandboxDirectory(context, id)
   undo.defer(() => removePodFiles(directory))
-  await writePodFiles(directory, {
-    hostname: podHostname(config) || hostname(),
-    addresses,
-    dns: config.dnsConfig,
-    hostNetwork: podNamespaces(config).network === 'host',
-  })
+  const names = { hostname: podHostname(config) || hostname(), dns: config.dnsConfig }
+  const [addresses] = await together(makeNetwork(context, undo, id, config), writePodNames(directory, names))
+  const hostNetwork = podNamespaces(config).network === 'host'
+  await writePodHosts(directory, { ...names, addresses, hostNetwork })
   const createdAtNs = nowNs(context.clock)
   const record = { id, config, runtimeHandler, createdAtNs, addresses, ...podCgroup(context, id, config) }
   await context.store.putSandbox(record, 'created', 'started')
@@ -109,14 +107,14 @@ function portMapping({ protocol, containerPort, hostPort, hostIp }: PortMapping)
 
 /** A parent the caller named is the caller's; what was not there before is removed with the sandbox. */
 function podCgroup(
-  { cgroupInstance }: PodContext,
+  { cgroupInstance, cgroupLayout }: PodContext,
   id: string,
   config: PodSandboxConfig,
 ): Pick<SandboxRecord, 'cgroupPath' | 'ownsCgroup'> {
   const parent = config.linux?.cgroupParent ?? ''
   if (parent === '') return { cgroupPath: `/${cgroupInstance}/${id}`, ownsCgroup: true }
   const cgroupPath = parent.startsWith('/') ? parent : `/${parent}`
-  const { leaves } = planCgroup({ layout: readCgroupLayout(), path: cgroupPath })
+  const { leaves } = planCgroup({ layout: cgroupLayout, path: cgroupPath })
   return { cgroupPath, ownsCgroup: !leaves.some((leaf) => existsSync(leaf)) }
 }
 

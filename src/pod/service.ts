@@ -13,9 +13,9 @@ import type { ImageStore } from '../image/index.ts'
 import type { NamespacePins } from '../kernel/index.ts'
 import type { Ledger } from '../ledger/index.ts'
 import type { PodNetwork } from '../network/index.ts'
-import type { Runtime } from '../oci/index.ts'
+import { type Runtime, readCgroupLayout } from '../oci/index.ts'
 import { attach } from './attach.ts'
-import { containerEvent } from './container-events.ts'
+import { containerEvents, type PodEvent } from './container-events.ts'
 import { containerStats, listContainerStats } from './container-stats.ts'
 import { nowNs, type PodContext } from './context.ts'
 import { createContainer } from './create-container.ts'
@@ -78,6 +78,7 @@ export async function createPodService(options: PodServiceOptions): Promise<PodS
     streaming: options.streaming,
     store,
     filesDirectory,
+    cgroupLayout: readCgroupLayout(),
     lives: new Lives({ runtime, store, clock, log }),
     host: readHostLimits(
       await readFile('/proc/self/status', 'utf8'),
@@ -90,8 +91,8 @@ export async function createPodService(options: PodServiceOptions): Promise<PodS
       removals: new Joined(),
     },
   }
-  const events = new EventFeed<ReturnType<typeof containerEvent>>()
-  store.onChange((change) => events.push(containerEvent(store, change)))
+  const events = new EventFeed<PodEvent>()
+  store.onChange((change) => events.push({ ...change, containers: store.containersOf(change.sandbox.id) }))
   await recover(context)
   return {
     runtime: runtimeService(context, events, options.version),
@@ -105,7 +106,7 @@ export async function createPodService(options: PodServiceOptions): Promise<PodS
 
 function runtimeService(
   context: PodContext,
-  events: EventFeed<ReturnType<typeof containerEvent>>,
+  events: EventFeed<PodEvent>,
   runtimeVersion: string,
 ): RuntimeService {
   return {
@@ -145,7 +146,7 @@ function runtimeService(
       for (const stats of chunks((await listContainerStats(context, request)).stats))
         yield StreamContainerStatsResponse.fromPartial({ containerStats: stats })
     },
-    getContainerEvents: (_request, { signal }) => events.read(signal),
+    getContainerEvents: (_request, { signal }) => containerEvents(events.read(signal)),
     ...unimplemented,
   }
 }

@@ -8,6 +8,7 @@ import { containerSpec, isDescriptorPath } from './container-spec.ts'
 import { nowNs, type PodContext, sandboxDirectory } from './context.ts'
 import type { ContainerRecord, SandboxRecord } from './records.ts'
 import { podNamespaces } from './spec/namespaces.ts'
+import { together } from './together.ts'
 
 /** Only from CREATED. A start that fails leaves the container EXITED with code 128, reason StartError. */
 export async function startContainer(
@@ -42,13 +43,13 @@ async function launch(
   record: ContainerRecord,
 ): Promise<Container> {
   const { images, runtime } = context
-  const [spec, { lower, upper, work }] = await Promise.all([
+  await using joined = new Cleanup()
+  const [spec, { lower, upper, work }, pins] = await together(
     containerSpec(context, sandbox, record),
     images.snapshots.prepare(record.id, record.imageId),
+    openPins(context, joined, sandbox),
     record.logPath && mkdir(dirname(record.logPath), { recursive: true, mode: 0o755 }),
-  ])
-  await using joined = new Cleanup()
-  const pins = await openPins(context, joined, sandbox)
+  )
   const descriptors = { ...pins, mountFds: { ...pins.mountFds, ...(await cloneHeldSources(joined, spec)) } }
   await using undo = new Cleanup()
   const container = await runtime.create({
@@ -81,7 +82,7 @@ async function openPins(
     (kind) => own[kind] === 'pod',
   )
   const open = async (kind: PinKind) => (await joined.use(pins.open(id, kind))).fd
-  const namespaceFds = await Promise.all(kinds.map(async (kind) => [kind, await open(kind)] as const))
+  const namespaceFds = await together(...kinds.map(async (kind) => [kind, await open(kind)] as const))
   const mountFds = own.ipc === 'pod' ? { '/dev/shm': await open('shm') } : {}
   return { namespaceFds: Object.fromEntries(namespaceFds), mountFds }
 }
@@ -93,7 +94,7 @@ async function cloneHeldSources(joined: Cleanup, spec: Spec): Promise<Record<str
     const { fd } = await joined.use(cloneMountTree(source))
     return [destination, fd] as const
   })
-  return Object.fromEntries(await Promise.all(trees))
+  return Object.fromEntries(await together(...trees))
 }
 
 function refuseUnlessCreated(record: ContainerRecord): void {
