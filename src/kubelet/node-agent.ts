@@ -204,12 +204,20 @@ export class NodeAgent {
       await this.#options.clock.sleep(waitMs, signal)
   }
 
-  async #attempt(what: string, signal: AbortSignal, action: () => Promise<void>): Promise<boolean> {
+  /** A conflict means that somebody wrote the node meanwhile (the node controller's taints): look and write again. */
+  async #attempt(
+    what: string,
+    signal: AbortSignal,
+    action: () => Promise<void>,
+    conflictsMax = 3,
+  ): Promise<boolean> {
     try {
       await action()
       return true
     } catch (error) {
       signal.throwIfAborted()
+      if (conflictsMax > 0 && hasCode(error, 'CONFLICT'))
+        return this.#attempt(what, signal, action, conflictsMax - 1)
       this.#options.log.warn(`could not ${what}`, { node: this.#options.nodeName, error })
       return false
     }

@@ -17,6 +17,7 @@ import type {
   Exit,
   TerminalSize,
 } from './runtime.ts'
+import { SharedWait } from './shared-wait.ts'
 import { signalNumber } from './signals.ts'
 import type { LinuxResources, Spec } from './spec.ts'
 import { startContainer } from './start-container.ts'
@@ -33,7 +34,9 @@ export class DiskContainer implements Container {
   readonly #context: RuntimeContext
   readonly #directory: string
   readonly #foreground: Supervised | undefined
-  #exit: Promise<Exit> | undefined
+  readonly #exit = new SharedWait((signal) =>
+    waitForExit(this.#context, this.id, this.#directory, signal, this.#foreground),
+  )
 
   /** `foreground`: keelson-init waits with us (only the object that `create` returned knows it). */
   constructor(context: RuntimeContext, id: string, directory: string, foreground?: Supervised) {
@@ -80,11 +83,7 @@ export class DiskContainer implements Container {
   }
 
   wait(options: { signal?: AbortSignal } = {}): Promise<Exit> {
-    this.#exit ??= waitForExit(this.#context, this.id, this.#directory, this.#foreground).catch((error) => {
-      this.#exit = undefined
-      throw error
-    })
-    return abortable(this.#exit, options.signal)
+    return this.#exit.wait(options.signal)
   }
 
   async delete(options: { force?: boolean } = {}): Promise<void> {
@@ -176,14 +175,4 @@ export class DiskContainer implements Container {
       throw new KeelsonError('NOT_FOUND', `container ${this.id} does not exist`, { id: this.id, cause })
     }
   }
-}
-
-function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise
-  signal.throwIfAborted()
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason)
-    signal.addEventListener('abort', stop, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
-  })
 }

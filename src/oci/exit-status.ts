@@ -8,18 +8,19 @@ import { openProcess } from './state/process-identity.ts'
 import { type ContainerRecord, readExit, recordFiles, writeExit } from './state/record.ts'
 import type { Supervised } from './supervised.ts'
 
-/** Resolves with the exit, from its record or as soon as the monitor tells. */
+/** Resolves with the exit, from its record or as soon as the monitor tells. The signal ends the asking. */
 export async function waitForExit(
   context: RuntimeContext,
   id: string,
   directory: string,
+  signal: AbortSignal,
   foreground?: Supervised,
 ): Promise<Exit> {
   if (foreground) return foregroundExit(context, directory, foreground)
   const { record, exit } = observe(directory, id)
   if (exit) return exit
   return record.life === 'monitored'
-    ? monitoredExit(context, record, directory)
+    ? monitoredExit(context, record, directory, signal)
     : detachedExit(context, record, directory)
 }
 
@@ -37,13 +38,18 @@ async function monitoredExit(
   context: RuntimeContext,
   record: ContainerRecord,
   directory: string,
+  signal: AbortSignal,
 ): Promise<Exit> {
   const socket = await connectIn(directory, recordFiles.monitorSocket)
   if (socket) {
     using monitor = new MonitorConnection(socket, record.id)
+    const hangUp = () => monitor[Symbol.dispose]()
+    signal.addEventListener('abort', hangUp, { once: true })
     const told = await monitor.exited
+    signal.removeEventListener('abort', hangUp)
     if (told) return told
   }
+  signal.throwIfAborted() // it was us who hung up: that tells nothing about the monitor
   return readExit(directory) ?? monitorLost(context, record, directory)
 }
 
