@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
@@ -14,36 +14,47 @@ const unpackedMark = '.unpacked'
 /** Downloads the packages (once) and unpacks each over `folder`; symbolic links that are there are kept. */
 export async function unpackPackages(names, folder) {
   if (existsSync(join(folder, unpackedMark))) return folder
-  await mkdir(join(cache, 'debs'), { recursive: true })
-  const downloads = await mkdtemp(join(cache, `debs/${names[0]}-`))
-  try {
-    await download(names, downloads)
-    await mkdir(folder, { recursive: true })
-    for (const file of (await readdir(downloads)).filter((name) => name.endsWith('.deb')))
-      await run('sh', [
-        '-c',
-        'dpkg-deb --fsys-tarfile "$0" | tar -x --keep-directory-symlink -C "$1"',
-        join(downloads, file),
-        folder,
-      ])
-    await writeFile(join(folder, unpackedMark), '')
-  } finally {
-    await rm(downloads, { recursive: true, force: true })
-  }
+  const downloads = await downloadOnce(names)
+  await mkdir(folder, { recursive: true })
+  for (const file of (await readdir(downloads)).filter((name) => name.endsWith('.deb')))
+    await run('sh', [
+      '-c',
+      'dpkg-deb --fsys-tarfile "$0" | tar -x --keep-directory-symlink -C "$1"',
+      join(downloads, file),
+      folder,
+    ])
+  await writeFile(join(folder, unpackedMark), '')
   return folder
 }
 
 /** As `unpackPackages`, whole or not at all, whoever else does the same at this moment. */
 export async function unpackOnce(names, folder) {
   if (existsSync(join(folder, unpackedMark))) return folder
-  const half = `${folder}.${process.pid}`
-  await rm(half, { recursive: true, force: true })
+  await mkdir(dirname(folder), { recursive: true })
+  const half = await mkdtemp(`${folder}-`)
   try {
     await unpackPackages(names, half)
     await rename(half, folder)
   } catch (error) {
     // Somebody else was first: theirs is as good.
     if (!existsSync(join(folder, unpackedMark))) throw error
+  } finally {
+    await rm(half, { recursive: true, force: true })
+  }
+  return folder
+}
+
+/** The folder that holds exactly these packages; whoever comes second in a race takes the first one's. */
+async function downloadOnce(names) {
+  const folder = join(cache, 'debs', names.join('+'))
+  if (existsSync(folder)) return folder
+  await mkdir(join(cache, 'debs'), { recursive: true })
+  const half = await mkdtemp(`${folder}-`)
+  try {
+    await download(names, half)
+    await rename(half, folder)
+  } catch (error) {
+    if (!existsSync(folder)) throw error
   } finally {
     await rm(half, { recursive: true, force: true })
   }

@@ -1,5 +1,6 @@
 export type PeerName =
   | 'docker-registry'
+  | 'busybox'
   | 'containerd'
   | 'ctr'
   | 'containerd-shim-runc-v2'

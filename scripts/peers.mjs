@@ -14,6 +14,7 @@ import { cache, unpackOnce } from './debian.mjs'
 /** Program → the first package that brings it, what that needs besides the C library, and where it lies. */
 const peers = {
   'docker-registry': { packages: ['docker-registry'], path: 'usr/bin/docker-registry' },
+  busybox: { packages: ['busybox-static'], path: 'bin/busybox' },
   containerd: { packages: ['containerd'], path: 'usr/bin/containerd' },
   ctr: { packages: ['containerd'], path: 'usr/bin/ctr' },
   'containerd-shim-runc-v2': { packages: ['containerd'], path: 'usr/bin/containerd-shim-runc-v2' },

@@ -14,6 +14,8 @@ export interface Row {
   variant: string
   /** `name version` of what is measured in this row. */
   version: string
+  /** Takes part in every n-th round only (default 1): for rows that take seconds. */
+  every?: number
   /** Before the clock runs; what it gives is handed to `run` and `after`. */
   before?: () => Promise<void>
   /** One measured turn. Returns nothing, or the time in ms where only a part counts. */
@@ -50,6 +52,8 @@ export interface Bench {
 
 const warmUpRounds = 3
 const gapMs = 25
+/** No bench may hold a shared machine for longer. */
+const deadlineMs = 15 * 60_000
 
 export async function runBench(bench: Bench): Promise<void> {
   const { values } = parseArgs({ options: { quick: { type: 'boolean' }, json: { type: 'boolean' } } })
@@ -60,22 +64,32 @@ export async function runBench(bench: Bench): Promise<void> {
   }
   const quick = values.quick ?? false
   const json = values.json ?? false
-  const meter = cpuMeter() // before anything is started, so that it is inside
+  // Before the rows: the daemons they start inherit the group that is counted.
+  const meter = cpuMeter()
   const rows = await bench.rows({ quick, json, notice })
   const rounds = quick ? Math.max(5, Math.ceil(bench.rounds / 10)) : bench.rounds
-  const measured = await takeTurns(rows, rounds, meter)
+  const measured = await takeTurns(rows, rounds, { meter, signal: stopSignal() })
   if (json) printJson(bench, measured)
   else printTable(bench, measured, notices)
+}
+
+/** Ctrl-C and the deadline end the bench between two turns, so that it removes what it made. */
+function stopSignal(): AbortSignal {
+  const interrupt = new AbortController()
+  process.once('SIGINT', () => interrupt.abort(new Error('interrupted')))
+  return AbortSignal.any([interrupt.signal, AbortSignal.timeout(deadlineMs)])
 }
 
 async function takeTurns(
   rows: readonly Row[],
   rounds: number,
-  meter: (() => bigint) | undefined,
+  { meter, signal }: { meter: ReturnType<typeof cpuMeter>; signal: AbortSignal },
 ): Promise<Measured[]> {
   const measured = rows.map((row) => ({ row, wallMs: [] as number[], cpuNs: 0n }))
   for (let round = -warmUpRounds; round < rounds; round++)
     for (const one of shuffled(measured)) {
+      if (round % (one.row.every ?? 1) !== 0) continue
+      signal.throwIfAborted()
       await pause(gapMs)
       await one.row.before?.()
       const cpu = meter?.()
@@ -88,7 +102,7 @@ async function takeTurns(
   return measured.map(({ row, wallMs, cpuNs }) => ({
     row,
     wallMs,
-    cpuMs: meter ? Number(cpuNs / BigInt(Math.max(1, rounds))) / 1e6 : undefined,
+    cpuMs: meter ? Number(cpuNs / BigInt(Math.max(1, wallMs.length))) / 1e6 : undefined,
   }))
 }
 

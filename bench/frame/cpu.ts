@@ -11,27 +11,46 @@ export const benchCgroup = `/keelson-bench-${process.pid}`
 const v1 = '/sys/fs/cgroup/cpuacct'
 const v2 = '/sys/fs/cgroup'
 
+const counted = new Set([benchCgroup])
+
+/** Counts one more tree: that of a keelson instance, where its monitors are and what they run without a parent. */
+export function countCgroup(path: string): void {
+  counted.add(path)
+}
+
 /** Undefined where neither counter can be had. */
 export function cpuMeter(): (() => bigint) | undefined {
   if (existsSync(join(v1, 'cpuacct.usage'))) {
-    const tree = enter(v1)
-    return () => BigInt(readFileSync(join(tree, 'cpuacct.usage'), 'utf8').trim())
+    enter(v1)
+    return () => sum((tree) => BigInt(readFileSync(join(v1, tree, 'cpuacct.usage'), 'utf8').trim()))
   }
   if (!existsSync(join(v2, 'cgroup.controllers'))) return undefined
-  const tree = enter(v2)
-  return () => {
-    const usage = /^usage_usec (\d+)/m.exec(readFileSync(join(tree, 'cpu.stat'), 'utf8'))?.[1] ?? '0'
-    return BigInt(usage) * 1000n
-  }
+  enter(v2)
+  return () =>
+    sum((tree) => {
+      const usage = /^usage_usec (\d+)/m.exec(readFileSync(join(v2, tree, 'cpu.stat'), 'utf8'))?.[1] ?? '0'
+      return BigInt(usage) * 1000n
+    })
 }
 
-function enter(root: string): string {
+/** A tree that is not there has used nothing yet. */
+function sum(read: (tree: string) => bigint): bigint {
+  let total = 0n
+  for (const tree of counted)
+    try {
+      total += read(tree)
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+    }
+  return total
+}
+
+function enter(root: string): void {
   const tree = join(root, benchCgroup)
   const own = join(tree, 'bench')
   mkdirSync(own, { recursive: true })
   writeFileSync(join(own, 'cgroup.procs'), String(process.pid))
   process.once('exit', () => leave(root, tree, own))
-  return tree
 }
 
 /** Groups of children that still run stay; everything else goes. */

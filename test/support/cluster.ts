@@ -22,11 +22,14 @@ export class TestCluster implements AsyncDisposable {
   readonly instance: string
   readonly dataDirectory: string
   readonly runDirectory: string
-  readonly #flags: string[]
+  /** What every command of this cluster is given. */
+  readonly flags: readonly string[]
+  static #count = 0
 
   static async create(name: string, extraFlags: string[] = []): Promise<TestCluster> {
     const base = await mkdtemp(`/var/tmp/keelson-${name}-`)
-    const number = process.pid % 200
+    // Several of one process, and those of processes started one after the other, are apart.
+    const number = (process.pid + 61 * TestCluster.#count++) % 200
     const [port, kubeletPort] = await Promise.all([freePort(), freePort()])
     return new TestCluster(`t${process.pid}${name}`.slice(0, 20), base, [
       ...['--port', `${port}`, '--kubelet-port', `${kubeletPort}`, '--node-name', 'node-1'],
@@ -44,7 +47,7 @@ export class TestCluster implements AsyncDisposable {
     this.instance = instance
     this.dataDirectory = join(base, 'data')
     this.runDirectory = join(base, 'run')
-    this.#flags = [
+    this.flags = [
       '--instance',
       instance,
       '--data-dir',
@@ -61,7 +64,7 @@ export class TestCluster implements AsyncDisposable {
 
   /** Runs `keelson COMMAND` with this cluster's flags and waits for its end, whatever it is. */
   keelson(command: string, ...args: string[]): Promise<CommandResult> {
-    return run(launcher, [command, ...this.#flags, ...args])
+    return run(launcher, [command, ...this.flags, ...args])
   }
 
   async up(...args: string[]): Promise<CommandResult> {
