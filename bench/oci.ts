@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { silentLogger, systemClock } from '../src/base/index.ts'
-import { version } from '../src/cli/oci/version.ts'
+import { version } from '../src/cli/version.ts'
 import { createRuntime, type Runtime } from '../src/oci/index.ts'
 import { hasBusybox } from '../test/support/bundle.ts'
 import { makeBusyboxRoot } from '../test/support/container.ts'
@@ -56,7 +56,7 @@ async function rows({ notice }: BenchOptions): Promise<Row[]> {
     clock: systemClock,
     log: silentLogger,
   })
-  const own = `keelson ${version()}`
+  const own = `keelson ${version}`
   const host = await driver(false)
   const hidden = await driver(true)
   const peers = ['crun', 'runc'].flatMap((program) => {

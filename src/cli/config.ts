@@ -5,7 +5,7 @@ import * as v from 'valibot'
 import { parse as parseYaml } from 'yaml'
 import { hasErrno, KeelsonError, writeAtomic } from '../base/index.ts'
 import type { Mirror } from '../image/index.ts'
-import type { OptionSpecs, OptionValues } from './command.ts'
+import type { Options, OptionValues } from './command.ts'
 
 /**
  * Everything a cluster on this machine is set up with. Three sources, the later wins: defaults, the `config.json`
@@ -57,7 +57,7 @@ export const configOptions = {
   'cri-socket': { type: 'string', value: 'PATH', help: 'where CRI is served (RUN-DIR/cri.sock)' },
   registries: { type: 'string', value: 'FILE', help: 'YAML table of mirrors by registry host' },
   'log-level': { type: 'string', value: 'LEVEL', help: 'debug, info, warn or error (info)' },
-} as const satisfies OptionSpecs
+} as const satisfies Options
 
 export type ConfigFlags = OptionValues<typeof configOptions>
 

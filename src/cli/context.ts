@@ -1,4 +1,5 @@
 import type { Clock, Logger, LogLevel } from '../base/index.ts'
+import { commandsWith } from './command.ts'
 
 /** What the edge hands to every command: the only place where process globals come from. */
 export interface Context {
@@ -15,3 +16,5 @@ export interface Context {
   /** Path of the launcher, to start further processes of ours. */
   launcher: string
 }
+
+export const command = commandsWith<Context>()

@@ -3,15 +3,21 @@ import { realpathSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { asKeelsonError, createLogger, systemClock } from '../base/index.ts'
-import { type Command, checkArguments, columns, helpOf, parseOptions } from './command.ts'
+import type { Command } from './command.ts'
 import type { Context } from './context.ts'
+import { programHelp } from './help.ts'
+import { runCommand } from './run-command.ts'
 
 /**
  * The composition root's door: finds the command, loads its layer only then, hands it clock, signal and streams,
  * and turns its error into one line and an exit code.
  */
-type AnyCommand = Command<Context>
-const commands: Record<string, { summary: string; load: () => Promise<{ default: unknown }> }> = {
+interface Entry {
+  /** Here as well as in the command: the list must not load every layer. */
+  summary: string
+  load: () => Promise<{ default: Command<Context> }>
+}
+const commands: Record<string, Entry> = {
   up: { summary: 'start a cluster on this machine', load: () => import('./commands/up.ts') },
   down: { summary: 'stop it and undo what it changed', load: () => import('./commands/down.ts') },
   status: { summary: 'what runs, and how it feels', load: () => import('./commands/status.ts') },
@@ -27,18 +33,13 @@ process.exitCode = await main(name, argv)
 
 async function main(name: string, argv: string[]): Promise<number> {
   if (['help', '--help', '-h'].includes(name)) return help()
-  const entry = commands[name === '--version' ? 'version' : name]
+  const entry = Object.entries(commands).find(
+    ([one]) => one === name.replace(/^(--version|-v)$/, 'version'),
+  )?.[1]
   if (!entry) return fail(new Error(`unknown command ${name}`), 'run `keelson help` for the list', 2)
   try {
-    const { default: found } = await entry.load()
-    const command = found as AnyCommand
-    if (argv.includes('--help') || argv.includes('-h')) {
-      process.stdout.write(`${helpOf('keelson', command as Command<never>)}\n`)
-      return 0
-    }
-    const { options, positionals } = parseOptions(argv, command.options ?? {})
-    checkArguments(command.args ?? [], positionals)
-    return (await command.run(context(), positionals, options)) ?? 0
+    const { default: command } = await entry.load()
+    return await runCommand({ program: 'keelson', command, words: argv, interleaved: true, context, print })
   } catch (error) {
     const known = asKeelsonError(error)
     // A failure nobody foresaw is a mistake of ours: whoever reports it needs to say where it came from.
@@ -69,11 +70,13 @@ function findRoot(folder: string): string {
 }
 
 function help(): number {
-  const rows = Object.entries(commands).map(([name, { summary }]) => [`  ${name}`, summary])
-  process.stdout.write(
-    `keelson: from the system call to kubectl\n\n${columns(rows).join('\n')}\n\nkeelson COMMAND --help tells more.\n`,
-  )
+  const rows = Object.entries(commands).map(([name, { summary }]) => ({ name, summary }))
+  print(programHelp({ program: 'keelson', summary: 'from the system call to kubectl', commands: rows }))
   return 0
+}
+
+function print(text: string): void {
+  process.stdout.write(text)
 }
 
 function fail(error: Error, hint: string | undefined, exitCode: number): number {

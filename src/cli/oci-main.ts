@@ -3,15 +3,20 @@
  * it is typed. A failure is one line on standard error and exit code 1; nothing is left behind.
  */
 import { KeelsonError, systemClock } from '../base/index.ts'
-import type { Command, Context } from './oci/command.ts'
+import { ociVersion } from '../oci/default-spec.ts'
+import type { Command } from './command.ts'
+import { commandHelp, programHelp } from './help.ts'
 import { commands } from './oci/commands.ts'
+import type { Context } from './oci/context.ts'
 import { checkGlobals, type GlobalGiven, globalOptions, logSettings, stateRoot } from './oci/globals.ts'
-import { commandHelp, programHelp } from './oci/help.ts'
-import { nameArguments, parseOptions } from './oci/parse.ts'
 import { type LogSettings, openLog, reportFailure, writeAll } from './oci/report.ts'
-import { versionText } from './oci/version.ts'
+import { parseOptions } from './parse.ts'
+import { runCommand } from './run-command.ts'
+import { commit, version } from './version.ts'
 
 const program = 'keelson-oci'
+/** Three lines, as runc's callers read them. */
+const versionText = `${program} version ${version}\ncommit: ${commit}\nspec: ${ociVersion}\n`
 const out = (text: string) => writeAll(1, text)
 
 async function main(words: readonly string[]): Promise<number> {
@@ -22,17 +27,14 @@ async function main(words: readonly string[]): Promise<number> {
     const { given, rest } = parseOptions(words, globalOptions)
     settings = logSettings(given as GlobalGiven)
     const [name, ...others] = rest
-    if (given.version) return print(versionText(program))
+    if (given.version) return print(versionText)
     if (given.help || name === undefined || name === 'help') return print(await helpFor(others[0]))
     op = name
     checkGlobals(given as GlobalGiven)
-    const chosen = await load(name)
-    failureCode = chosen.failureCode ?? 1
-    if (others[0] === '--help' || others[0] === '-h') return print(commandHelp(program, chosen))
-    const parsed = parseOptions(others, chosen.options)
-    const named = nameArguments(parsed.rest, chosen.args)
-    const context = makeContext(given as GlobalGiven, settings)
-    return (await chosen.run(context, { ...parsed.given, ...named })) ?? 0
+    const command = await load(name)
+    failureCode = command.failureCode ?? 1
+    const context = () => makeContext(given as GlobalGiven, settings)
+    return await runCommand({ program, command, words: others, context, print: out })
   } catch (error) {
     reportFailure(error, op, safeLog(settings), settings)
     return failureCode
@@ -64,7 +66,7 @@ function safeLog(settings: LogSettings) {
   }
 }
 
-async function load(name: string): Promise<Command> {
+async function load(name: string): Promise<Command<Context>> {
   const found = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (found) return (await found()).default
   throw new KeelsonError('INVALID_ARGUMENT', 'there is no such command', {
@@ -75,7 +77,8 @@ async function load(name: string): Promise<Command> {
 async function helpFor(name: string | undefined): Promise<string> {
   if (name !== undefined) return commandHelp(program, await load(name))
   const all = await Promise.all(Object.keys(commands).map(load))
-  return programHelp(program, globalOptions, all)
+  const summary = 'runs containers from OCI bundles'
+  return programHelp({ program, summary, commands: all, globals: globalOptions })
 }
 
 function print(text: string): number {

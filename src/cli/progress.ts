@@ -1,6 +1,6 @@
 import { closeSync, writeSync } from 'node:fs'
 import { asKeelsonError, type Clock } from '../base/index.ts'
-import type { OptionSpecs } from './command.ts'
+import type { Options } from './command.ts'
 
 /** How a background process tells the one that started it how far it is: JSON lines on a descriptor it was given. */
 export const progressOption = {
@@ -9,7 +9,7 @@ export const progressOption = {
     value: 'FD',
     help: 'report start-up progress as JSON lines on this descriptor',
   },
-} as const satisfies OptionSpecs
+} as const satisfies Options
 
 export class ProgressReport {
   #fd: number | undefined

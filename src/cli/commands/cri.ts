@@ -1,6 +1,5 @@
-import { command } from '../command.ts'
 import { configOptions } from '../config.ts'
-import type { Context } from '../context.ts'
+import { command } from '../context.ts'
 import { startCriEndpoint } from '../cri-endpoint.ts'
 import { requireRoot } from '../preflight.ts'
 import { progressOption } from '../progress.ts'
@@ -10,7 +9,7 @@ export default command({
   name: 'cri',
   summary: 'run only the CRI endpoint, for a kubelet or crictl of somebody else',
   options: { ...configOptions, ...progressOption },
-  run: async (context: Context, _args, flags) => {
+  run: async (context, flags) => {
     requireRoot(context)
     await runProcess('cri', context, flags, startCriEndpoint)
   },

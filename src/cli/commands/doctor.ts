@@ -1,6 +1,6 @@
-import { columns, command } from '../command.ts'
 import { configOptions, resolveConfig } from '../config.ts'
-import type { Context } from '../context.ts'
+import { command } from '../context.ts'
+import { columns } from '../help.ts'
 import { checkMachine } from '../preflight.ts'
 
 const marks = { ok: '✔', warning: '!', failed: '✘' }
@@ -9,7 +9,7 @@ export default command({
   name: 'doctor',
   summary: 'check this machine: what keelson needs, and what will be missing',
   options: configOptions,
-  run: async (context: Context, _args, flags) => {
+  run: async (context, flags) => {
     const { dataDirectory } = await resolveConfig(flags)
     const checks = await checkMachine(dataDirectory)
     if (!context.isRoot)

@@ -1,6 +1,5 @@
-import { command } from '../command.ts'
 import { configOptions, resolveConfig } from '../config.ts'
-import type { Context } from '../context.ts'
+import { command } from '../context.ts'
 import { requireRoot } from '../preflight.ts'
 import { tearDown } from '../tear-down.ts'
 
@@ -12,7 +11,7 @@ export default command({
     ...configOptions,
     'keep-pods': { type: 'boolean', help: 'leave the pods running; `up` adopts them' },
   },
-  run: async (context: Context, _args, flags) => {
+  run: async (context, flags) => {
     requireRoot(context)
     await tearDown(await resolveConfig(flags), context, { keepPods: flags['keep-pods'] ?? false })
   },

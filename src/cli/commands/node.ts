@@ -1,6 +1,5 @@
-import { command } from '../command.ts'
 import { configOptions } from '../config.ts'
-import type { Context } from '../context.ts'
+import { command } from '../context.ts'
 import { startNode } from '../node.ts'
 import { requireRoot } from '../preflight.ts'
 import { progressOption } from '../progress.ts'
@@ -10,7 +9,7 @@ export default command({
   name: 'node',
   summary: 'run a node in the foreground: CRI endpoint, kubelet, service proxy',
   options: { ...configOptions, ...progressOption },
-  run: async (context: Context, _args, flags) => {
+  run: async (context, flags) => {
     requireRoot(context)
     await runProcess('node', context, flags, startNode)
   },

@@ -1,6 +1,5 @@
-import { command } from '../command.ts'
 import { configOptions } from '../config.ts'
-import type { Context } from '../context.ts'
+import { command } from '../context.ts'
 import { startControlPlane } from '../control-plane.ts'
 import { progressOption } from '../progress.ts'
 import { runProcess } from '../run-process.ts'
@@ -9,5 +8,5 @@ export default command({
   name: 'server',
   summary: 'run a control plane in the foreground: store, API server, scheduler, controllers',
   options: { ...configOptions, ...progressOption },
-  run: (context: Context, _args, flags) => runProcess('server', context, flags, startControlPlane),
+  run: (context, flags) => runProcess('server', context, flags, startControlPlane),
 })

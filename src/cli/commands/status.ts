@@ -8,10 +8,10 @@ import {
   resources,
 } from '../../api/index.ts'
 import { asKeelsonError } from '../../base/index.ts'
-import { columns, command } from '../command.ts'
 import { type Config, configOptions, resolveConfig } from '../config.ts'
-import type { Context } from '../context.ts'
+import { command } from '../context.ts'
 import { serverUrl } from '../control-plane.ts'
+import { columns } from '../help.ts'
 import { pathsOf } from '../paths.ts'
 import { findProcess } from '../process-file.ts'
 
@@ -27,7 +27,7 @@ export default command({
   name: 'status',
   summary: 'what runs, and how it feels',
   options: { ...configOptions, json: { type: 'boolean', help: 'one JSON object' } },
-  run: async ({ print, isRoot }: Context, _args, flags) => {
+  run: async ({ print, isRoot }, flags) => {
     const config = await resolveConfig(flags)
     const report = await examine(config)
     if (flags.json) print(JSON.stringify(report, undefined, 2))

@@ -8,9 +8,8 @@ import {
   resources,
 } from '../../api/index.ts'
 import { KeelsonError, silentLogger } from '../../base/index.ts'
-import { command } from '../command.ts'
 import { type Config, configOptions, loadSavedConfig, resolveConfig, saveConfig } from '../config.ts'
-import type { Context } from '../context.ts'
+import { type Context, command } from '../context.ts'
 import { type DaemonName, startDaemon, stopDaemon } from '../daemon.ts'
 import { pathsOf } from '../paths.ts'
 import { checkMachine, requireRoot } from '../preflight.ts'
@@ -28,7 +27,7 @@ export default command({
     ...configOptions,
     detach: { type: 'boolean', short: 'd', help: 'return when ready; otherwise stay and stop it on Ctrl-C' },
   },
-  run: async (context: Context, _args, flags) => {
+  run: async (context, flags) => {
     requireRoot(context)
     const config = await resolveConfig(flags)
     await refuseUnfitMachine(config)

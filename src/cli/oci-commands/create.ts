@@ -1,4 +1,4 @@
-import { command } from '../oci/command.ts'
+import { command } from '../oci/context.ts'
 import {
   checkConsole,
   detachedLife,

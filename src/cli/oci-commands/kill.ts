@@ -1,5 +1,5 @@
 import { signalNumber } from '../../oci/signals.ts'
-import { command } from '../oci/command.ts'
+import { command } from '../oci/context.ts'
 
 export default command({
   name: 'kill',

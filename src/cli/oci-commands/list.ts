@@ -1,13 +1,12 @@
 import { KeelsonError } from '../../base/index.ts'
 import type { Container } from '../../oci/index.ts'
-import { command } from '../oci/command.ts'
+import { command } from '../oci/context.ts'
 import { type StateDocument, stateDocument } from '../oci/state-document.ts'
 import { table } from '../oci/table.ts'
 
 export default command({
   name: 'list',
   summary: 'list the containers below the state root',
-  args: [],
   options: {
     format: { type: 'string', short: 'f', value: 'table|json', help: 'default: table' },
     quiet: { type: 'boolean', short: 'q', help: 'only the ids' },

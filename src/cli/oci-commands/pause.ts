@@ -1,10 +1,9 @@
-import { command } from '../oci/command.ts'
+import { command } from '../oci/context.ts'
 
 export default command({
   name: 'pause',
   summary: 'stop every process of a container where it is',
   args: ['container'],
-  options: {},
   async run({ runtime }, { container }) {
     await (await (await runtime()).get(container)).pause()
   },

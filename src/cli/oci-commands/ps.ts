@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { KeelsonError } from '../../base/index.ts'
-import { command } from '../oci/command.ts'
+import { command } from '../oci/context.ts'
 
 export default command({
   name: 'ps',

@@ -1,5 +1,5 @@
 import type { Container } from '../../oci/index.ts'
-import { type Context, command } from '../oci/command.ts'
+import { type Context, command } from '../oci/context.ts'
 import { copyTerminal, forwardSignals } from '../oci/foreground.ts'
 import {
   checkConsole,

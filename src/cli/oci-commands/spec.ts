@@ -2,12 +2,11 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { hasErrno, KeelsonError } from '../../base/index.ts'
 import { defaultSpec } from '../../oci/default-spec.ts'
-import { command } from '../oci/command.ts'
+import { command } from '../oci/context.ts'
 
 export default command({
   name: 'spec',
   summary: 'write a config.json to start from',
-  args: [],
   options: {
     bundle: { type: 'string', short: 'b', value: 'DIR', help: 'where to; default: the current directory' },
     rootless: { type: 'boolean', help: 'for an ordinary user' },

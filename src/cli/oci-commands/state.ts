@@ -1,11 +1,10 @@
-import { command } from '../oci/command.ts'
+import { command } from '../oci/context.ts'
 import { stateDocument } from '../oci/state-document.ts'
 
 export default command({
   name: 'state',
   summary: 'print the state of a container as JSON',
   args: ['container'],
-  options: {},
   async run({ runtime, out }, { container }) {
     const state = await (await (await runtime()).get(container)).state()
     out(`${JSON.stringify(stateDocument(state), undefined, 2)}\n`)

@@ -1,6 +1,7 @@
-import type { Command } from './command.ts'
+import type { Command } from '../command.ts'
+import type { Context } from './context.ts'
 
-type Load = () => Promise<{ default: Command }>
+type Load = () => Promise<{ default: Command<Context> }>
 
 /** Every command, loaded when it is typed: `state` does not pay for `exec`. In the order of a container's life. */
 export const commands: Readonly<Record<string, Load>> = {

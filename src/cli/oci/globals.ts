@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { KeelsonError } from '../../base/index.ts'
-import type { Options } from './command.ts'
+import type { Options } from '../command.ts'
 import type { LogSettings } from './report.ts'
 
 /** Options before the command's name. */

@@ -1,7 +1,7 @@
 import { KeelsonError, writeAtomic } from '../../base/index.ts'
 import type { Container, DetachedLife, Process, Spec } from '../../oci/index.ts'
 import { readBundle } from './bundle.ts'
-import type { Context } from './command.ts'
+import type { Context } from './context.ts'
 
 /** Options that `create` and `run` share. */
 export const startOptions = {

@@ -1,18 +1,29 @@
-import { KeelsonError } from '../../base/index.ts'
+import { KeelsonError } from '../base/index.ts'
 import type { Given, Option, Options } from './command.ts'
 
 /**
  * Words of the command line, read as Go's flag package does, since runc's callers are written for that: `-x` and
- * `--x` are the same, a value follows after `=` or as the next word, and options end at the first word that is
- * none, or at `--`.
+ * `--x` are the same, a value follows after `=` or as the next word, and options end at `--`.
  */
 export interface Parsed {
   given: Record<string, string | boolean | string[] | undefined>
+  /** The words that are no options, in order. */
   rest: string[]
 }
 
-export function parseOptions(words: readonly string[], options: Options): Parsed {
+export interface ParseSettings {
+  /** Options may also follow arguments; otherwise they end at the first one, and what follows is somebody else's. */
+  interleaved?: boolean
+}
+
+/** INVALID_ARGUMENT for an option that is unknown, or whose value is missing or wrong. */
+export function parseOptions(
+  words: readonly string[],
+  options: Options,
+  { interleaved = false }: ParseSettings = {},
+): Parsed {
   const given: Parsed['given'] = {}
+  const rest: string[] = []
   let index = 0
   for (; index < words.length; index++) {
     const word = words[index] ?? ''
@@ -20,7 +31,11 @@ export function parseOptions(words: readonly string[], options: Options): Parsed
       index++
       break
     }
-    if (!/^-./.test(word)) break
+    if (!/^-./.test(word)) {
+      if (!interleaved) break
+      rest.push(word)
+      continue
+    }
     const [, name = '', inline] = /^--?([^=]+)(?:=(.*))?$/s.exec(word) ?? []
     const [key, option] = findOption(name, options)
     if (option.type === 'boolean') given[key] = booleanValue(name, inline)
@@ -30,7 +45,7 @@ export function parseOptions(words: readonly string[], options: Options): Parsed
       given[key] = option.type === 'strings' ? [...((given[key] as string[]) ?? []), value] : value
     }
   }
-  return { given, rest: words.slice(index) }
+  return { given, rest: [...rest, ...words.slice(index)] }
 }
 
 /** Names the words that are left: `container` required, `signal?` optional, `command...` all others. */

@@ -1,6 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { nameArguments, parseOptions } from '../../../src/cli/oci/parse.ts'
+import { nameArguments, parseOptions } from '../../src/cli/parse.ts'
 
 const options = {
   bundle: { type: 'string', short: 'b', help: '' },
@@ -22,6 +22,15 @@ test('options end at the first argument, or at --', (t) => {
   t.deepEqual(parseOptions(['id', '-d'], options), { given: {}, rest: ['id', '-d'] })
   t.deepEqual(parseOptions(['-d', '--', '-d'], options), { given: { detach: true }, rest: ['-d'] })
   t.deepEqual(parseOptions(['-'], options).rest, ['-'])
+})
+
+test('interleaved: options also after arguments, and -- still ends them', (t) => {
+  const interleaved = { interleaved: true }
+  t.deepEqual(parseOptions(['a', '-d', 'b', '--bundle', '/b', 'c'], options, interleaved), {
+    given: { detach: true, bundle: '/b' },
+    rest: ['a', 'b', 'c'],
+  })
+  t.deepEqual(parseOptions(['a', '--', '-d'], options, interleaved).rest, ['a', '-d'])
 })
 
 test('what is wrong is named', (t) => {

@@ -1,0 +1,20 @@
+import type { Clock, Logger } from '../../base/index.ts'
+import type { Runtime } from '../../oci/index.ts'
+import { commandsWith } from '../command.ts'
+
+/** What every command of keelson-oci is handed. */
+export interface Context {
+  globals: Globals
+  /** Opened at the first call: a command that needs no container never loads the addon. */
+  runtime: () => Promise<Runtime>
+  out: (text: string) => void
+  log: Logger
+  clock: Clock
+}
+
+export interface Globals {
+  root: string
+  debug: boolean
+}
+
+export const command = commandsWith<Context>()
