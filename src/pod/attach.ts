@@ -12,7 +12,7 @@ export async function attach(context: PodContext, request: AttachRequest): Promi
   return AttachResponse.fromPartial({ url })
 }
 
-/** Ends with the container, whose exit code it tells, or when the client goes. */
+/** Ends with the container's output or when the client goes; the exit code is told by the container's status. */
 async function run(
   context: PodContext,
   containerId: string,
