@@ -25,7 +25,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const manifest = join(root, 'examples/nginx-deployment.yaml')
 const own = `keelson ${process.env.npm_package_version ?? ''}`.trim()
 
-await using undo = new Cleanup()
+const undo = new Cleanup()
 
 await runBench({
   name: 'pod',
@@ -38,6 +38,7 @@ await runBench({
   rounds: 30,
   peers: ['containerd-crun', 'containerd-runc'],
   rows,
+  finish: () => undo[Symbol.asyncDispose](),
 })
 
 async function rows(options: BenchOptions): Promise<Row[]> {

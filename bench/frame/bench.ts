@@ -4,7 +4,7 @@
  * output format. A file bench/NAME.ts calls `runBench` and nothing else runs it.
  */
 import { parseArgs } from 'node:util'
-import { cpuMeter } from './cpu.ts'
+import { type CpuMeter, cpuMeter } from './cpu.ts'
 import { printJson, printTable } from './report.ts'
 
 export interface Row {
@@ -46,6 +46,8 @@ export interface Bench {
   /** Turns of each row, warm-up apart; `--quick` takes a tenth. */
   rounds: number
   rows: (options: BenchOptions) => Promise<Row[]>
+  /** Called at the end, also after a failure: removes what the rows left. */
+  finish?: () => Promise<void>
   /** The peer a keelson row's `ratio` is taken against, first present wins. */
   peers: readonly string[]
 }
@@ -66,11 +68,16 @@ export async function runBench(bench: Bench): Promise<void> {
   const json = values.json ?? false
   // Before the rows: the daemons they start inherit the group that is counted.
   const meter = cpuMeter()
-  const rows = await bench.rows({ quick, json, notice })
-  const rounds = quick ? Math.max(5, Math.ceil(bench.rounds / 10)) : bench.rounds
-  const measured = await takeTurns(rows, rounds, { meter, signal: stopSignal() })
-  if (json) printJson(bench, measured)
-  else printTable(bench, measured, notices)
+  try {
+    const rows = await bench.rows({ quick, json, notice })
+    const rounds = quick ? Math.max(5, Math.ceil(bench.rounds / 10)) : bench.rounds
+    const measured = await takeTurns(rows, rounds, { meter, signal: stopSignal() })
+    if (json) printJson(bench, measured)
+    else printTable(bench, measured, notices)
+  } finally {
+    await bench.finish?.()
+    await meter?.leave()
+  }
 }
 
 /** Ctrl-C and the deadline end the bench between two turns, so that it removes what it made. */
@@ -83,7 +90,7 @@ function stopSignal(): AbortSignal {
 async function takeTurns(
   rows: readonly Row[],
   rounds: number,
-  { meter, signal }: { meter: ReturnType<typeof cpuMeter>; signal: AbortSignal },
+  { meter, signal }: { meter: CpuMeter | undefined; signal: AbortSignal },
 ): Promise<Measured[]> {
   const measured = rows.map((row) => ({ row, wallMs: [] as number[], cpuNs: 0n }))
   for (let round = -warmUpRounds; round < rounds; round++)
@@ -92,12 +99,12 @@ async function takeTurns(
       signal.throwIfAborted()
       await pause(gapMs)
       await one.row.before?.()
-      const cpu = meter?.()
+      const cpu = meter?.read()
       const wallMs = await timed(one.row)
       await one.row.after?.()
       if (round < 0) continue
       one.wallMs.push(wallMs)
-      if (meter && cpu !== undefined) one.cpuNs += meter() - cpu
+      if (meter && cpu !== undefined) one.cpuNs += meter.read() - cpu
     }
   return measured.map(({ row, wallMs, cpuNs }) => ({
     row,

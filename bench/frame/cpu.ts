@@ -1,15 +1,14 @@
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { hasErrno, systemClock } from '../../src/base/index.ts'
+import { planCgroup, readCgroupLayout, removeCgroup } from '../../src/oci/index.ts'
 
 /**
  * CPU time of all that a turn sets in motion, by cgroup: this process sits in one group of a tree of its own, rows
  * put their containers and monitors into others of the same tree, and the tree's counter covers them all, whoever
- * their parent is. Nanoseconds on v1 (cpuacct.usage), microseconds on v2 (cpu.stat).
+ * their parent is.
  */
 export const benchCgroup = `/keelson-bench-${process.pid}`
-
-const v1 = '/sys/fs/cgroup/cpuacct'
-const v2 = '/sys/fs/cgroup'
 
 const counted = new Set([benchCgroup])
 
@@ -18,48 +17,50 @@ export function countCgroup(path: string): void {
   counted.add(path)
 }
 
-/** Undefined where neither counter can be had. */
-export function cpuMeter(): (() => bigint) | undefined {
-  if (existsSync(join(v1, 'cpuacct.usage'))) {
-    enter(v1)
-    return () => sum((tree) => BigInt(readFileSync(join(v1, tree, 'cpuacct.usage'), 'utf8').trim()))
+export interface CpuMeter {
+  /** Nanoseconds so far. */
+  read: () => bigint
+  /** Goes back to where this process was, and removes the tree in every hierarchy. */
+  leave: () => Promise<void>
+}
+
+/** Undefined where neither cpuacct.usage (v1) nor cpu.stat (v2) can be had. */
+export function cpuMeter(): CpuMeter | undefined {
+  const layout = readCgroupLayout()
+  const v1 = layout.v1.find(({ controllers }) => controllers.includes('cpuacct'))
+  const hierarchy = v1 ?? (layout.mode === 'v2' ? layout.v2 : undefined)
+  if (!hierarchy) return undefined
+  const { mountPoint } = hierarchy
+  const own = join(mountPoint, benchCgroup, 'bench')
+  mkdirSync(own, { recursive: true })
+  writeFileSync(join(own, 'cgroup.procs'), String(process.pid))
+  const usage = v1 ? usageV1 : usageV2
+  return {
+    read: () => [...counted].reduce((total, tree) => total + usage(join(mountPoint, tree)), 0n),
+    async leave() {
+      writeFileSync(join(mountPoint, hierarchy.own, 'cgroup.procs'), String(process.pid))
+      const { leaves } = planCgroup({ layout, path: benchCgroup })
+      await removeCgroup(leaves, { clock: systemClock }).catch((error: unknown) =>
+        process.stderr.write(`bench: ${benchCgroup} is left behind: ${String(error)}\n`),
+      )
+    },
   }
-  if (!existsSync(join(v2, 'cgroup.controllers'))) return undefined
-  enter(v2)
-  return () =>
-    sum((tree) => {
-      const usage = /^usage_usec (\d+)/m.exec(readFileSync(join(v2, tree, 'cpu.stat'), 'utf8'))?.[1] ?? '0'
-      return BigInt(usage) * 1000n
-    })
+}
+
+function usageV1(tree: string): bigint {
+  return BigInt(readOrEmpty(join(tree, 'cpuacct.usage')).trim() || '0')
+}
+
+function usageV2(tree: string): bigint {
+  return BigInt(/^usage_usec (\d+)/m.exec(readOrEmpty(join(tree, 'cpu.stat')))?.[1] ?? '0') * 1000n
 }
 
 /** A tree that is not there has used nothing yet. */
-function sum(read: (tree: string) => bigint): bigint {
-  let total = 0n
-  for (const tree of counted)
-    try {
-      total += read(tree)
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
-    }
-  return total
-}
-
-function enter(root: string): void {
-  const tree = join(root, benchCgroup)
-  const own = join(tree, 'bench')
-  mkdirSync(own, { recursive: true })
-  writeFileSync(join(own, 'cgroup.procs'), String(process.pid))
-  process.once('exit', () => leave(root, tree, own))
-}
-
-/** Groups of children that still run stay; everything else goes. */
-function leave(root: string, tree: string, own: string): void {
+function readOrEmpty(path: string): string {
   try {
-    writeFileSync(join(root, 'cgroup.procs'), String(process.pid))
-    rmdirSync(own)
-    rmdirSync(tree)
+    return readFileSync(path, 'utf8')
   } catch (error) {
-    process.stderr.write(`bench: ${tree} is left behind: ${String(error)}\n`)
+    if (hasErrno(error, 'ENOENT')) return ''
+    throw error
   }
 }
