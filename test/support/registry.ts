@@ -6,6 +6,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { OwnNetwork } from './own-network.ts'
 import { findPeer } from './peers.ts'
 
 /** Debian's docker-registry on loopback with its own directory and configuration. */
@@ -46,7 +47,10 @@ export interface PushedImage {
 /** Undefined where docker-registry is absent; the caller must then skip its test and say so. */
 export const registryProgram = (): string | undefined => findPeer('docker-registry')
 
-export async function startRegistry(options: { program?: string } = {}): Promise<Registry> {
+/** With `network` it listens on the loopback of that namespace; the test reaches it through a bridge. */
+export async function startRegistry(
+  options: { program?: string; network?: OwnNetwork } = {},
+): Promise<Registry> {
   const program = options.program ?? registryProgram()
   if (!program) throw new Error('docker-registry is not installed')
   const directory = await mkdtemp(join(tmpdir(), 'keelson-registry-'))
@@ -59,8 +63,15 @@ export async function startRegistry(options: { program?: string } = {}): Promise
     http: { addr: `127.0.0.1:${port}`, secret: 'test' },
   }
   await writeFile(config, JSON.stringify(settings)) // JSON is YAML
-  const child = spawn(program, ['serve', config], { stdio: ['ignore', 'ignore', 'pipe'] })
-  const registry = new LoopbackRegistry(`127.0.0.1:${port}`, directory, child)
+  const [command, args] = options.network?.enter(program, 'serve', config) ?? [program, ['serve', config]]
+  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const reachable = (await options.network?.bridge(port)) ?? port
+  const registry = new LoopbackRegistry(
+    `127.0.0.1:${port}`,
+    `http://127.0.0.1:${reachable}`,
+    directory,
+    child,
+  )
   await registry.ready()
   return registry
 }
@@ -72,9 +83,9 @@ class LoopbackRegistry implements Registry {
   readonly #child: ChildProcess
   #errors = ''
 
-  constructor(host: string, directory: string, child: ChildProcess) {
+  constructor(host: string, url: string, directory: string, child: ChildProcess) {
     this.host = host
-    this.url = `http://${host}`
+    this.url = url
     this.#directory = directory
     this.#child = child
     child.stderr?.on('data', (text) => {
