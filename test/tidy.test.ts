@@ -39,7 +39,7 @@ const table: Record<string, { folders: string[]; packages: string[] }> = {
     folders: ['src/base', 'src/api', 'src/rpc', 'cri/service.ts', 'cri/types.ts', 'cri/streaming'],
     packages: [],
   },
-  'src/services': { folders: ['src/base', 'src/kernel', 'src/api'], packages: ['dns-packet'] },
+  'src/services': { folders: ['src/base', 'src/kernel', 'src/api'], packages: [] },
   'src/control/store': { folders: ['src/base', 'src/api', 'src/rpc', 'src/ledger'], packages: [] },
   'src/control/pki': { folders: ['src/base'], packages: ['@peculiar/x509', 'reflect-metadata'] },
   'src/control/apiserver': {
@@ -51,7 +51,7 @@ const table: Record<string, { folders: string[]; packages: string[] }> = {
   'src/control': { folders: ['src/base', 'src/api', 'src/control'], packages: [] },
   'src/cli': {
     folders: ['src', 'cri', 'package.json'],
-    packages: ['yaml', 'valibot', 'undici', 'commander', 'picocolors', 'cli-progress'],
+    packages: ['yaml', 'valibot', 'undici'],
   },
 }
 

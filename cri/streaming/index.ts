@@ -1,3 +1,3 @@
 /** Exec, attach and port-forward as byte streams over HTTP upgrades: the server side, and passing them on. */
 export { type ServeStreamingOptions, type StreamingServer, serveStreaming } from './server.ts'
-export { proxyUpgrade, refuse, type UpgradeProxyRequest } from './upgrade-proxy.ts'
+export { proxyUpgrade, type UpgradeProxyRequest } from './upgrade-proxy.ts'

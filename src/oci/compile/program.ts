@@ -1,5 +1,5 @@
 import { type CapabilityMasks, capabilityMasks } from '../capabilities.ts'
-import { noFd, type Operation } from '../plan/operations.ts'
+import type { Operation } from '../plan/operations.ts'
 import { compileRlimits } from '../rlimits.ts'
 import { compileSeccompCached } from '../seccomp/index.ts'
 import type { Process, Seccomp } from '../spec.ts'
@@ -9,7 +9,7 @@ import { unsupported } from './namespaces.ts'
 export interface ProgramRequest {
   process: Process
   seccomp: Seccomp | undefined
-  /** Slots of 0, 1, 2; `noFd` is /dev/null. Not looked at with a terminal. */
+  /** Slots of 0, 1, 2; `noFd` (operations.ts) is /dev/null. Not looked at with a terminal. */
   stdio: readonly [number, number, number]
   /** Slots that become 3, 4, … */
   preserved: readonly number[]
@@ -95,5 +95,3 @@ function loadSeccomp(profile: Seccomp): Operation {
 function words(numbers: readonly number[]): Uint8Array {
   return new Uint8Array(Uint32Array.from(numbers).buffer)
 }
-
-export const nullStdio = [noFd, noFd, noFd] as const

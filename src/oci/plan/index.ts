@@ -1,3 +1,3 @@
 export { decodePlan, encodePlan } from './codec.ts'
 export { formatPlan } from './format.ts'
-export type { Operation, Plan } from './operations.ts'
+export type { Plan } from './operations.ts'
