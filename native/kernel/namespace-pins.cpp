@@ -70,6 +70,33 @@ Fd makeMountNamespace(const std::string& holder) {
   return made;
 }
 
+// A mount namespace may only be bound inside an older one (a cycle would never be freed), and the kernel tells older
+// from newer by their ids. Recent kernels (seen with 6.18) let each CPU hand out ids from a block of its own, so that
+// a namespace made later on another CPU can bear the smaller id, and the bind answers EINVAL. On the CPU where our own
+// was made ids only grow: one of them must do. The affinity goes with the thread.
+Fd makeBoundMountNamespace(const std::string& holder, const std::string& file) {
+  cpu_set_t allowed;
+  check(::sched_getaffinity(0, sizeof allowed, &allowed), "sched_getaffinity");
+  for (int cpu = -1; cpu < CPU_SETSIZE; cpu++) {
+    if (cpu >= 0) {
+      if (!CPU_ISSET(cpu, &allowed)) continue;
+      cpu_set_t one;
+      CPU_ZERO(&one);
+      CPU_SET(cpu, &one);
+      check(::sched_setaffinity(0, sizeof one, &one), "sched_setaffinity");
+    }
+    Fd made = makeMountNamespace(holder);
+    try {
+      bindMount("/proc/self/fd/" + std::to_string(made.get()), file);
+      return made;
+    } catch (const SyscallFailure& failure) {
+      if (failure.number != EINVAL) throw;
+    }
+  }
+  errno = EINVAL;
+  fail("mount", file);
+}
+
 void removeDirectory(const std::string& directory) {
   for (const char* name : {"network", "ipc", "uts", shm}) {
     const std::string path = directory + "/" + name;
@@ -124,8 +151,7 @@ PinNamespace openPinNamespace(const std::string& runDirectory) {
   if (!found) {
     prepareHolder(holderOf(runDirectory));
     makeFile(file);
-    found = makeMountNamespace(holderOf(runDirectory));
-    bindMount("/proc/self/fd/" + std::to_string(found.get()), file);
+    found = makeBoundMountNamespace(holderOf(runDirectory), file);
   }
   unshareThread(0);
   enterNamespace(found.get(), CLONE_NEWNS, file);
