@@ -51,7 +51,7 @@ function makeContext(given: GlobalGiven, settings: LogSettings): Context {
     clock: systemClock,
     runtime: async () => {
       const { createRuntime } = await import('../oci/index.ts')
-      return createRuntime({ stateRoot: root, instance: program, clock: systemClock, log })
+      return createRuntime({ stateRoot: root, instance: '', clock: systemClock, log })
     },
   }
 }

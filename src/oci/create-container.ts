@@ -108,9 +108,14 @@ function makeStateDirectory(directory: string, id: string): void {
   }
 }
 
-function cgroupOf({ layout, instance }: RuntimeContext, { spec, id }: CreateRequest): CgroupPlan {
-  const { cgroupsPath, resources } = spec.linux ?? {}
-  return planCgroup({ layout, path: cgroupsPath || `/${instance}/${id}`, resources })
+/** Where the specification names no cgroup: below the instance's, or, as runc does, below the caller's own. */
+function cgroupPathOf({ instance }: RuntimeContext, { spec, id }: CreateRequest): string {
+  return spec.linux?.cgroupsPath || (instance === '' ? id : `/${instance}/${id}`)
+}
+
+function cgroupOf(context: RuntimeContext, request: CreateRequest): CgroupPlan {
+  const { resources } = request.spec.linux ?? {}
+  return planCgroup({ layout: context.layout, path: cgroupPathOf(context, request), resources })
 }
 
 function firstRecord(context: RuntimeContext, request: CreateRequest, cgroup: CgroupPlan): ContainerRecord {
@@ -129,7 +134,7 @@ function firstRecord(context: RuntimeContext, request: CreateRequest, cgroup: Cg
     createdAtNs: String(BigInt(Math.round(context.clock.nowMs() * 1000)) * 1000n),
     bootId: bootId(),
     cgroup: {
-      path: spec.linux?.cgroupsPath || `/${context.instance}/${request.id}`,
+      path: cgroupPathOf(context, request),
       leaves,
       tasksFiles,
       ...(v2Directory === undefined ? {} : { v2Directory }),

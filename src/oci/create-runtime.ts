@@ -14,7 +14,10 @@ export interface RuntimeOptions {
   stateRoot: string
   clock: Clock
   log?: Logger
-  /** Prefix of cgroups that the specification does not name: `/<instance>/<id>`. Default `keelson`. */
+  /**
+   * Prefix of cgroups that the specification does not name: `/<instance>/<id>`. Default `keelson`; empty puts them
+   * directly below the caller's own cgroup.
+   */
   instance?: string
   /** The soft RLIMIT_NOFILE of whoever started this process, before Node raised it. Default: the parent's. */
   callerNofileSoft?: number
