@@ -123,10 +123,12 @@ busyboxTest('run ends with 128 + the signal that ended the container', async (t)
     async (program) => {
       const id = nextId()
       const running = program.run(['run', '--bundle', bundle.path, id])
+      // A kill between create and start would meet a container that only waits.
       await eventually(
-        'kill works',
-        async () => (await program.run(['kill', id, 'KILL'])).code === 0 || undefined,
+        'it runs',
+        async () => (await program.run(['state', id])).stdout.includes('"running"') || undefined,
       )
+      await program.run(['kill', id, 'KILL'])
       return running
     },
     ({ code }) => code,
