@@ -44,7 +44,7 @@ if [ ! -f node_modules/.package-lock.json ] || [ package.json -nt node_modules/.
   npm install --no-save --loglevel=error >/tmp/keelson-setup-npm.log 2>&1 || { tail -n 15 /tmp/keelson-setup-npm.log >&2; say "npm install failed, see /tmp/keelson-setup-npm.log"; exit 1; }
   touch node_modules/.package-lock.json
 fi
-if [ "$purpose" = demo ] && ! command -v kubectl >/dev/null; then
+if [[ $purpose = demo || $purpose = test ]] && ! command -v kubectl >/dev/null; then
   say "no kubectl here: installing Debian's kubernetes-client"
   { apt-get update -qq && apt-get install -y -qq --no-install-recommends kubernetes-client; } >/tmp/keelson-setup-apt.log 2>&1 \
     || { say "install kubectl (Debian: kubernetes-client) and run the same command again"; exit 1; }
