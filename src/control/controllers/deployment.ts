@@ -24,6 +24,7 @@ import { canonical, templateHash } from './template-hash.ts'
 export const revisionAnnotation = 'deployment.kubernetes.io/revision'
 const hashLabel = 'pod-template-hash'
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: the functions inside share its state, like the methods of a class
 export function deploymentController(context: ControllerContext): Controller {
   const { client, informers, clock } = context
   const deployments = informers.of(resources.deployments)

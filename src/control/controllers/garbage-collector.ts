@@ -23,6 +23,7 @@ import { Controller, type ControllerContext } from './controller.ts'
 const foreground = 'foregroundDeletion'
 const orphan = 'orphan'
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: the functions inside share its state, like the methods of a class
 export function garbageCollector(context: ControllerContext): Controller {
   const { client, informers } = context
   const types = new Map(ownedTypes().map((type) => [type.plural, type]))

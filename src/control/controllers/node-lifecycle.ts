@@ -26,6 +26,7 @@ const leaseNamespace = 'kube-node-lease'
 const unreachable = 'node.kubernetes.io/unreachable'
 const notReady = 'node.kubernetes.io/not-ready'
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: the functions inside share its state, like the methods of a class
 export function nodeLifecycleController(context: ControllerContext): Controller {
   const { client, informers, clock } = context
   const nodes = informers.of(resources.nodes)

@@ -26,6 +26,7 @@ import { canonical } from './template-hash.ts'
  * matches, creates in growing batches (1, 2, 4 …) so that a template the server refuses is refused once and not a
  * hundred times, and deletes the most dispensable first.
  */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: the functions inside share its state, like the methods of a class
 export function replicaSetController(context: ControllerContext): Controller {
   const { client, informers, clock } = context
   const sets = informers.of(resources.replicasets)

@@ -33,6 +33,7 @@ async function collect(store: Store, prefix: string, afterRevision?: number) {
 
 const brief = (event: StoreEvent) => `${event.revision} ${event.type} ${event.key}`
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: one test after the other
 export function storeSuite(test: TestFn, open: () => Promise<StoreUnderTest>): void {
   test('an empty store is at revision 1; each writing transaction takes the next', async (t) => {
     await using under = await open()
