@@ -23,7 +23,7 @@ import { allReady, none, PodWatch } from './frame/pod-watch.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const manifest = join(root, 'examples/nginx-deployment.yaml')
-const own = `keelson ${process.env.npm_package_version ?? ''}`.trim()
+const own = `keelson ${process.env['npm_package_version'] ?? ''}`.trim()
 
 const undo = new Cleanup()
 

@@ -36,10 +36,11 @@ export function formatKubeconfig({ name, server, ca, cert, key }: KubeconfigCont
 export async function readKubeconfig(path: string, contextName?: string): Promise<ClusterAccess> {
   const config = await parsed(path)
   const wanted = contextName ?? text(config['current-context'])
-  const context = named(config.contexts, wanted, 'context', path)
-  const cluster = named(config.clusters, text(context.cluster), 'cluster', path)
-  const user = context.user === undefined ? {} : named(config.users, text(context.user), 'user', path)
-  const server = text(cluster.server)
+  const context = named(config['contexts'], wanted, 'context', path)
+  const cluster = named(config['clusters'], text(context['cluster']), 'cluster', path)
+  const user =
+    context['user'] === undefined ? {} : named(config['users'], text(context['user']), 'user', path)
+  const server = text(cluster['server'])
   if (!server) throw new KeelsonError('INVALID_ARGUMENT', 'kubeconfig: the cluster has no server', { path })
   const read = (from: Members, key: string) => material(from, key, path)
   return {
@@ -48,10 +49,10 @@ export async function readKubeconfig(path: string, contextName?: string): Promis
       ca: await read(cluster, 'certificate-authority'),
       cert: await read(user, 'client-certificate'),
       key: await read(user, 'client-key'),
-      token: text(user.token),
+      token: text(user['token']),
       serverName: text(cluster['tls-server-name']),
     },
-    namespace: text(context.namespace) ?? 'default',
+    namespace: text(context['namespace']) ?? 'default',
   }
 }
 
@@ -71,7 +72,7 @@ async function parsed(path: string): Promise<Members> {
 /** The `context`, `cluster` or `user` of the entry with this name. */
 function named(list: unknown, name: string | undefined, what: string, path: string): Members {
   const entries = Array.isArray(list) ? list.filter(isMembers) : []
-  const entry = entries.find((one) => one.name === name)?.[what]
+  const entry = entries.find((one) => one['name'] === name)?.[what]
   if (isMembers(entry)) return entry
   throw new KeelsonError('INVALID_ARGUMENT', `kubeconfig: there is no ${what} "${name ?? ''}"`, { path })
 }

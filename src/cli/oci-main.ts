@@ -27,8 +27,8 @@ async function main(words: readonly string[]): Promise<number> {
     const { given, rest } = parseOptions(words, globalOptions)
     settings = logSettings(given as GlobalGiven)
     const [name, ...others] = rest
-    if (given.version) return print(versionText)
-    if (given.help || name === undefined || name === 'help') return print(await helpFor(others[0]))
+    if (given['version']) return print(versionText)
+    if (given['help'] || name === undefined || name === 'help') return print(await helpFor(others[0]))
     op = name
     checkGlobals(given as GlobalGiven)
     const command = await load(name)

@@ -18,7 +18,7 @@ export interface Invocation<Context> extends ParseSettings {
 export async function runCommand<Context>(invocation: Invocation<Context>): Promise<number> {
   const { program, command, words, context, print } = invocation
   const { given, rest } = parseOptions(words, { ...command.options, ...helpOption }, invocation)
-  if (given.help) {
+  if (given['help']) {
     print(commandHelp(program, command as Command<never>))
     return 0
   }

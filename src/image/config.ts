@@ -7,13 +7,13 @@ export const maxConfigBytes = 8 * 1024 * 1024
 /** The image config (image-spec config.md), as far as it decides how a container runs, and the layers' diff ids. */
 export function parseConfig(bytes: Uint8Array): { config: ImageConfig; diffIds: string[] } {
   const document = parseObject(bytes, 'the config')
-  const { type, diff_ids: diffIds } = asObject(document.rootfs, 'rootfs of the config')
+  const { type, diff_ids: diffIds } = asObject(document['rootfs'], 'rootfs of the config')
   if (type !== 'layers' || !Array.isArray(diffIds) || !diffIds.every(isDigest))
     broken('the config has no list of layer digests')
   const run =
-    document.config === undefined || document.config === null
+    document['config'] === undefined || document['config'] === null
       ? {}
-      : asObject(document.config, 'config.config')
+      : asObject(document['config'], 'config.config')
   const created = text(document, 'created')
   return {
     diffIds,

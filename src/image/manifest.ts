@@ -45,9 +45,9 @@ export const acceptedTypes = [...indexTypes, ...manifestTypes].join(', ')
  */
 export function parseManifest(bytes: Uint8Array, contentType: string | undefined): Manifest | Index {
   const document = parseObject(bytes, 'the manifest')
-  const declared = typeof document.mediaType === 'string' ? document.mediaType : undefined
+  const declared = typeof document['mediaType'] === 'string' ? document['mediaType'] : undefined
   const header = contentType?.split(';')[0]?.trim()
-  if (document.schemaVersion === 1 || header?.includes('.v1+prettyjws') || 'fsLayers' in document)
+  if (document['schemaVersion'] === 1 || header?.includes('.v1+prettyjws') || 'fsLayers' in document)
     throw new KeelsonError(
       'UNIMPLEMENTED',
       'the image has a manifest of schema 1, which nobody writes since 2017',
@@ -55,7 +55,7 @@ export function parseManifest(bytes: Uint8Array, contentType: string | undefined
         hint: 'push the image again with a current tool',
       },
     )
-  if (document.schemaVersion !== 2) broken('the manifest has no schemaVersion 2')
+  if (document['schemaVersion'] !== 2) broken('the manifest has no schemaVersion 2')
   const known = [...manifestTypes, ...indexTypes]
   if (declared && header && known.includes(header) && declared !== header)
     broken(`the manifest says it is ${declared}, the registry says ${header}`)
@@ -114,23 +114,23 @@ function matches(have: Platform, want: Platform): boolean {
 }
 
 function readManifest(document: Record<string, unknown>): Manifest {
-  const config = readDescriptor(document.config, 'config')
+  const config = readDescriptor(document['config'], 'config')
   if (!configTypes.includes(config.mediaType))
     broken(`it is no container image: its config is ${config.mediaType}`)
-  if (!Array.isArray(document.layers)) broken('the manifest has no layers')
-  if (document.layers.length > maxLayers) broken(`it has ${document.layers.length} layers`)
-  const layers = document.layers.map((layer, at) => readDescriptor(layer, `layers[${at}]`))
+  if (!Array.isArray(document['layers'])) broken('the manifest has no layers')
+  if (document['layers'].length > maxLayers) broken(`it has ${document['layers'].length} layers`)
+  const layers = document['layers'].map((layer, at) => readDescriptor(layer, `layers[${at}]`))
   for (const { mediaType } of layers)
     if (!layerType.test(mediaType)) broken(`a layer has the unsupported type ${mediaType}`)
   return { kind: 'manifest', config, layers }
 }
 
 function readIndex(document: Record<string, unknown>): Index {
-  if (!Array.isArray(document.manifests)) broken('the index has no manifests')
-  if (document.manifests.length > 1000) broken(`the index has ${document.manifests.length} manifests`)
+  if (!Array.isArray(document['manifests'])) broken('the index has no manifests')
+  if (document['manifests'].length > 1000) broken(`the index has ${document['manifests'].length} manifests`)
   return {
     kind: 'index',
-    manifests: document.manifests.map((one, at) => readDescriptor(one, `manifests[${at}]`)),
+    manifests: document['manifests'].map((one, at) => readDescriptor(one, `manifests[${at}]`)),
   }
 }
 

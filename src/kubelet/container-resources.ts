@@ -25,7 +25,8 @@ export function oomScoreAdj(pod: Pod, container: Container, memoryCapacityBytes:
   const qos = qosClass(pod)
   if (qos === 'Guaranteed') return -997
   if (qos === 'BestEffort') return 1000
-  const requested = container.resources?.requests?.memory ?? container.resources?.limits?.memory ?? '0'
+  const requested =
+    container.resources?.requests?.['memory'] ?? container.resources?.limits?.['memory'] ?? '0'
   const score = 1000 - Math.floor((1000 * wholeValue(requested)) / memoryCapacityBytes)
   return Math.min(999, Math.max(3, score))
 }
@@ -36,13 +37,13 @@ export function linuxResources(
   memoryCapacityBytes: number,
 ): cri.LinuxContainerResources {
   const { requests, limits } = container.resources ?? {}
-  const request = requests?.cpu ?? limits?.cpu
-  const quota = limits?.cpu === undefined ? 0 : milliValue(limits.cpu)
+  const request = requests?.['cpu'] ?? limits?.['cpu']
+  const quota = limits?.['cpu'] === undefined ? 0 : milliValue(limits['cpu'])
   return cri.LinuxContainerResources.fromPartial({
     cpuShares: BigInt(request === undefined ? sharesMin : cpuShares(milliValue(request))),
     cpuPeriod: BigInt(periodUs),
     cpuQuota: quota > 0 ? BigInt(cpuQuotaUs(quota)) : 0n,
-    memoryLimitInBytes: BigInt(wholeValue(limits?.memory ?? '0')),
+    memoryLimitInBytes: BigInt(wholeValue(limits?.['memory'] ?? '0')),
     oomScoreAdj: BigInt(oomScoreAdj(pod, container, memoryCapacityBytes)),
   })
 }

@@ -68,12 +68,12 @@ export function encodeContainer(record: ContainerRecord): Uint8Array {
 /** DATA_LOSS when the bytes are not a record of a version this program knows. */
 export function decodeSandbox(key: string, bytes: Uint8Array): SandboxRecord {
   const stored = decode(key, bytes)
-  return { ...stored, config: PodSandboxConfig.decode(fromBase64(stored.config)) } as SandboxRecord
+  return { ...stored, config: PodSandboxConfig.decode(fromBase64(stored['config'])) } as SandboxRecord
 }
 
 export function decodeContainer(key: string, bytes: Uint8Array): ContainerRecord {
   const stored = decode(key, bytes)
-  return { ...stored, config: ContainerConfig.decode(fromBase64(stored.config)) } as ContainerRecord
+  return { ...stored, config: ContainerConfig.decode(fromBase64(stored['config'])) } as ContainerRecord
 }
 
 function encode(record: Record<string, unknown>): Uint8Array {

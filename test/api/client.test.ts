@@ -12,7 +12,7 @@ test('create, get, replace, patch, delete', async (t) => {
   t.is(made.kind, 'ConfigMap')
   t.truthy(made.metadata.uid)
   const replaced = await client.replace(resources.configmaps, { ...made, data: { a: '2' } })
-  t.is(replaced.data?.a, '2')
+  t.is(replaced.data?.['a'], '2')
   const patched = await client.patch(resources.configmaps, at, { type: 'merge', patch: { data: { b: '3' } } })
   t.deepEqual(patched.data, { a: '2', b: '3' })
   await client.delete(resources.configmaps, at)

@@ -75,7 +75,7 @@ test('after 410 the difference between old and new list is told', async (t) => {
   await api.client.create(resources.pods, pod('kept'))
   const { informer, seen, stop } = begin(api)
   await informer.synced
-  api.refuse = ({ query }) => (query?.watch ? { code: 503, reason: 'ServiceUnavailable' } : undefined)
+  api.refuse = ({ query }) => (query?.['watch'] ? { code: 503, reason: 'ServiceUnavailable' } : undefined)
   api.endWatches()
   await api.client.delete(resources.pods, { namespace: 'default', name: 'gone' })
   await api.client.create(resources.pods, pod('new'))
@@ -91,7 +91,7 @@ test('a name that comes back with another uid is removed and added, not updated'
   await api.client.create(resources.pods, pod('a'))
   const { informer, seen, stop } = begin(api)
   await informer.synced
-  api.refuse = ({ query }) => (query?.watch ? { code: 503 } : undefined)
+  api.refuse = ({ query }) => (query?.['watch'] ? { code: 503 } : undefined)
   api.endWatches()
   await api.client.delete(resources.pods, { namespace: 'default', name: 'a' })
   await api.client.create(resources.pods, pod('a'))

@@ -117,7 +117,7 @@ class Node implements AsyncDisposable {
 
   async pid(containerId: string): Promise<number> {
     const { info } = await this.runtime.containerStatus({ containerId, verbose: true }, call)
-    return JSON.parse(info.info ?? '{}').pid
+    return JSON.parse(info['info'] ?? '{}').pid
   }
 
   /** Uses a streaming URL from beside the node: it listens on the loopback of the node's namespace. */
@@ -334,8 +334,8 @@ nodeTest("port-forward to the pod's own loopback", async (t, node) => {
     const { url } = await node.runtime.portForward({ podSandboxId: podId, port: [port] }, call)
     return node.stream(url, 'hello', port)
   }
-  t.is(await eventually('somebody listens', async () => (await ask(8080)).data || undefined), 'hello')
-  t.regex((await ask(9)).error ?? '', /port 9 failed: .*ECONNREFUSED/)
+  t.is(await eventually('somebody listens', async () => (await ask(8080))['data'] || undefined), 'hello')
+  t.regex((await ask(9))['error'] ?? '', /port 9 failed: .*ECONNREFUSED/)
 })
 
 nodeTest('a killed monitor ends its container: 137, MonitorLost, and nothing goes on', async (t, node) => {

@@ -51,7 +51,7 @@ test('an informer goes on where it was after the server came back', async (t) =>
   let lists = 0
   const client = new ApiClient({
     request(request) {
-      if (request.method === 'GET' && !request.query?.watch) lists++
+      if (request.method === 'GET' && !request.query?.['watch']) lists++
       return transport.request(request)
     },
   })

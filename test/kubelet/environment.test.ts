@@ -36,10 +36,10 @@ function environment(container: Partial<Container>) {
 }
 
 test('env wins over envFrom, envFrom over Services', (t) => {
-  t.is(environment({}).COLOUR, 'from a service')
-  t.is(environment({ envFrom: [{ configMapRef: { name: 'settings' } }] }).COLOUR, 'green')
+  t.is(environment({})['COLOUR'], 'from a service')
+  t.is(environment({ envFrom: [{ configMapRef: { name: 'settings' } }] })['COLOUR'], 'green')
   const all = { envFrom: [{ configMapRef: { name: 'settings' } }], env: [{ name: 'COLOUR', value: 'red' }] }
-  t.is(environment(all).COLOUR, 'red')
+  t.is(environment(all)['COLOUR'], 'red')
 })
 
 test('envFrom: prefix, secrets decoded, keys with "=" left out', (t) => {
@@ -59,13 +59,13 @@ test('a value refers to what stands before it, and to Services', (t) => {
       { name: 'LATE', value: 'l' },
     ],
   })
-  t.is(found.EARLY, '$(LATE)')
-  t.is(found.URL, 'http://10.43.0.9/x $(HOST)')
+  t.is(found['EARLY'], '$(LATE)')
+  t.is(found['URL'], 'http://10.43.0.9/x $(HOST)')
 })
 
 test('fieldRef reads every supported path', (t) => {
   const read = (fieldPath: string) =>
-    environment({ env: [{ name: 'X', valueFrom: { fieldRef: { fieldPath } } }] }).X
+    environment({ env: [{ name: 'X', valueFrom: { fieldRef: { fieldPath } } }] })['X']
   t.is(read('metadata.name'), 'web-0')
   t.is(read('metadata.namespace'), 'shop')
   t.is(read('metadata.uid'), 'u1')
@@ -85,7 +85,7 @@ test('resourceFieldRef: limits, requests, divisor, and the node where nothing is
     environment({
       resources,
       env: [{ name: 'X', valueFrom: { resourceFieldRef: { resource, ...(divisor ? { divisor } : {}) } } }],
-    }).X
+    })['X']
   t.is(read('limits.cpu', undefined, { limits: { cpu: '1500m' } }), '2')
   t.is(read('limits.cpu', '1m', { limits: { cpu: '1500m' } }), '1500')
   t.is(read('limits.memory', '1Mi', { limits: { memory: '64Mi' } }), '64')
@@ -103,7 +103,7 @@ test('what is missing is named; what is optional is left out', (t) => {
   t.throws(() => environment({ envFrom: [{ secretRef: { name: 'gone' } }] }), {
     message: 'secret "gone" not found',
   })
-  t.is(from({ configMapKeyRef: { name: 'gone', key: 'k', optional: true } })().X, undefined)
-  t.is(from({ configMapKeyRef: { name: 'settings', key: 'toString', optional: true } })().X, undefined)
+  t.is(from({ configMapKeyRef: { name: 'gone', key: 'k', optional: true } })()['X'], undefined)
+  t.is(from({ configMapKeyRef: { name: 'settings', key: 'toString', optional: true } })()['X'], undefined)
   t.throws(from({ fileKeyRef: {} }), { message: /fileKeyRef is not supported/ })
 })

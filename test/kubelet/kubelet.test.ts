@@ -262,7 +262,7 @@ test('the node is registered, reported and leased; a stop leaves it NotReady', a
   const scene = await Scene.open(t)
   const node = await scene.api.client.get(resources.nodes, { name: 'n1' })
   t.is(node.metadata.labels?.['kubernetes.io/hostname'], 'n1')
-  t.is(node.status?.capacity?.pods, '110')
+  t.is(node.status?.capacity?.['pods'], '110')
   t.like(node.status?.nodeInfo, { operatingSystem: 'linux', containerRuntimeVersion: 'fake://1.0.0' })
   t.is(node.status?.conditions?.find(({ type }) => type === 'Ready')?.status, 'True')
   t.is(node.status?.daemonEndpoints?.kubeletEndpoint?.Port, scene.kubelet?.port)

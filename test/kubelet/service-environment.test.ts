@@ -44,7 +44,7 @@ test("a namespace's own kubernetes Service wins over the API server's, in either
     [own, master],
     [master, own],
   ])
-    t.is(serviceEnvironment(list, 'shop', true).KUBERNETES_SERVICE_HOST, '10.43.7.7')
+    t.is(serviceEnvironment(list, 'shop', true)['KUBERNETES_SERVICE_HOST'], '10.43.7.7')
 })
 
 test('headless Services and those without ports have none', (t) => {

@@ -29,7 +29,7 @@ test('an unknown peer is named, with the known ones', (t) => {
 
 test('PATH of peers holds only folders that exist, system folders apart, and none of npm', (t) => {
   const names: PeerName[] = ['containerd', 'runc', 'crun', 'iptables', 'cni-bridge']
-  const folders = peerEnvironment(names).PATH?.split(delimiter) ?? []
+  const folders = peerEnvironment(names)['PATH']?.split(delimiter) ?? []
   t.deepEqual(
     folders.filter((folder) => folder.includes('node_modules')),
     [],

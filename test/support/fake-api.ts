@@ -72,7 +72,7 @@ export class FakeApi implements Transport {
       const refusal = this.refuse?.(request)
       if (refusal) throw new Refusal(refusal)
       const target = targetOf(request.path)
-      if (request.method === 'GET' && request.query?.watch) return this.#watch(target, request)
+      if (request.method === 'GET' && request.query?.['watch']) return this.#watch(target, request)
       return answer(request.method === 'POST' ? 201 : 200, this.#handle(target, request))
     } catch (error) {
       if (error instanceof Refusal) return answer(error.status.code ?? 500, error.status)
@@ -194,7 +194,7 @@ export class FakeApi implements Transport {
     if (subresource !== 'binding')
       throw new Refusal({ code: 404, reason: 'NotFound', message: `no ${subresource}` })
     const pod = this.#get(target)
-    if (pod.spec?.nodeName)
+    if (pod.spec?.['nodeName'])
       throw new Refusal({ code: 409, reason: 'Conflict', message: 'pod is already bound' })
     const nodeName = fieldOf(body, 'target.name')
     this.#settle(target, { ...pod, spec: { ...pod.spec, nodeName } })
@@ -264,7 +264,7 @@ export class FakeApi implements Transport {
   }
 
   #watch(target: Target, request: TransportRequest): TransportResponse {
-    const from = request.query?.resourceVersion
+    const from = request.query?.['resourceVersion']
     const events = this.#follow(target, request, from ? Number(from) : undefined)
     return { status: 200, headers: { 'content-type': 'application/json' }, body: events }
   }
@@ -343,8 +343,9 @@ function storageKey(type: ResourceType, namespace: string | undefined, name: str
 
 function selects(target: Target, { query }: TransportRequest, object: KubernetesObject): boolean {
   if (target.namespace !== undefined && object.metadata.namespace !== target.namespace) return false
-  if (!matchesLabels(parseSelector(String(query?.labelSelector ?? '')), object.metadata.labels)) return false
-  const fields = parseFieldSelector(String(query?.fieldSelector ?? ''))
+  if (!matchesLabels(parseSelector(String(query?.['labelSelector'] ?? '')), object.metadata.labels))
+    return false
+  const fields = parseFieldSelector(String(query?.['fieldSelector'] ?? ''))
   return matchesFields(fields, (field) => fieldOf(object, field))
 }
 
@@ -358,9 +359,9 @@ function eventFor(target: Target, request: TransportRequest, change: Recorded): 
 }
 
 function graceOf(object: Stored, options: unknown): number {
-  if (object.kind !== resources.pods.kind || !object.spec?.nodeName) return 0
+  if (object.kind !== resources.pods.kind || !object.spec?.['nodeName']) return 0
   const asked = fieldOf(options, 'gracePeriodSeconds')
-  return asked === '' ? Number(object.spec.terminationGracePeriodSeconds ?? 30) : Number(asked)
+  return asked === '' ? Number(object.spec['terminationGracePeriodSeconds'] ?? 30) : Number(asked)
 }
 
 function answer(status: number, body: unknown): TransportResponse {

@@ -14,7 +14,7 @@ export interface Ran {
 /** kubectl programs of this machine by name: `kubectl`, and `kubectl.1.27` and so on where several are installed. */
 export function findKubectls(): Map<string, string> {
   const found = new Map<string, string>()
-  for (const directory of (process.env.PATH ?? '').split(delimiter)) {
+  for (const directory of (process.env['PATH'] ?? '').split(delimiter)) {
     const first = join(directory, 'kubectl')
     if (!existsSync(first)) continue
     if (!found.has('kubectl')) found.set('kubectl', first)

@@ -84,7 +84,7 @@ export async function runProgram(
     stdio: ['pipe', 'pipe', 'pipe'],
     ...(cwd === undefined ? {} : { cwd }),
     ...(uid === undefined ? {} : { uid, gid: uid }),
-    env: { PATH: process.env.PATH ?? '', HOME: '/', ...env },
+    env: { PATH: process.env['PATH'] ?? '', HOME: '/', ...env },
   })
   let stdout = ''
   let stderr = ''

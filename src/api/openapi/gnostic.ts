@@ -69,7 +69,7 @@ const parameter: Message = {
 const parametersItem: Message = {
   fields: { parameter: [1, { message: parameter }] },
   shape: (json) => ({
-    parameter: json.in === 'body' ? { body: json } : { nonBody: { [String(json.in)]: json } },
+    parameter: json['in'] === 'body' ? { body: json } : { nonBody: { [String(json['in'])]: json } },
   }),
 }
 const schemaItem: Message = {

@@ -26,7 +26,7 @@ export function applyStrategicMergePatch(target: unknown, patch: unknown, defini
 }
 
 function mergeObject(target: Members, patch: Members, schema: Schema | undefined, path: string): Members {
-  const directive = patch.$patch
+  const directive = patch['$patch']
   if (directive === 'replace') return withoutDirectives(patch)
   if (directive === 'delete') return {}
   if (directive !== undefined && directive !== 'merge')
@@ -48,7 +48,7 @@ function fieldsOf(patch: Members): Set<string> {
 }
 
 function retained(target: Members, patch: Members, path: string): Members {
-  const keep = patch.$retainKeys
+  const keep = patch['$retainKeys']
   if (keep === undefined) return { ...target }
   if (!Array.isArray(keep)) throw wrong(path, '$retainKeys must be a list of names')
   return Object.fromEntries(Object.entries(target).filter(([name]) => keep.includes(name)))
@@ -125,12 +125,12 @@ function mergeByKey(
   path: string,
 ): unknown[] {
   const changes = items.map((item, index) => keyedItem(item, key, `${path}[${index}]`))
-  const replaces = changes.some(({ item, value }) => item.$patch === 'replace' && value === undefined)
+  const replaces = changes.some(({ item, value }) => item['$patch'] === 'replace' && value === undefined)
   let result: unknown[] = replaces ? [] : [...present]
   for (const { item, value } of changes) {
     const matches = (one: unknown) => isRecord(one) && one[key] === value
     if (value === undefined) continue
-    if (item.$patch === 'delete') result = result.filter((one) => !matches(one))
+    if (item['$patch'] === 'delete') result = result.filter((one) => !matches(one))
     else if (result.some(matches))
       result = result.map((one) =>
         matches(one) ? mergeObject(one as Members, item, schema, `${path}[${key}=${value}]`) : one,
@@ -143,7 +143,7 @@ function mergeByKey(
 function keyedItem(item: unknown, key: string, path: string): { item: Members; value: unknown } {
   if (!isRecord(item)) throw wrong(path, 'must be an object')
   const value = item[key]
-  if (value === undefined && item.$patch !== 'replace') throw wrong(path, `has no ${key} to merge by`)
+  if (value === undefined && item['$patch'] !== 'replace') throw wrong(path, `has no ${key} to merge by`)
   return { item, value }
 }
 

@@ -33,8 +33,8 @@ function isProtobuf(body: Uint8Array): boolean {
 export function decodeProtobuf(body: Uint8Array, definition: string): Members {
   if (!isProtobuf(body)) throw broken('it does not begin with the magic number k8s\\0')
   const envelope = decodeMessage(body.subarray(magic.length), unknownMessage, 0)
-  const { kind, apiVersion } = (envelope.typeMeta ?? {}) as Members
-  const raw = Buffer.from(String(envelope.raw ?? ''), 'base64')
+  const { kind, apiVersion } = (envelope['typeMeta'] ?? {}) as Members
+  const raw = Buffer.from(String(envelope['raw'] ?? ''), 'base64')
   return { kind, apiVersion, ...decodeMessage(raw, messageName(definition), 0) }
 }
 
@@ -130,13 +130,13 @@ function decodeWellKnown(bytes: Uint8Array, type: string, level: number): unknow
     case 'k8s.io.apimachinery.pkg.apis.meta.v1.MicroTime':
       return momentOf(members, 6)
     case 'k8s.io.apimachinery.pkg.api.resource.Quantity':
-      return members.string ?? '0'
+      return members['string'] ?? '0'
     case 'k8s.io.apimachinery.pkg.util.intstr.IntOrString':
-      return members.type ? (members.strVal ?? '') : (members.intVal ?? 0)
+      return members['type'] ? (members['strVal'] ?? '') : (members['intVal'] ?? 0)
     case 'k8s.io.apimachinery.pkg.apis.meta.v1.FieldsV1':
-      return embeddedJson(members.Raw)
+      return embeddedJson(members['Raw'])
     case 'k8s.io.apimachinery.pkg.runtime.RawExtension':
-      return embeddedJson(members.raw)
+      return embeddedJson(members['raw'])
     default:
       return members
   }

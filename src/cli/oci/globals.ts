@@ -52,6 +52,6 @@ export function checkGlobals(given: GlobalGiven): void {
 /** Like runc: the runtime directory of the user unless root asks. */
 export function stateRoot(given: GlobalGiven, env: NodeJS.ProcessEnv, euid: number): string {
   if (given.root !== undefined) return given.root
-  const personal = env.XDG_RUNTIME_DIR
+  const personal = env['XDG_RUNTIME_DIR']
   return euid !== 0 && personal ? join(personal, 'keelson-oci') : '/run/keelson-oci'
 }

@@ -53,7 +53,7 @@ export class Connection {
     for (let hops = 0; hops <= maxRedirects; hops++) {
       const own = at.origin === url.origin ? this.#authorization : undefined
       const answer = await this.#send(at, { ...options, ...(own !== undefined && { authorization: own }) })
-      const location = answer.headers.location
+      const location = answer.headers['location']
       if (![301, 302, 303, 307, 308].includes(answer.status) || location === undefined) return answer
       await answer.body.dump()
       const next = URL.canParse(location, at.href) ? new URL(location, at) : undefined

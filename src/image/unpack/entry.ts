@@ -116,11 +116,11 @@ function linkTarget({ name, linkname }: Header): string {
 const maxId = 2 ** 32 - 2 // -1 would mean "leave as it is" to chown
 
 function readAttributes(header: Header, pax: Record<string, string>, xattrs: Xattr[]): Attributes {
-  const uid = pax.uid === undefined ? (header.uid ?? 0) : Number(pax.uid)
-  const gid = pax.gid === undefined ? (header.gid ?? 0) : Number(pax.gid)
+  const uid = pax['uid'] === undefined ? (header.uid ?? 0) : Number(pax['uid'])
+  const gid = pax['gid'] === undefined ? (header.gid ?? 0) : Number(pax['gid'])
   for (const id of [uid, gid])
     if (!Number.isInteger(id) || id < 0 || id > maxId) refuse(header.name, `owner ${id} is out of range`)
-  const { seconds, nanoseconds } = readTime(header, pax.mtime)
+  const { seconds, nanoseconds } = readTime(header, pax['mtime'])
   return {
     mode: (header.mode ?? 0) & 0o7777,
     uid,

@@ -26,7 +26,7 @@ test('v2 has every definition with every property, and a path for every row', (t
   t.is(Object.keys(v2.definitions).length, definitions().size)
   for (const [name, schema] of definitions())
     t.deepEqual(
-      Object.keys((v2.definitions[name]?.properties as object | undefined) ?? {}),
+      Object.keys((v2.definitions[name]?.['properties'] as object | undefined) ?? {}),
       Object.keys(schema.properties ?? {}),
       name,
     )

@@ -178,12 +178,12 @@ test('field validation: strict refuses, warn warns, ignore is silent; all drop t
   const warned = await call(transport, 'POST', `${path}?fieldValidation=Warn`, text('b'))
   t.is(warned.status, 201)
   t.is(
-    warned.headers.warning,
+    warned.headers['warning'],
     '299 - "unknown field \\"extra\\"", 299 - "duplicate field \\"metadata.name\\""',
   )
   t.false('extra' in warned.body)
   const ignored = await call(transport, 'POST', `${path}?fieldValidation=Ignore`, text('c'))
-  t.is(ignored.headers.warning, undefined)
+  t.is(ignored.headers['warning'], undefined)
 })
 
 test('bad requests are Status objects that say what is wrong', async (t) => {

@@ -116,7 +116,7 @@ for (const [name, program] of kubectls) {
 }
 
 function start(program: string, server: string, home: string, args: string[]) {
-  const env = { PATH: process.env.PATH, HOME: home, KUBECTL_KUBERC: 'false' }
+  const env = { PATH: process.env['PATH'], HOME: home, KUBECTL_KUBERC: 'false' }
   return spawn(program, ['--server', server, ...args], { env, stdio: 'pipe' })
 }
 

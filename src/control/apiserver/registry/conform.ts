@@ -45,7 +45,7 @@ class Walk {
       else define(out, key, member)
     }
     for (const key of required) this.#fill(out, key, properties?.[key])
-    if (specRequired.has(schema.$ref ?? '')) this.#fill(out, 'spec', properties?.spec)
+    if (specRequired.has(schema.$ref ?? '')) this.#fill(out, 'spec', properties?.['spec'])
     return out
   }
 

@@ -51,7 +51,7 @@ function jsonPatch(patch: unknown): Patch {
     )
   }
   for (const operation of patch as Partial<Record<string, unknown>>[]) {
-    for (const pointer of [operation?.path, operation?.from]) {
+    for (const pointer of [operation?.['path'], operation?.['from']]) {
       if (typeof pointer === 'string' && unsafe.test(pointer))
         throw badBody(`JSON patch path ${JSON.stringify(pointer)} is not allowed`)
     }

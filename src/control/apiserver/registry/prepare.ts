@@ -26,7 +26,7 @@ export function prepareForCreate(
   metadata.creationTimestamp = timestamp(registry.clock.nowMs())
   delete metadata.generation
   if (kind.strategy.countsGenerations) metadata.generation = 1
-  if (hasStatus(kind)) delete (object as Members).status
+  if (hasStatus(kind)) delete (object as Members)['status']
   kind.strategy.prepareForCreate?.(object)
   kind.strategy.setDefaults?.(object)
 }

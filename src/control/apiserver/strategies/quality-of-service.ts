@@ -5,7 +5,7 @@ import { compareQuantities, isQuantity } from './quantities.ts'
 export function qosClassOf(spec: PodSpec): 'Guaranteed' | 'Burstable' | 'BestEffort' {
   const all = [...(spec.initContainers ?? []), ...spec.containers].map(({ resources }) => resources ?? {})
   const amounts = all.flatMap(({ limits, requests }) => [limits ?? {}, requests ?? {}])
-  const asked = amounts.some((one) => isSet(one.cpu) || isSet(one.memory))
+  const asked = amounts.some((one) => isSet(one['cpu']) || isSet(one['memory']))
   if (!asked) return 'BestEffort'
   const guaranteed = all.every(({ limits = {}, requests = {} }) =>
     (['cpu', 'memory'] as const).every((name) => {

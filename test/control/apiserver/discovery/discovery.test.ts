@@ -21,7 +21,7 @@ test('aggregated discovery in both versions, with a content type that echoes and
       singularResource: 'pod',
       responseKind: { group: '', version: 'v1', kind: 'Pod' },
     })
-    const etag = core.headers.etag ?? ''
+    const etag = core.headers['etag'] ?? ''
     const again = await call(transport, 'GET', '/api', undefined, { accept, 'if-none-match': etag })
     t.is(again.status, 304)
     const groups = await call(transport, 'GET', '/apis', undefined, { accept })

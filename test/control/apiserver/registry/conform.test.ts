@@ -65,7 +65,7 @@ test('what conforms conforms again, unchanged; no prototype is touched', (t) => 
         JSON.stringify(first.object) === JSON.stringify(again.object) &&
         again.unknownFields.length === 0 &&
         Object.keys(first.object.metadata.labels ?? {}).length === Object.keys(labels).length &&
-        ({} as Record<string, unknown>).a === undefined
+        ({} as Record<string, unknown>)['a'] === undefined
       )
     }),
   )
