@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { posix } from 'node:path'
 import { KeelsonError } from '../../base/index.ts'
 
@@ -24,14 +24,18 @@ export interface CgroupFacts {
   cgroup: string
   /** Text of cgroup.controllers of the v2 root. */
   v2Controllers: (mountPoint: string) => string
+  /** `major:minor` of what a path shows now; undefined where it leads nowhere. Default: as mountinfo says. */
+  deviceAt?: (mountPoint: string) => string | undefined
 }
 
 /** Which hierarchies this host has. Pure. FAILED_PRECONDITION where none is mounted. */
-export function parseCgroupLayout({ mountinfo, cgroup, v2Controllers }: CgroupFacts): CgroupLayout {
+export function parseCgroupLayout({ mountinfo, cgroup, v2Controllers, deviceAt }: CgroupFacts): CgroupLayout {
   const own = ownPaths(cgroup)
   const v1: CgroupHierarchy[] = []
   let v2: CgroupHierarchy | undefined
   for (const mount of cgroupMounts(mountinfo)) {
+    // Another mount may lie over this one; what cannot be reached by its path is no hierarchy for us.
+    if (deviceAt && deviceAt(mount.mountPoint) !== mount.device) continue
     if (mount.type === 'cgroup2')
       v2 ??= {
         controllers: words(v2Controllers(mount.mountPoint)),
@@ -48,12 +52,13 @@ export function parseCgroupLayout({ mountinfo, cgroup, v2Controllers }: CgroupFa
   return { mode: v1.length === 0 ? 'v2' : 'hybrid', v1, v2 }
 }
 
-/** The layout of the running host, as this process sees it. Three small reads from procfs and cgroupfs: instant. */
+/** The layout of the running host, as this process sees it. Small reads from procfs and cgroupfs: instant. */
 export function readCgroupLayout(): CgroupLayout {
   return parseCgroupLayout({
     mountinfo: readFileSync('/proc/self/mountinfo', 'utf8'),
     cgroup: readFileSync('/proc/self/cgroup', 'utf8'),
     v2Controllers: (mountPoint) => readFileSync(posix.join(mountPoint, 'cgroup.controllers'), 'utf8'),
+    deviceAt,
   })
 }
 
@@ -62,21 +67,37 @@ export function v1Hierarchy(layout: CgroupLayout, controller: string): CgroupHie
   return layout.v1.find(({ controllers }) => controllers.includes(controller))
 }
 
+/** Linux packs the device number as makedev(3) does: 12 bits of major, 20 of minor, the low byte of minor first. */
+function deviceAt(path: string): string | undefined {
+  const dev = statSync(path, { throwIfNoEntry: false })?.dev
+  if (dev === undefined) return undefined
+  return `${(dev >>> 8) & 0xfff}:${(dev & 0xff) | ((dev >>> 12) & 0xfff00)}`
+}
+
 interface CgroupMount {
   type: string
+  device: string
   root: string
   mountPoint: string
   options: string[]
 }
 
-/** Fields 4 and 5, then, after the lone `-`: type, source, super options. */
+/** Fields 3 to 5, then, after the lone `-`: type, source, super options. */
 function cgroupMounts(mountinfo: string): CgroupMount[] {
   return mountinfo.split('\n').flatMap((line) => {
     const [before = '', after = ''] = line.split(' - ')
-    const [, , , root = '', mountPoint = ''] = before.split(' ')
+    const [, , device = '', root = '', mountPoint = ''] = before.split(' ')
     const [type = '', , options = ''] = after.split(' ')
     if (type !== 'cgroup' && type !== 'cgroup2') return []
-    return [{ type, root: decodePath(root), mountPoint: decodePath(mountPoint), options: options.split(',') }]
+    return [
+      {
+        type,
+        device,
+        root: decodePath(root),
+        mountPoint: decodePath(mountPoint),
+        options: options.split(','),
+      },
+    ]
   })
 }
 

@@ -44,6 +44,20 @@ test('the same v1 hierarchy mounted twice counts once', (t) => {
   t.deepEqual(layout, { mode: 'v1', v1: [{ controllers: ['memory'], mountPoint: '/one', own: '/' }] })
 })
 
+test('a hierarchy that lies under another mount is none of ours', (t) => {
+  const layout = parseCgroupLayout({
+    mountinfo: `${hybrid}\n50 31 0:38 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw`,
+    cgroup: '4:memory:/a\n0::/u',
+    v2Controllers: () => 'hugetlb',
+    deviceAt: (path) => (path === '/sys/fs/cgroup' ? '0:38' : undefined),
+  })
+  t.deepEqual(layout, {
+    mode: 'v2',
+    v1: [],
+    v2: { controllers: ['hugetlb'], mountPoint: '/sys/fs/cgroup', own: '/u' },
+  })
+})
+
 test('no cgroup file system is an error with a hint', (t) => {
   const error = t.throws(() => parseCgroupLayout({ mountinfo: '', cgroup: '', v2Controllers: () => '' }))
   t.like(error, { code: 'FAILED_PRECONDITION' })
