@@ -99,6 +99,9 @@ export async function runProgram(
   const closed = once(child, 'close')
   const [code, signal] = (await once(child, 'exit')) as [number | null, string | null]
   await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 500))])
+  // On a busy machine the timer may be looked at before the pipes: give what lies in them one turn.
+  await new Promise((resolve) => setImmediate(resolve))
+  await new Promise((resolve) => setImmediate(resolve))
   child.stdout.destroy()
   child.stderr.destroy()
   return { code: code ?? -1, stdout, stderr: signal === null ? stderr : `${stderr}(${signal})` }
