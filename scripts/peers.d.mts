@@ -6,6 +6,7 @@ export type PeerName =
   | 'containerd-shim-runc-v2'
   | 'cni-bridge'
   | 'iptables'
+  | 'debian-kubectl'
   | 'runc'
   | 'crun'
 

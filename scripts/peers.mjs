@@ -28,6 +28,8 @@ const peers = {
     // Made by update-alternatives where the package is installed.
     link: 'xtables-nft-multi',
   },
+  // 1.20, which no later kubectl replaces: it discovers and streams the old way.
+  'debian-kubectl': { packages: ['kubernetes-client'], path: 'usr/bin/kubectl' },
   runc: { packages: ['runc', 'libseccomp2'], path: 'usr/sbin/runc' },
   crun: { packages: ['crun', 'libcap2', 'libseccomp2', 'libsystemd0', 'libyajl2'], path: 'usr/bin/crun' },
 }

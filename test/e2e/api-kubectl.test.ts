@@ -2,11 +2,7 @@
  * The real kubectl against the real API server: of the versions on this machine the usual, the oldest, one between and
  * the newest, and Debian's 1.20 where its package can be downloaded. There are no nodes: what is shown is the API.
  */
-import { execFile } from 'node:child_process'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { resources } from '../../src/api/index.ts'
 import { systemClock } from '../../src/base/index.ts'
@@ -14,6 +10,7 @@ import { ensurePki } from '../../src/control/pki/index.ts'
 import { startTestApiServer } from '../support/api-server.ts'
 import { eventually } from '../support/eventually.ts'
 import { findKubectls, Kubectl } from '../support/kubectl.ts'
+import { findPeer, obtainPeers } from '../support/peers.ts'
 
 const manifest = `apiVersion: apps/v1
 kind: Deployment
@@ -49,7 +46,6 @@ spec:
 `
 
 const programs = findKubectls()
-const run = promisify(execFile)
 
 test.serial(
   `kubectl is there (${[...programs.keys()].join(', ') || 'none: the tests below are skipped'})`,
@@ -62,18 +58,13 @@ for (const [name, program] of sample(programs))
   test.serial(`${name}: create, get, apply, scale, delete`, (t) => walk(t, program))
 
 test.serial('kubectl 1.20 of Debian: create, get, apply, scale, delete', async (t) => {
-  const directory = await mkdtemp(join(tmpdir(), 'keelson-kubectl-'))
-  t.teardown(() => rm(directory, { recursive: true, force: true }))
-  try {
-    await run('apt-get', ['download', 'kubernetes-client'], { cwd: directory, timeout: 30_000 })
-    const [file = ''] = await readdir(directory)
-    await run('dpkg', ['-x', join(directory, file), directory])
-  } catch (error) {
-    t.log(`SKIPPED: Debian's kubernetes-client cannot be downloaded here: ${String(error)}`)
+  const [missing] = await obtainPeers(['debian-kubectl'])
+  if (missing) {
+    t.log(`SKIPPED: Debian's kubernetes-client cannot be downloaded here: ${missing.reason}`)
     t.pass()
     return
   }
-  await walk(t, join(directory, 'usr/bin/kubectl'))
+  await walk(t, findPeer('debian-kubectl') ?? '')
 })
 
 /** The usual one, the oldest, the newest and one between: each generation asks its own way. */

@@ -4,8 +4,21 @@ import { directory, file, symlink, tar } from './archive.ts'
 import { busyboxPath } from './busybox-image.ts'
 import type { PushedImage, Registry } from './registry.ts'
 
-const applets = ['cat', 'echo', 'false', 'hostname', 'httpd', 'id', 'kill', 'ls', 'mkdir', 'nc', 'printf']
-const more = ['ps', 'sh', 'sleep', 'stty', 'tail', 'true', 'tty', 'wc']
+const applets = [
+  'cat',
+  'echo',
+  'false',
+  'grep',
+  'hostname',
+  'httpd',
+  'id',
+  'kill',
+  'ls',
+  'mkdir',
+  'nc',
+  'printf',
+]
+const more = ['ps', 'sh', 'sleep', 'stty', 'tail', 'tar', 'true', 'tty', 'wc']
 
 /** Answers every request with its host name, logs each URL, ends at SIGTERM. */
 const serve = `echo "hello from $(hostname)" > /www/index.html
