@@ -1,9 +1,9 @@
 import { closeSync } from 'node:fs'
 import { Socket } from 'node:net'
-import { ReadStream } from 'node:tty'
 import { pidfdOpen, pidfdSendSignal, reapInit, type StartedInit, setWindowSize } from '../kernel/index.ts'
 import { decodeExit, FrameReader, frameType } from './frames.ts'
 import type { TerminalSize } from './runtime.ts'
+import { TerminalMaster } from './terminal-master.ts'
 
 export interface ProcessExit {
   exitCode: number
@@ -14,7 +14,7 @@ export interface ProcessExit {
 export class Supervised {
   readonly exit: Promise<ProcessExit>
   /** The pty master, when there is one. */
-  readonly terminal: Socket | undefined
+  readonly terminal: TerminalMaster | undefined
   readonly #terminalFd: number
   readonly #pidfd: number
   #ended = false
@@ -23,8 +23,7 @@ export class Supervised {
     this.#pidfd = tryPidfd(pid)
     this.#terminalFd = started.terminal
     if (started.terminal >= 0) {
-      const master = new ReadStream(started.terminal) // a pty master reads and writes
-      master.on('error', () => master.destroy()) // EIO: the last process on the terminal is gone
+      const master = new TerminalMaster(started.terminal)
       master.on('close', () => {
         this.#ended = true
       })

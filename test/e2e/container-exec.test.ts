@@ -100,3 +100,19 @@ rootTest('pause stops every process, resume lets them go on', async (t) => {
   t.is((await container.state()).status, 'running')
   t.is((await container.pids()).length, 1)
 })
+
+rootTest('the last words on a terminal are never lost, however short the life', async (t) => {
+  await using stage = await containerStage('words')
+  const container = await running(stage)
+  const script = 'cat /proc/1/comm | wc -l; sh -c "echo two"; echo three | cat; echo four; exit 4'
+  const one = async () => {
+    const execution = await container.exec(request(['sh', '-c', script], {}, true))
+    const [out, exit] = await Promise.all([all(execution.stdout), execution.wait()])
+    return [out, exit.exitCode]
+  }
+  const expected = ['1\r\ntwo\r\nthree\r\nfour\r\n', 4]
+  for (let round = 0; round < 25; round++) {
+    const answers = await Promise.all(Array.from({ length: 8 }, one))
+    for (const answer of answers) t.deepEqual(answer, expected)
+  }
+})
