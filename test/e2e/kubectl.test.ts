@@ -173,7 +173,7 @@ async function previous(
   ok: (args: readonly string[]) => Promise<string>,
   pod: string,
 ): Promise<void> {
-  await ok(['exec', pod, '--', 'kill', '1'])
+  await cluster.endContainer(pod)
   await cluster.podsUntil(
     'the restart',
     (pods) =>

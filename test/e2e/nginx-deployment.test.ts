@@ -62,9 +62,9 @@ clusterTest('a killed process is restarted, with a longer wait each time', async
   const { name, uid } = victim?.metadata ?? { name: '', uid: '' }
   const count = (wanted: number) => (pods: Awaited<ReturnType<typeof cluster.pods>>) =>
     pods.some((pod) => pod.metadata.uid === uid && isReady(pod) && restarts(pod) === wanted)
-  await cluster.ask('exec', name, '--', 'kill', '-TERM', '1')
+  await cluster.endContainer(name)
   await cluster.podsUntil('the first restart', count(1))
-  await cluster.ask('exec', name, '--', 'kill', '-TERM', '1')
+  await cluster.endContainer(name)
   const pods = await cluster.podsUntil('the back-off', (all) =>
     all.some((pod) => pod.status.containerStatuses?.[0]?.state?.waiting?.reason === 'CrashLoopBackOff'),
   )
