@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import type { Readable } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
 import { KeelsonError } from '../base/index.ts'
 import { ownFd, pidfdOpen, pidfdSendSignal, pidfdWait } from '../kernel/index.ts'
 import type { Config, configOptions } from './config.ts'
@@ -25,44 +25,69 @@ export interface StartOptions {
   config: Config
   launcher: string
   onProgress: (progress: Progress) => void
+  waits?: boolean
 }
 
-/** Resolves when the child said that it is ready; fails with the last line of its log when it ended before. */
-export async function startDaemon(
-  name: DaemonName,
-  { config, launcher, onProgress }: StartOptions,
-): Promise<void> {
+/** A background process on its way. */
+export interface StartingDaemon {
+  /** Resolves when it said that it is ready; fails with what it reported, or when it ended before. */
+  readonly ready: Promise<void>
+  /** For one that waits: go on. */
+  proceed(): void
+  /** For one that waits: it leaves, having changed nothing. */
+  giveUp(): void
+}
+
+/** With `waits` the process loads its code and then waits for `proceed`, so that it is quick to follow another. */
+export async function startDaemon(name: DaemonName, options: StartOptions): Promise<StartingDaemon> {
+  const { config, launcher, onProgress, waits = false } = options
   const logDirectory = join(config.dataDirectory, 'log')
   await mkdir(logDirectory, { recursive: true, mode: 0o700 })
   const logPath = join(logDirectory, `${name}.log`)
   await using log = await open(logPath, 'a', 0o600)
-  const child = spawn(launcher, [name, '--progress-fd', '3', ...flagsOf(config)], {
+  const flags = ['--progress-fd', '3', ...(waits ? ['--wait'] : []), ...flagsOf(config)]
+  const child = spawn(launcher, [name, ...flags], {
     detached: true,
     cwd: '/',
     stdio: ['ignore', log.fd, log.fd, 'pipe'],
   })
-  const started = new Promise<void>((resolve, reject) => {
+  const channel = child.stdio[3] as Duplex // a socket pair
+  channel.on('error', () => undefined) // its end is told by `exit`
+  const ready = reported(name, child, channel, onProgress).then(
+    () => letGo(child, channel),
+    (error: unknown) => {
+      throw error instanceof KeelsonError && !error.hint
+        ? new KeelsonError(error.code, error.message, { cause: error, hint: `its log: ${logPath}` })
+        : error
+    },
+  )
+  ready.catch(() => undefined) // it may be waited for only after another process
+  return { ready, proceed: () => void channel.write('go\n'), giveUp: () => letGo(child, channel) }
+}
+
+function reported(
+  name: DaemonName,
+  child: ChildProcess,
+  channel: Readable,
+  onProgress: (progress: Progress) => void,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
     child.once('error', reject)
     child.once('exit', (code, signal) =>
       reject(new KeelsonError('UNAVAILABLE', `${name} ended early (${signal ?? code})`)),
     )
-    const lines = createInterface({ input: child.stdio[3] as Readable })
-    lines.on('line', (line) => {
+    createInterface({ input: channel }).on('line', (line) => {
       const report = JSON.parse(line) as Progress & { error?: { message: string; hint?: string } }
       if (report.error) reject(new KeelsonError('FAILED_PRECONDITION', report.error.message, report.error))
       else if (report.step === 'ready') resolve()
       else onProgress(report)
     })
   })
-  try {
-    await started
-  } catch (error) {
-    throw error instanceof KeelsonError && !error.hint
-      ? new KeelsonError(error.code, error.message, { cause: error, hint: `its log: ${logPath}` })
-      : error
-  }
+}
+
+function letGo(child: ChildProcess, channel: Duplex): void {
   child.unref()
-  ;(child.stdio[3] as Readable).destroy()
+  channel.destroy()
 }
 
 /** SIGTERM, then SIGKILL after `timeoutMs`; returns false when it was not running. */

@@ -23,6 +23,7 @@ export async function runProcess(
     const config = await resolveConfig(flags)
     await claim(config.runDirectory, name)
     try {
+      if (flags.wait) await report.told()
       const log = context.logger(config.logLevel)
       await using running = await start({ config, clock, log, signal, onStep: (step) => report.step(step) })
       void running

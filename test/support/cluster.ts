@@ -1,7 +1,8 @@
 import { execFile, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ApiClient, createHttpTransport, readKubeconfig } from '../../src/api/index.ts'
 
@@ -46,7 +47,8 @@ export class TestCluster implements AsyncDisposable {
   private constructor(instance: string, base: string, flags: string[]) {
     this.instance = instance
     this.dataDirectory = join(base, 'data')
-    this.runDirectory = join(base, 'run')
+    // In memory, as /run of an ordinary machine is: on a disk a single rename may take milliseconds.
+    this.runDirectory = join(existsSync('/dev/shm') ? '/dev/shm' : base, basename(base))
     this.flags = [
       '--instance',
       instance,
@@ -99,7 +101,8 @@ export class TestCluster implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const { code, stderr } = await this.keelson('down')
     if (code !== 0) throw new Error(`keelson down: ${stderr}`)
-    await rm(join(this.dataDirectory, '..'), { recursive: true, force: true })
+    for (const directory of [this.runDirectory, join(this.dataDirectory, '..')])
+      await rm(directory, { recursive: true, force: true })
   }
 }
 

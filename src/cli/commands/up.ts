@@ -1,20 +1,11 @@
 import { mkdir } from 'node:fs/promises'
-import {
-  ApiClient,
-  createHttpTransport,
-  hasCondition,
-  Informer,
-  readKubeconfig,
-  resources,
-} from '../../api/index.ts'
-import { KeelsonError, silentLogger } from '../../base/index.ts'
+import { KeelsonError } from '../../base/index.ts'
 import { type Config, configOptions, loadSavedConfig, resolveConfig, saveConfig } from '../config.ts'
 import { type Context, command } from '../context.ts'
-import { type DaemonName, startDaemon, stopDaemon } from '../daemon.ts'
+import { type DaemonName, type StartingDaemon, startDaemon, stopDaemon } from '../daemon.ts'
 import { pathsOf } from '../paths.ts'
 import { checkMachine, requireRoot } from '../preflight.ts'
 import { findProcess } from '../process-file.ts'
-import { tearDown } from '../tear-down.ts'
 
 /**
  * A control plane and a node as two background processes. Repeating it changes nothing that runs; what is missing
@@ -35,7 +26,8 @@ export default command({
     await mkdir(config.dataDirectory, { recursive: true, mode: 0o711 })
     await stopIfChanged(context, config)
     await saveConfig(config)
-    for (const name of ['server', 'node'] as const) await ensureDaemon(context, config, name)
+    await startBoth(context, config)
+    const { nodeReady } = await import('../node-ready.ts')
     await nodeReady(context, config)
     const totalMs = Math.round(context.clock.monotonicMs() - startedMs)
     context.notice(`  ready after ${totalMs} ms`)
@@ -60,47 +52,36 @@ async function stopIfChanged(context: Context, config: Config): Promise<void> {
       context.notice(`  ${name} restarts with the new configuration; pods stay`)
 }
 
-async function ensureDaemon({ launcher, notice }: Context, config: Config, name: DaemonName): Promise<void> {
-  const running = await findProcess(config.runDirectory, name)
-  if (running) return notice(`  ${name} already runs (process ${running.pid})`)
-  await startDaemon(name, {
-    config,
-    launcher,
-    onProgress: ({ step, ms }) => notice(`  ${name}: ${step} ${ms} ms`),
-  })
+/** The node loads its code while the server starts, but touches nothing before the server is ready. */
+async function startBoth(context: Context, config: Config): Promise<void> {
+  const server = await startIfAbsent(context, config, 'server')
+  const node = await startIfAbsent(context, config, 'node')
+  try {
+    await server?.ready
+  } catch (error) {
+    node?.giveUp()
+    throw error
+  }
+  node?.proceed()
+  await node?.ready
 }
 
-/** Waits for the event, with a bound: a node that cannot become ready says why in its condition. */
-async function nodeReady({ clock, signal }: Context, config: Config, timeoutMs = 30_000): Promise<void> {
-  const { transport } = await readKubeconfig(pathsOf(config).adminKubeconfig)
-  await using connection = createHttpTransport(transport)
-  const done = new AbortController()
-  const nodes = new Informer({
-    client: new ApiClient(connection),
-    type: resources.nodes,
-    fieldSelector: `metadata.name=${config.nodeName}`,
-    clock,
-    log: silentLogger,
-  })
-  nodes.start(AbortSignal.any([done.signal, signal]))
-  let reason = 'it has not registered'
-  const ready = new Promise<true>((resolve) => {
-    nodes.onChange(({ object }) => {
-      const condition = object.status?.conditions?.find(({ type }) => type === 'Ready')
-      reason = condition?.message ?? reason
-      if (hasCondition(object.status?.conditions, 'Ready')) resolve(true)
-    })
-  })
-  const late = clock.sleep(timeoutMs, AbortSignal.any([done.signal, signal])).then(() => false)
-  try {
-    if (!(await Promise.race([ready, late])))
-      throw new KeelsonError('DEADLINE_EXCEEDED', `node ${config.nodeName} is not ready: ${reason}`, {
-        hint: `its log: ${pathsOf(config).logs}/node.log`,
-      })
-  } finally {
-    done.abort()
-    await Promise.allSettled([late, nodes.stopped()])
+async function startIfAbsent(
+  { launcher, notice }: Context,
+  config: Config,
+  name: DaemonName,
+): Promise<StartingDaemon | undefined> {
+  const running = await findProcess(config.runDirectory, name)
+  if (running) {
+    notice(`  ${name} already runs (process ${running.pid})`)
+    return undefined
   }
+  return startDaemon(name, {
+    config,
+    launcher,
+    waits: name === 'node',
+    onProgress: ({ step, ms }) => notice(`  ${name}: ${step} ${ms} ms`),
+  })
 }
 
 function explain({ print }: Context, config: Config): void {
@@ -112,5 +93,6 @@ async function stayUntilStopped(context: Context, config: Config): Promise<void>
   await new Promise<void>((resolve) =>
     context.signal.addEventListener('abort', () => resolve(), { once: true }),
   )
+  const { tearDown } = await import('../tear-down.ts')
   await tearDown(config, context, { keepPods: false })
 }
