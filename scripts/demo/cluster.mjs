@@ -1,7 +1,7 @@
 // The running cluster as the demo needs it: kubectl, a watch of pods, and the process of a container.
 import { readdir, readFile } from 'node:fs/promises'
 import { ApiClient, createHttpTransport, readKubeconfig, resources } from '../../dist/src/api/index.js'
-import { run, say, tryRun } from './shell.mjs'
+import { root, run, say, tryRun } from './shell.mjs'
 
 export class Cluster {
   static async open(keelson) {
@@ -18,13 +18,14 @@ export class Cluster {
   }
 
   kubectl(args, options = {}) {
-    return run('kubectl', args, { ...options, env: { KUBECONFIG: this.kubeconfig } })
+    return run('kubectl', args, { ...options, cwd: root, env: { KUBECONFIG: this.kubeconfig } })
   }
 
   /** Removes what an earlier demo left, quietly. */
   async forget(...files) {
     const args = files.flatMap((file) => ['-f', file])
     await tryRun('kubectl', ['delete', '--ignore-not-found', ...args], {
+      cwd: root,
       env: { KUBECONFIG: this.kubeconfig },
     })
     const watch = await this.watchPods('app=nginx')

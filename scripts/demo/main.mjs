@@ -11,8 +11,8 @@ import { countAnswers, sendRequests } from './requests.mjs'
 import { heading, root, run, say, show, table } from './shell.mjs'
 import { isReady, podTimes } from './times.mjs'
 
-const manifest = join(root, 'examples/nginx-deployment.yaml')
-const service = join(root, 'examples/nginx-service.yaml')
+const manifest = 'examples/nginx-deployment.yaml'
+const service = 'examples/nginx-service.yaml'
 const keelson = join(root, 'bin/keelson')
 
 if (process.getuid() !== 0) {
