@@ -50,14 +50,14 @@ void operation_signal(const uint32_t *words) {
   if (sent != -EPIPE || self.is_child) check(sent, "sendmsg", "barrier");
 }
 
-// A starter that is gone will never commit, so nothing may stay behind.
+// A starter that is gone, or has hung up, will never commit, so nothing may stay behind.
 static void wait_for_child(void) {
   for (;;) {
-    struct pollfd polled[2] = {{self.sync, POLLIN, 0}, {self.control, 0, 0}};
+    struct pollfd polled[2] = {{self.sync, POLLIN, 0}, {self.control, POLLRDHUP, 0}};
     const long ready = sys(__NR_ppoll, polled, 2, 0, 0, 0);
     if (ready == -EINTR) continue;
     check(ready, "ppoll", NULL);
-    if (polled[1].revents & (POLLHUP | POLLERR)) fail("control", -ECANCELED, NULL);
+    if (polled[1].revents & (POLLRDHUP | POLLHUP | POLLERR)) fail("control", -ECANCELED, NULL);
     if (polled[0].revents != 0) return;
   }
 }

@@ -17,6 +17,9 @@
 #include <linux/wait.h>
 #include <stdint.h>
 
+#ifndef POLLRDHUP
+#define POLLRDHUP 0x2000
+#endif
 #ifndef AT_RECURSIVE
 #define AT_RECURSIVE 0x8000
 #endif

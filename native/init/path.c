@@ -90,6 +90,7 @@ long open_target(const char *path, enum target kind, uint64_t resolve) {
   if (fd != -ENOENT) return fd;
   const long made = kind == TARGET_DIRECTORY ? make_directories(path) : make_file(path);
   if (made < 0) return made;
+  if (kind == TARGET_DIRECTORY && resolve == 0) return made;
   if (kind == TARGET_DIRECTORY) sys(__NR_close, made);
   return open_in_root(path, flags, resolve);
 }

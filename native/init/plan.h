@@ -91,7 +91,8 @@
   X(3, joined)           \
   X(4, hooksDone)        \
   X(5, committed)        \
-  X(6, started)
+  X(6, started)          \
+  X(7, cgroupReady)
 
 enum plan_operation {
 #define X(code, name, kinds) PLAN_##name = code,

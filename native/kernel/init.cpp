@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <cstring>
@@ -145,12 +146,14 @@ InitFrame receiveFrame(int socket, Fd& attached) {
 
 }  // namespace
 
-StartedInit startInit(const InitRequest& request) {
+ControlPair makeControl() {
   int pair[2];
   check(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair");
+  return {Fd(pair[0]), Fd(pair[1])};
+}
+
+StartedInit startInit(const InitRequest& request, int control, Fd theirs) {
   StartedInit started;
-  started.control = Fd(pair[0]);
-  Fd theirs(pair[1]);
   const Fd plan = planFd(request.plan);
   const Fd null(check(::open("/dev/null", O_RDWR | O_CLOEXEC), "open", "/dev/null"));
   Launch launch{programFd(request.program), {null.get(), null.get(), null.get(), theirs.get(), plan.get()}, {}};
@@ -160,9 +163,28 @@ StartedInit startInit(const InitRequest& request) {
   started.pid = spawn(launch);
   theirs.reset();
   if (request.leaves) reapInit(started.pid);
-  do started.answer = receiveFrame(started.control.get(), started.terminal);
+  do started.answer = receiveFrame(control, started.terminal);
   while (started.answer.type == FRAME_TERMINAL);
   return started;
+}
+
+void hangUp(int control) { ::shutdown(control, SHUT_WR); }
+
+InitFrame startProgram(const std::string& directory, const std::string& name) {
+  // By way of the directory's descriptor: an address holds 107 bytes and state roots may be longer.
+  const Fd folder(check(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), "open", directory));
+  const std::string path = "/proc/self/fd/" + std::to_string(folder.get()) + "/" + name;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  const Fd socket(check(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"));
+  check(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), "connect", name);
+  sendInitFrame(socket.get(), FRAME_START);
+  // A reset is not an end: whoever listened was gone before it took us.
+  char first;
+  check(::recv(socket.get(), &first, sizeof first, MSG_PEEK), "recv", name);
+  Fd none;
+  return receiveFrame(socket.get(), none);
 }
 
 void sendInitFrame(int control, uint8_t type) {

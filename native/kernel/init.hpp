@@ -16,7 +16,6 @@ struct InitFrame {
 
 struct StartedInit {
   int pid = 0;
-  Fd control;
   InitFrame answer;  // the first of created, started, failure; or the end
   Fd terminal;       // pty master that came before the answer
 };
@@ -28,8 +27,22 @@ struct InitRequest {
   bool leaves = false;        // the plan begins with leaveParent: the process that is started ends at once
 };
 
-// Blocks until keelson-init answers, so it belongs on a thread of its own.
-StartedInit startInit(const InitRequest& request);
+// Both ends of the control socket; `theirs` goes to keelson-init.
+struct ControlPair {
+  Fd ours;
+  Fd theirs;
+};
+ControlPair makeControl();
+
+// Blocks until keelson-init answers on `control`, which stays the caller's; so it belongs on a thread of its own.
+StartedInit startInit(const InitRequest& request, int control, Fd theirs);
+
+// Tells keelson-init that nobody wants its work any more: it takes back what it started and then answers. Instant.
+void hangUp(int control);
+
+// Connects to the start socket `name` of a state directory and asks for the start. Blocks until the program runs (the
+// connection just ends: type 0) or cannot (its failure frame). Fails with ECONNREFUSED or ENOENT when nobody waits there.
+InitFrame startProgram(const std::string& directory, const std::string& name);
 
 // One frame without a payload. Never blocks: the socket is empty when it is sent.
 void sendInitFrame(int control, uint8_t type);

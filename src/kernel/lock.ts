@@ -10,9 +10,19 @@ declare module './native.ts' {
 
 /**
  * Takes an exclusive flock(2) on the file, made when missing; waits while somebody else has it. The lock ends when
- * the last copy of the descriptor is closed, in whatever process.
+ * the last copy of the descriptor is closed, in whatever process. The signal ends the waiting.
  */
-export async function lockFile(path: string): Promise<OwnedFd> {
+export async function lockFile(path: string, signal?: AbortSignal): Promise<OwnedFd> {
   const free = native.tryLockFile(path)
-  return ownFd(free >= 0 ? free : await native.lockFile(path))
+  if (free >= 0) return ownFd(free)
+  const taken = native.lockFile(path).then(ownFd)
+  if (!signal) return taken
+  return new Promise((resolve, reject) => {
+    const giveUp = () => {
+      void taken.then((late) => late[Symbol.dispose]()).catch(() => {}) // it may still come: nobody's then
+      reject(signal.reason)
+    }
+    signal.addEventListener('abort', giveUp, { once: true })
+    taken.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp))
+  })
 }

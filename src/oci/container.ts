@@ -69,8 +69,8 @@ export class DiskContainer implements Container {
 
   async start(options: { signal?: AbortSignal } = {}): Promise<void> {
     options.signal?.throwIfAborted()
-    using _lock = await this.#lock()
-    await startContainer(this.#context, this.#observe(), this.#directory)
+    using _lock = await this.#lock(options.signal)
+    await startContainer(this.#context, this.id, this.#directory)
   }
 
   async kill(signal: number | string, options: { all?: boolean } = {}): Promise<void> {
@@ -168,10 +168,11 @@ export class DiskContainer implements Container {
     return observe(this.#directory, this.id)
   }
 
-  async #lock() {
+  async #lock(signal?: AbortSignal) {
     try {
-      return await lockFile(join(this.#directory, recordFiles.lock))
+      return await lockFile(join(this.#directory, recordFiles.lock), signal)
     } catch (cause) {
+      signal?.throwIfAborted()
       throw new KeelsonError('NOT_FOUND', `container ${this.id} does not exist`, { id: this.id, cause })
     }
   }

@@ -46,7 +46,12 @@ export async function execInContainer(
       detached: request.detached,
       orphanSignal: request.process.terminal ? sighup : sigkill,
     })
-    const started = await startInit({ plan: encodePlan(plan), inherited, leaves: false })
+    const started = await startInit({
+      plan: encodePlan(plan),
+      inherited,
+      leaves: false,
+      signal: request.signal,
+    })
     if (started.type === frameType.started)
       return request.detached
         ? await detachedExec(started)

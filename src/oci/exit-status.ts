@@ -3,7 +3,7 @@ import { killCgroup } from './cgroup/index.ts'
 import type { RuntimeContext } from './context.ts'
 import { connectIn, MonitorConnection } from './monitor-client.ts'
 import type { Exit } from './runtime.ts'
-import { observe } from './state/observe.ts'
+import { recordOf } from './state/observe.ts'
 import { openProcess } from './state/process-identity.ts'
 import { type ContainerRecord, readExit, recordFiles, writeExit } from './state/record.ts'
 import type { Supervised } from './supervised.ts'
@@ -17,7 +17,8 @@ export async function waitForExit(
   foreground?: Supervised,
 ): Promise<Exit> {
   if (foreground) return foregroundExit(context, directory, foreground)
-  const { record, exit } = observe(directory, id)
+  const record = recordOf(directory, id)
+  const exit = readExit(directory)
   if (exit) return exit
   return record.life === 'monitored'
     ? monitoredExit(context, record, directory, signal)

@@ -1,34 +1,30 @@
+import { hasErrno } from '../base/index.ts'
+import { startProgram } from '../kernel/index.ts'
 import type { RuntimeContext } from './context.ts'
 import { failureError, lostError } from './failure.ts'
-import { encodeFrame, FrameReader, frameType } from './frames.ts'
-import { connectIn } from './monitor-client.ts'
+import { frameType } from './frames.ts'
 import { nextStatus } from './state/lifecycle.ts'
-import type { Observed } from './state/observe.ts'
+import { observe, recordOf } from './state/observe.ts'
 import { recordFiles, writeRecord } from './state/record.ts'
 
 /**
  * Lets the first process run the user's program. It answers on the connection when it cannot, and the end of the
- * connection says that it did.
+ * connection says that it did. Whoever accepts there is that process, so its identity need not be looked up before.
  */
-export async function startContainer(
-  context: RuntimeContext,
-  { record, status }: Observed,
-  directory: string,
-): Promise<void> {
-  const running = nextStatus(status, 'start', record.id)
-  const socket = await connectIn(directory, recordFiles.startSocket)
-  if (!socket) throw lostError('start', record.id)
-  const reader = new FrameReader()
-  const failure = await new Promise<Buffer | undefined>((resolve) => {
-    socket.on('data', (chunk: Buffer) => {
-      for (const { type, payload } of reader.push(chunk)) if (type === frameType.failure) resolve(payload)
-    })
-    socket.on('close', () => resolve(undefined))
-    socket.on('end', () => resolve(undefined))
-    socket.write(encodeFrame(frameType.start))
+export async function startContainer(context: RuntimeContext, id: string, directory: string): Promise<void> {
+  const record = recordOf(directory, id)
+  if (record.status !== 'created') refuse(id, directory)
+  const { type, payload } = await startProgram(directory, recordFiles.startSocket).catch((error: unknown) => {
+    if (hasErrno(error, 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOENT')) return refuse(id, directory)
+    throw error
   })
-  socket.destroy()
-  if (failure) throw failureError(failure, undefined, 'start', record.id)
+  if (type === frameType.failure) throw failureError(payload, undefined, 'start', id)
   const startedAtNs = String(BigInt(Math.round(context.clock.nowMs() * 1000)) * 1000n)
-  writeRecord(directory, { ...record, status: running, startedAtNs })
+  writeRecord(directory, { ...record, status: nextStatus(record.status, 'start', id), startedAtNs })
+}
+
+/** Says what the container is by now instead of waiting for its start. */
+function refuse(id: string, directory: string): never {
+  nextStatus(observe(directory, id).status, 'start', id)
+  throw lostError('start', id)
 }

@@ -190,19 +190,19 @@ function cpusetSeeds(
   { read = readText, exists = existsSync }: CgroupRequest,
 ): CgroupWrite[] {
   if (!hierarchy) return []
-  const writes: CgroupWrite[] = []
   const directories = chains.get(hierarchy) ?? []
-  for (const file of ['cpuset.cpus', 'cpuset.mems']) {
-    let inherited =
-      read(posix.join(posix.dirname(directories[0] ?? hierarchy.mountPoint), file))?.trim() ?? ''
-    for (const directory of directories) {
-      const path = posix.join(directory, file)
-      const own = exists(directory) ? (read(path)?.trim() ?? '') : ''
-      if (own === '' && inherited !== '') writes.push({ path, value: inherited })
-      inherited = own || inherited
+  const present = directories.filter(exists).reverse()
+  const above = posix.dirname(directories[0] ?? hierarchy.mountPoint)
+  return ['cpuset.cpus', 'cpuset.mems'].flatMap((file) => {
+    // A group has what it has from its parents, so the deepest that has any speaks for all above it.
+    for (const seeded of [...present, above]) {
+      const value = read(posix.join(seeded, file))?.trim() ?? ''
+      if (value === '') continue
+      const empty = directories.slice(directories.indexOf(seeded) + 1)
+      return empty.map((directory) => ({ path: posix.join(directory, file), value }))
     }
-  }
-  return writes
+    return []
+  })
 }
 
 function v2OomFile(layout: CgroupLayout, leaf: (one: CgroupHierarchy) => string): { oomFile?: string } {

@@ -61,8 +61,8 @@ function memorySettings(memory: LinuxResources['memory'], current: Current): Set
   const swap = memory.swap || (limit === -1 ? -1 : undefined)
   const limitWrite = limit ? [set('limit_in_bytes', decimal(limit))] : []
   const swapWrite = swap ? [set('memsw.limit_in_bytes', decimal(swap), swap === -1 ? true : undefined)] : []
-  const now = Number(current('memory', 'memory.memsw.limit_in_bytes') ?? Number.POSITIVE_INFINITY)
-  const raising = swap !== undefined && (swap === -1 || swap > now)
+  const now = () => Number(current('memory', 'memory.memsw.limit_in_bytes') ?? Number.POSITIVE_INFINITY)
+  const raising = swap !== undefined && (swap === -1 || swap > now())
   return [
     ...(raising ? [...swapWrite, ...limitWrite] : [...limitWrite, ...swapWrite]),
     ...(memory.reservation ? [set('soft_limit_in_bytes', decimal(memory.reservation))] : []),

@@ -8,8 +8,9 @@ import type { CompileRequest } from './request.ts'
 /** What the two lives of DESIGN 3.4 add to the parent's list, at their places in it. */
 export interface LifePlan {
   first: Operation[]
+  /** What the child inherits. */
   open: Operation[]
-  afterCgroup: Operation[]
+  /** After the v1 cgroups, which the child waits for. */
   afterClone: Operation[]
   last: Operation[]
   stdio: readonly [number, number, number]
@@ -40,15 +41,12 @@ function monitored(request: CompileRequest, life: MonitoredLife, slots: Slots, d
       { op: 'leaveParent', cgroup: v2Group },
       ...(group?.tasksFiles ?? []).map(joinTasks),
     ],
-    open: [
-      ...listen(directory, listener, 'start.sock'),
-      ...listen(directory, monitorSocket, 'monitor.sock'),
-      ...open(log ?? noFd, life.logPath, logFlags),
-      ...(pipes?.make ?? []),
-    ],
-    afterCgroup: open(oom ?? noFd, request.cgroup?.oomFile, OPEN.RDONLY),
+    open: [...listen(directory, listener, 'start.sock'), ...(pipes?.make ?? [])],
     afterClone: [
       { op: 'closeSlot', slot: listener },
+      ...listen(directory, monitorSocket, 'monitor.sock'),
+      ...open(log ?? noFd, life.logPath, logFlags),
+      ...open(oom ?? noFd, request.cgroup?.oomFile, OPEN.RDONLY),
       ...(pipes?.closeTheirs ?? []),
       ...(terminal ? [{ op: 'receiveTerminal', to: master } as const] : []),
     ],
@@ -90,7 +88,6 @@ function unmonitored(
   return {
     first: [],
     open: listen(directory, listener, 'start.sock'),
-    afterCgroup: [],
     afterClone: [
       { op: 'closeSlot', slot: listener },
       ...(terminal ? receiveAndSend(master, life.kind === 'detached' ? (life.consoleSocket ?? '') : '') : []),

@@ -52,62 +52,96 @@ export function decodePlan(bytes: Uint8Array): Plan {
   }
 }
 
+/** Kept between plans and grown when one does not fit: encoding never waits, so no two use it at the same time. */
+const scratch = { words: new Uint32Array(2048), blob: Buffer.allocUnsafeSlow(1 << 16) }
+
 class PlanWriter {
-  #words: number[] = []
-  #blob: Uint8Array[] = []
+  #wordCount = 0
   #blobBytes = 0
   #offsets = new Map<string, number>()
 
   operation(operation: Operation): void {
     const shape = shapeOf(operation.op)
-    const start = this.#words.push(0) - 1
+    const start = this.#wordCount
+    this.#word(0)
     const values = operation as unknown as Record<string, Value>
-    for (const [name, kind] of shape.args) this.#argument(kind, values[name], `${operation.op}.${name}`)
-    this.#words[start] = shape.code | ((this.#words.length - start - 1) << 16)
+    for (const [name, kind] of shape.args) this.#argument(kind, values[name], operation.op, name)
+    scratch.words[start] = shape.code | ((this.#wordCount - start - 1) << 16)
   }
 
   finish(parentCount: number, childCount: number): Buffer {
     this.#append(Uint8Array.of(0))
-    const listBytes = this.#words.length * 4
+    const listBytes = this.#wordCount * 4
     const buffer = Buffer.allocUnsafe(headerBytes + listBytes + this.#blobBytes)
-    const header = [magic, version, parentCount, childCount, listBytes, this.#blobBytes]
     let at = 0
-    for (const word of [...header, ...this.#words]) at = buffer.writeUInt32LE(word >>> 0, at)
-    for (const part of this.#blob) {
-      buffer.set(part, at)
-      at += part.length
-    }
+    for (const word of [magic, version, parentCount, childCount, listBytes, this.#blobBytes])
+      at = buffer.writeUInt32LE(word, at)
+    for (let i = 0; i < this.#wordCount; i++) at = buffer.writeUInt32LE(scratch.words[i] ?? 0, at)
+    scratch.blob.copy(buffer, at, 0, this.#blobBytes)
     return buffer
   }
 
-  #argument(kind: ArgumentKind, value: Value | undefined, name: string): void {
-    if (typeof value === 'string') this.#words.push(this.#string(value, name))
-    else if (typeof value === 'bigint') this.#words.push(Number(value & 0xffffffffn), Number(value >> 32n))
-    else if (typeof value === 'number') this.#words.push(value)
-    else if (value instanceof Uint8Array) this.#words.push(this.#append(value), value.length)
-    else if (value !== undefined) this.#words.push(this.#strings(value, name), value.length)
-    else throw new KeelsonError('INTERNAL', `plan: ${name} (${kind}) is missing`)
+  #argument(kind: ArgumentKind, value: Value | undefined, op: string, name: string): void {
+    if (typeof value === 'string') this.#word(this.#string(value, op, name))
+    else if (typeof value === 'number') this.#word(value)
+    else if (typeof value === 'bigint') this.#pair(Number(value & 0xffffffffn), Number(value >> 32n))
+    else if (value instanceof Uint8Array) this.#pair(this.#append(value), value.length)
+    else if (value !== undefined) this.#pair(this.#strings(value, op, name), value.length)
+    else throw new KeelsonError('INTERNAL', `plan: ${op}.${name} (${kind}) is missing`)
   }
 
-  #string(text: string, name: string): number {
+  #pair(first: number, second: number): void {
+    this.#word(first)
+    this.#word(second)
+  }
+
+  #word(word: number): void {
+    if (this.#wordCount === scratch.words.length) {
+      const larger = new Uint32Array(scratch.words.length * 2)
+      larger.set(scratch.words)
+      scratch.words = larger
+    }
+    scratch.words[this.#wordCount++] = word
+  }
+
+  #string(text: string, op: string, name: string): number {
     const known = this.#offsets.get(text)
     if (known !== undefined) return known
-    const offset = this.#append(terminated(text, name))
+    const offset = this.#terminated(text, op, name)
     this.#offsets.set(text, offset)
     return offset
   }
 
-  #strings(list: readonly string[], name: string): number {
+  #strings(list: readonly string[], op: string, name: string): number {
     const offset = this.#blobBytes
-    for (const text of list) this.#append(terminated(text, name))
+    for (const text of list) this.#terminated(text, op, name)
+    return offset
+  }
+
+  #terminated(text: string, op: string, name: string): number {
+    if (text.includes('\0'))
+      throw new KeelsonError('INVALID_ARGUMENT', `${op}.${name}: ${JSON.stringify(text)} holds a NUL byte`)
+    const offset = this.#blobBytes
+    this.#reserve(text.length * 3 + 1) // UTF-8 takes three bytes per UTF-16 unit at most
+    this.#blobBytes += scratch.blob.write(text, offset)
+    scratch.blob[this.#blobBytes++] = 0
     return offset
   }
 
   #append(bytes: Uint8Array): number {
     const offset = this.#blobBytes
-    this.#blob.push(bytes)
+    this.#reserve(bytes.length)
+    scratch.blob.set(bytes, offset)
     this.#blobBytes += bytes.length
     return offset
+  }
+
+  #reserve(bytes: number): void {
+    const needed = this.#blobBytes + bytes
+    if (needed <= scratch.blob.length) return
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, scratch.blob.length * 2))
+    scratch.blob.copy(larger, 0, 0, this.#blobBytes)
+    scratch.blob = larger
   }
 }
 
@@ -169,10 +203,4 @@ function shapeOf(name: string): Shape {
   const shape = shapes[name]
   if (!shape) throw new KeelsonError('INTERNAL', `plan: unknown operation ${name}`)
   return shape
-}
-
-function terminated(text: string, name: string): Buffer {
-  if (text.includes('\0'))
-    throw new KeelsonError('INVALID_ARGUMENT', `${name}: ${JSON.stringify(text)} holds a NUL byte`)
-  return Buffer.from(`${text}\0`)
 }

@@ -2,16 +2,43 @@ import type { Seccomp } from '../spec.ts'
 import { type CompiledFilter, type CompileOptions, compileSeccomp } from './compile.ts'
 
 const most = 64
-const cache = new Map<string, CompiledFilter>()
+const byText = new Map<string, CompiledFilter>()
+const byProfile = new WeakMap<Seccomp, CompiledFilter>()
+const frozen = new WeakSet<Seccomp>()
 
-/** `compileSeccomp`, remembered by the profile's text: a node has a handful of profiles and thousands of containers. */
-export function compileSeccompCached(profile: Seccomp, options: CompileOptions = {}): CompiledFilter {
+/**
+ * `compileSeccomp`, remembered by the profile's text: a node has a handful of profiles and thousands of containers.
+ * Only a profile that nobody can change any more (`frozenProfile`) is known again by its object alone.
+ */
+export function compileSeccompCached(profile: Seccomp, options?: CompileOptions): CompiledFilter {
+  const isFixed = options === undefined && frozen.has(profile)
+  const known = isFixed ? byProfile.get(profile) : undefined
+  if (known) return known
+  const filter = compileByText(profile, options)
+  if (isFixed) byProfile.set(profile, filter)
+  return filter
+}
+
+/** Freezes a profile with everything in it. */
+export function frozenProfile(profile: Seccomp): Seccomp {
+  freezeAll(profile)
+  frozen.add(profile)
+  return profile
+}
+
+function compileByText(profile: Seccomp, options: CompileOptions = {}): CompiledFilter {
   const key = JSON.stringify([profile, options])
-  const known = cache.get(key)
+  const known = byText.get(key)
   if (known) return known
   const filter = compileSeccomp(profile, options)
-  const [oldest] = cache.keys()
-  if (cache.size >= most && oldest !== undefined) cache.delete(oldest)
-  cache.set(key, filter)
+  const [oldest] = byText.keys()
+  if (byText.size >= most && oldest !== undefined) byText.delete(oldest)
+  byText.set(key, filter)
   return filter
+}
+
+function freezeAll(value: unknown): void {
+  if (typeof value !== 'object' || value === null) return
+  Object.freeze(value)
+  for (const inner of Object.values(value)) freezeAll(inner)
 }

@@ -1,4 +1,5 @@
 import type { Seccomp, SeccompSyscall } from '../spec.ts'
+import { frozenProfile } from './cache.ts'
 
 /**
  * The profile that container engines call RuntimeDefault, as our own data: everything an ordinary program needs,
@@ -11,8 +12,22 @@ export interface DefaultProfileOptions {
   architecture?: 'x86_64' | 'aarch64'
 }
 
+/** The same capabilities give the same, frozen object: its filter is then found without looking at its text. */
 export function defaultSeccompProfile({ capabilities, architecture }: DefaultProfileOptions): Seccomp {
   const native = architecture ?? (process.arch === 'arm64' ? 'aarch64' : 'x86_64')
+  const key = `${native} ${[...capabilities].sort().join(' ')}`
+  const known = profiles.get(key)
+  if (known) return known
+  const profile = frozenProfile(makeProfile(capabilities, native))
+  if (profiles.size >= mostProfiles) profiles.clear()
+  profiles.set(key, profile)
+  return profile
+}
+
+const mostProfiles = 64
+const profiles = new Map<string, Seccomp>()
+
+function makeProfile(capabilities: readonly string[], native: 'x86_64' | 'aarch64'): Seccomp {
   const held = new Set(capabilities)
   const byCapability = Object.entries(capabilityCalls).flatMap(([name, calls]) =>
     held.has(name) ? calls.split(' ') : [],

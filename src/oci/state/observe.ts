@@ -13,14 +13,19 @@ export interface Observed {
 
 /** NOT_FOUND when there is no such container. */
 export function observe(directory: string, id: string): Observed {
-  const read = readRecord(directory)
+  const record = recordOf(directory, id)
   const exit = readExit(directory)
-  if (!read) throw new KeelsonError('NOT_FOUND', `container ${id} does not exist`, { id })
-  const record = read.process ? read : withProcess(read, directory)
   if (exit) return { record, status: nextStatus(record.status, 'exit', id), exit }
   if (record.status === 'creating' && !record.process) return { record, status: 'creating' }
   using process = record.process && openProcess(record.process, record.bootId)
   return { record, status: process ? record.status : nextStatus(record.status, 'exit', id) }
+}
+
+/** Only what is on disk. NOT_FOUND when there is no such container. */
+export function recordOf(directory: string, id: string): ContainerRecord {
+  const read = readRecord(directory)
+  if (!read) throw new KeelsonError('NOT_FOUND', `container ${id} does not exist`, { id })
+  return read.process ? read : withProcess(read, directory)
 }
 
 /** Between the clone and the commit only keelson-init's own file knows the process. */
