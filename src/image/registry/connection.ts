@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { rootCertificates } from 'node:tls'
-import { Agent, type Dispatcher, request } from 'undici'
+import type { Dispatcher } from 'undici'
 import { asKeelsonError, isAbort, KeelsonError } from '../../base/index.ts'
 import type { RegistryAuth } from '../image-store.ts'
 import { type Challenge, parseChallenge } from './challenge.ts'
@@ -115,6 +115,7 @@ export class Connection {
     options: { accept?: string; authorization?: string; form?: string; signal?: AbortSignal },
   ): Promise<Answer> {
     try {
+      const { request } = await import('./http.ts')
       const { statusCode, headers, body } = await request(url, {
         dispatcher: this.#dispatcher,
         method: options.form === undefined ? 'GET' : 'POST',
@@ -141,6 +142,7 @@ export class Connection {
 
 /** Certificates are the usual ones and, where asked for, those of a file (the launchers drop NODE_EXTRA_CA_CERTS). */
 export async function openDispatcher(caFile: string | undefined): Promise<Dispatcher> {
+  const { Agent } = await import('./http.ts')
   const connect = { timeout: timeouts.connectMs }
   if (caFile === undefined) return new Agent({ connect })
   const pem = await readFile(caFile, 'utf8').catch((error) => {
