@@ -3,8 +3,10 @@ import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { asKeelsonError, Cleanup, hasErrno, KeelsonError } from '../base/index.ts'
 import { lockFile, ownFd, reapInit, type StartedInit, sendInitFrame, startInit } from '../kernel/index.ts'
+import { capabilityMasks } from './capabilities.ts'
 import { type CgroupPlan, killCgroup, planCgroup, removeCgroup } from './cgroup/index.ts'
 import { compileCreate } from './compile/create.ts'
+import type { CompileRequest } from './compile/request.ts'
 import { DiskContainer } from './container.ts'
 import type { RuntimeContext } from './context.ts'
 import { failureError, lostError } from './failure.ts'
@@ -36,24 +38,11 @@ export async function createContainer(context: RuntimeContext, request: CreateRe
   undo.defer(() => rm(directory, { recursive: true, force: true }))
   using directoryFd = ownFd(openSync(directory, 'r'))
   await using namespaces = new Cleanup()
-  const cgroup = cgroupOf(context, request)
-  const record = firstRecord(context, request, cgroup)
-  const { plan, inherited } = compileCreate({
-    ...request,
-    namespaceFds: openNamespaces(request, namespaces),
-    mountFds: request.mountFds ?? {},
-    directory,
-    directoryFd: directoryFd.fd,
-    lockFd: lock.fd,
-    cgroup,
-    cgroupLayout: context.layout,
-    monitorCgroup: request.life.kind === 'monitored' ? await context.monitorCgroup() : undefined,
-    records: {
-      [recordFiles.config]: JSON.stringify(request.spec),
-      [recordFiles.state]: encodeRecord(record),
-    },
-    fileLimit: context.fileLimit,
-  })
+  const namespaceFds = openNamespaces(request, namespaces)
+  const place = { directory, directoryFd: directoryFd.fd, lockFd: lock.fd, namespaceFds }
+  const { cgroup, record, input } = await prepareCreate(context, request, place)
+  const { plan, inherited } = compileCreate(input)
+  warn(context, request, cgroup)
   undo.defer(() => discardCgroup(context, cgroup))
   const leaves = request.life.kind === 'monitored'
   request.signal?.throwIfAborted()
@@ -67,6 +56,46 @@ export async function createContainer(context: RuntimeContext, request: CreateRe
   if (request.life.kind !== 'foreground') return new DiskContainer(context, request.id, directory)
   answered.keep()
   return new DiskContainer(context, request.id, directory, new Supervised(started, pid))
+}
+
+/** The container's state directory, open and locked, and the namespaces that it joins. */
+type Place = Pick<CompileRequest, 'directory' | 'directoryFd' | 'lockFd' | 'namespaceFds'>
+
+export interface PreparedCreate {
+  cgroup: CgroupPlan
+  record: ContainerRecord
+  input: CompileRequest
+}
+
+/** What the plan of a new container depends on, and the record it begins with. */
+export async function prepareCreate(
+  context: RuntimeContext,
+  request: CreateRequest,
+  place: Place,
+): Promise<PreparedCreate> {
+  const cgroup = cgroupOf(context, request)
+  const record = firstRecord(context, request, cgroup)
+  const input: CompileRequest = {
+    ...request,
+    ...place,
+    mountFds: request.mountFds ?? {},
+    cgroup,
+    cgroupLayout: context.layout,
+    monitorCgroup: request.life.kind === 'monitored' ? await context.monitorCgroup() : undefined,
+    records: {
+      [recordFiles.config]: JSON.stringify(request.spec),
+      [recordFiles.state]: encodeRecord(record),
+    },
+    fileLimit: context.fileLimit,
+  }
+  return { cgroup, record, input }
+}
+
+/** What was asked for and cannot be had here, where the specification lets a container run all the same. */
+function warn({ log }: RuntimeContext, { id, spec }: CreateRequest, cgroup: CgroupPlan): void {
+  for (const notice of cgroup.notices) log.warn(notice, { id })
+  const { unknown } = capabilityMasks(spec.process?.capabilities)
+  if (unknown.length > 0) log.warn(`unknown capabilities are left out: ${unknown.join(', ')}`, { id })
 }
 
 /** keelson-init waits with everything made: the record is completed, and only then it may let go. */

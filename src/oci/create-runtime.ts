@@ -47,7 +47,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   }
 }
 
-function createContext(options: RuntimeOptions): RuntimeContext {
+/** What the verbs work with; by itself only in tests. */
+export function createContext(options: RuntimeOptions): RuntimeContext {
   const instance = options.instance ?? 'keelson'
   let layout = options.cgroupLayout
   let monitors: Promise<CgroupPlan> | undefined

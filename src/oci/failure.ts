@@ -1,6 +1,7 @@
 import { constants } from 'node:os'
 import { codeOfErrno, KeelsonError, SyscallError } from '../base/index.ts'
-import type { Plan } from './plan/operations.ts'
+import type { Operation, Plan } from './plan/operations.ts'
+import { rlimitName } from './rlimits.ts'
 
 const errnoNames = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]))
 const reasons: Readonly<Record<string, string>> = {
@@ -19,14 +20,30 @@ const reasons: Readonly<Record<string, string>> = {
  */
 export function failureError(payload: Buffer, plan: Plan | undefined, op: string, id: string): KeelsonError {
   const list = payload.readUInt32LE(0) === 0 ? plan?.parent : plan?.child
-  const step = list?.[payload.readUInt32LE(4)]?.op
+  const operation = list?.[payload.readUInt32LE(4)]
+  const step = operation?.op
   const number = payload.readUInt32LE(8)
   const errno = errnoNames.get(number) ?? String(number)
   const call = cString(payload.subarray(12, 40))
   const path = cString(payload.subarray(40))
+  if (operation?.op === 'setRlimit') return limitError(operation, errno, op, id)
   if (call === 'lookup' || call === 'execve') return programError(call, errno, path, op, id)
   const where = step === undefined ? op : `${op}: ${step}`
   return new SyscallError({ op: where, id, call, errno, ...(path === '' ? {} : { path }) })
+}
+
+function limitError(
+  { resource, soft, hard }: Extract<Operation, { op: 'setRlimit' }>,
+  errno: string,
+  op: string,
+  id: string,
+): KeelsonError {
+  const name = rlimitName(resource)
+  const hint = errno === 'EPERM' ? 'raising a hard limit needs CAP_SYS_RESOURCE' : 'check process.rlimits'
+  return new SyscallError(
+    { op, id, path: 'process.rlimits', call: 'prlimit64', errno, hint },
+    `${name}: cannot be set to soft ${soft}, hard ${hard}: ${errno}`,
+  )
 }
 
 function programError(call: string, errno: string, path: string, op: string, id: string): KeelsonError {

@@ -20,15 +20,15 @@ export function features({ version, layout, lastCapability }: FeaturesInput): Re
   return {
     ociVersionMin: '1.0.0',
     ociVersionMax: ociVersion,
-    hooks: ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'],
+    hooks: [],
     mountOptions: knownMountOptions,
     linux: {
-      namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'user', 'uts'],
+      namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'uts'],
       capabilities: capabilityNames.slice(0, lastCapability + 1),
       cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
       seccomp: {
         enabled: true,
-        actions: knownActions,
+        actions: knownActions.filter((action) => action !== 'SCMP_ACT_NOTIFY'), // needs a listener
         operators: operators.map((operator) => `SCMP_CMP_${operator}`),
         archs: knownArchitectures,
         knownFlags,
@@ -37,6 +37,7 @@ export function features({ version, layout, lastCapability }: FeaturesInput): Re
       apparmor: { enabled: false },
       selinux: { enabled: false },
       intelRdt: { enabled: false },
+      netDevices: { enabled: false },
       mountExtensions: { idmap: { enabled: false } },
     },
     annotations: {

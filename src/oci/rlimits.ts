@@ -21,6 +21,12 @@ export const rlimitNumbers: Readonly<Record<string, number>> = {
   RLIMIT_RTTIME: 15,
 }
 
+/** The specification's word for a resource number. */
+export function rlimitName(resource: number): string {
+  const found = Object.entries(rlimitNumbers).find(([, number]) => number === resource)
+  return found?.[0] ?? `rlimit ${resource}`
+}
+
 export const rlimInfinity = 2n ** 64n - 1n
 
 export interface CompiledRlimit {

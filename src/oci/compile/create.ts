@@ -3,10 +3,11 @@ import { barriers, type Operation, type Plan } from '../plan/operations.ts'
 import { Slots } from '../plan/slots.ts'
 import { compileCgroup } from './cgroup.ts'
 import { compileLife } from './life.ts'
-import { compileNamespaces, unsupported } from './namespaces.ts'
+import { compileNamespaces } from './namespaces.ts'
 import { compileProgram } from './program.ts'
 import type { CompileRequest } from './request.ts'
 import { compileRootfs } from './rootfs.ts'
+import { refuseUnsupported } from './unsupported.ts'
 
 export interface CompiledPlan {
   plan: Plan
@@ -25,7 +26,7 @@ export function compileCreate(request: CompileRequest): CompiledPlan {
     throw new KeelsonError('INVALID_ARGUMENT', 'process is missing: there is nothing to run', {
       path: 'process',
     })
-  refuseUnsupported(request)
+  refuseUnsupported(spec)
   const slots = new Slots()
   const directory = slots.inherit(request.directoryFd)
   const lock = slots.inherit(request.lockFd)
@@ -73,13 +74,6 @@ export function compileCreate(request: CompileRequest): CompiledPlan {
     ...life.last,
   ]
   return { plan: { parent, child }, inherited: slots.inherited }
-}
-
-function refuseUnsupported({ spec }: CompileRequest): void {
-  for (const [name, list] of Object.entries(spec.hooks ?? {}))
-    if (list.length > 0) throw unsupported(`hook ${name}`, `hooks.${name}`)
-  if (spec.linux?.uidMappings?.length) throw unsupported('a user namespace', 'linux.uidMappings')
-  if (spec.linux?.intelRdt) throw unsupported('Intel RDT', 'linux.intelRdt')
 }
 
 function writeRecords({ records }: CompileRequest, directory: number): Operation[] {

@@ -6,8 +6,8 @@ import type { Mount } from '../spec.ts'
 import type { AroundCgroup } from './cgroup.ts'
 import { compileCgroupMount } from './cgroup-mount.ts'
 import { bindFlags, filesystemFlags } from './constants.ts'
-import { unsupported } from './namespaces.ts'
 import type { CompileRequest } from './request.ts'
+import { unsupported } from './unsupported.ts'
 
 /** The mounts of the specification, in its order. From the first one of a cgroup on, the groups have to be joined. */
 export function compileMounts(request: CompileRequest, slots: Slots, unshareCgroup: boolean): AroundCgroup {

@@ -1,9 +1,9 @@
-import { KeelsonError } from '../../base/index.ts'
 import type { Operation } from '../plan/operations.ts'
 import type { Slots } from '../plan/slots.ts'
 import type { NamespaceType } from '../runtime.ts'
 import type { Namespace } from '../spec.ts'
 import { CLONE } from './constants.ts'
+import { unsupported } from './unsupported.ts'
 
 const cloneFlags: Partial<Record<NamespaceType, bigint>> = {
   pid: CLONE.NEWPID,
@@ -56,8 +56,4 @@ function join(plan: NamespacePlan, type: NamespaceType, namespace: number, flag:
   if (type === 'mount') throw unsupported('joining a mount namespace', 'linux.namespaces')
   const list = type === 'pid' ? plan.parent : plan.child
   list.push({ op: 'joinNamespace', namespace, type: flag })
-}
-
-export function unsupported(what: string, path: string): KeelsonError {
-  return new KeelsonError('UNIMPLEMENTED', `${what} is not supported yet (${path})`, { path })
 }

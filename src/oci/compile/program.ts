@@ -4,7 +4,7 @@ import { compileRlimits } from '../rlimits.ts'
 import { compileSeccompCached } from '../seccomp/index.ts'
 import type { Process, Seccomp } from '../spec.ts'
 import { directoryFlags, terminalFlags } from './constants.ts'
-import { unsupported } from './namespaces.ts'
+import { refuseUnsupportedProcess, unsupported } from './unsupported.ts'
 
 export interface ProgramRequest {
   process: Process
@@ -30,6 +30,7 @@ const fileLimitResource = 7 // RLIMIT_NOFILE
  */
 export function compileProgram(request: ProgramRequest): Operation[] {
   const { process, seccomp, listener } = request
+  refuseUnsupportedProcess(process)
   const { args = [], env = [] } = process
   const masks = capabilityMasks(process.capabilities)
   const filter = seccomp ? [loadSeccomp(seccomp)] : []

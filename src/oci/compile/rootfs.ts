@@ -7,8 +7,9 @@ import type { AroundCgroup } from './cgroup.ts'
 import { overlayFlags } from './constants.ts'
 import { compileDevices } from './devices.ts'
 import { compileMounts } from './mounts.ts'
-import { type NamespacePlan, unsupported } from './namespaces.ts'
+import type { NamespacePlan } from './namespaces.ts'
 import type { CompileRequest } from './request.ts'
+import { unsupported } from './unsupported.ts'
 
 /** Root, mounts, devices, pivot, and what is hidden or read-only in it. */
 export function compileRootfs(

@@ -80,6 +80,28 @@ test('what cannot be done is refused with its JSON path', (t) => {
   const cases: [string, (spec: Spec) => void][] = [
     ['hooks.createRuntime', (spec) => Object.assign(spec, { hooks: { createRuntime: [{ path: '/x' }] } })],
     ['linux.namespaces[6].type', (spec) => spec.linux?.namespaces?.push({ type: 'user' })],
+    ['process.apparmorProfile', ({ process }) => Object.assign(process ?? {}, { apparmorProfile: 'strict' })],
+    ['process.selinuxLabel', ({ process }) => Object.assign(process ?? {}, { selinuxLabel: 'a:b:c' })],
+    [
+      'process.scheduler',
+      ({ process }) => Object.assign(process ?? {}, { scheduler: { policy: 'SCHED_FIFO' } }),
+    ],
+    [
+      'process.ioPriority',
+      ({ process }) =>
+        Object.assign(process ?? {}, { ioPriority: { class: 'IOPRIO_CLASS_RT', priority: 1 } }),
+    ],
+    [
+      'process.execCPUAffinity',
+      ({ process }) => Object.assign(process ?? {}, { execCPUAffinity: { final: '0' } }),
+    ],
+    ['linux.mountLabel', (spec) => Object.assign(spec.linux ?? {}, { mountLabel: 'a:b:c' })],
+    ['linux.personality', (spec) => Object.assign(spec.linux ?? {}, { personality: { domain: 'LINUX32' } })],
+    ['linux.netDevices', (spec) => Object.assign(spec.linux ?? {}, { netDevices: { eth0: {} } })],
+    [
+      'linux.memoryPolicy',
+      (spec) => Object.assign(spec.linux ?? {}, { memoryPolicy: { mode: 'MPOL_BIND' } }),
+    ],
     ['linux.rootfsPropagation', (spec) => Object.assign(spec.linux ?? {}, { rootfsPropagation: 'rshared' })],
   ]
   for (const [path, change] of cases) {
