@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import * as v from 'valibot'
 import { parse as parseYaml } from 'yaml'
-import { hasErrno, KeelsonError, writeAtomic } from '../base/index.ts'
+import { hasErrno, KeelsonError, parseCidr, writeAtomic } from '../base/index.ts'
 import type { Mirror } from '../image/index.ts'
 import type { Options, OptionValues } from './command.ts'
 
@@ -12,33 +12,41 @@ import type { Options, OptionValues } from './command.ts'
  * that the last `up` left in the data directory, the flags of this call. An instance name keeps several clusters
  * on one machine apart: it names cgroups, nftables tables and interfaces.
  */
-const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535))
-const cidr = v.pipe(
-  v.string(),
-  v.regex(/^\d{1,3}(\.\d{1,3}){3}\/\d{1,2}$/, 'an IPv4 network like 10.42.0.0/16 is expected'),
+const portWanted = 'a port number from 1 to 65535 is expected'
+const port = v.pipe(
+  v.unknown(),
+  v.check((value) => Number.isInteger(value) && Number(value) > 0 && Number(value) < 65_536, portWanted),
+  v.transform(Number),
 )
+const cidr = v.pipe(v.string(), v.check(isIPv4Block, 'an IPv4 network like 10.42.0.0/16 is expected'))
 
 const mirrorSchema = v.strictObject({
-  endpoints: v.array(v.pipe(v.string(), v.url())),
+  /** `host[:port][/prefix]` or a URL. */
+  endpoints: v.array(
+    v.pipe(v.string(), v.nonEmpty('an address is expected')),
+    'a list of addresses is expected',
+  ),
   plainHttp: v.exactOptional(v.boolean()),
   caFile: v.exactOptional(v.string()),
   /** Never ask the host itself when no endpoint has the image. */
   onlyMirrors: v.exactOptional(v.boolean()),
 })
 
+const logLevels = ['debug', 'info', 'warn', 'error'] as const
+
 const configSchema = v.object({
   instance: v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]{0,19}$/, 'a short lower-case name is expected')),
   dataDirectory: v.string(),
   runDirectory: v.string(),
   nodeName: v.pipe(v.string(), v.regex(/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/, 'a DNS name is expected')),
-  address: v.pipe(v.string(), v.ip()),
+  address: v.pipe(v.string(), v.ip('an IP address of this machine, or 0.0.0.0, is expected')),
   port,
   kubeletPort: port,
   podCidr: cidr,
   serviceCidr: cidr,
   criSocket: v.string(),
   registries: v.record(v.string(), mirrorSchema),
-  logLevel: v.picklist(['debug', 'info', 'warn', 'error']),
+  logLevel: v.picklist(logLevels, 'one of debug, info, warn, error is expected'),
 })
 
 export type Mirrors = Record<string, Mirror>
@@ -62,9 +70,9 @@ export const configOptions = {
 export type ConfigFlags = OptionValues<typeof configOptions>
 
 export async function resolveConfig(flags: ConfigFlags): Promise<Config> {
-  const dataDirectory = flags['data-dir'] ?? '/var/lib/keelson'
+  const dataDirectory = resolve(flags['data-dir'] ?? '/var/lib/keelson')
   const saved = await readSaved(configPath(dataDirectory))
-  const runDirectory = flags['run-dir'] ?? saved.runDirectory ?? '/run/keelson'
+  const runDirectory = resolve(flags['run-dir'] ?? saved.runDirectory ?? '/run/keelson')
   const merged = {
     instance: 'keelson',
     nodeName: hostname().toLowerCase(),
@@ -82,7 +90,9 @@ export async function resolveConfig(flags: ConfigFlags): Promise<Config> {
     dataDirectory,
     runDirectory,
   }
-  return check(configSchema, merged, 'configuration')
+  const config = check(configSchema, merged, flagOf)
+  refuseOverlap(config)
+  return config
 }
 
 /** What the last `up` used; undefined when there was none. */
@@ -94,6 +104,16 @@ export async function loadSavedConfig(dataDirectory: string): Promise<Partial<Co
 /** The file the next `down`, `status` and restart read. */
 export async function saveConfig(config: Config): Promise<void> {
   await writeAtomic(configPath(config.dataDirectory), `${JSON.stringify(config, undefined, 2)}\n`)
+}
+
+/** As it was before `saveConfig`. */
+export async function restoreConfig(
+  dataDirectory: string,
+  saved: Partial<Config> | undefined,
+): Promise<void> {
+  const path = configPath(dataDirectory)
+  if (saved === undefined) await rm(path, { force: true })
+  else await writeAtomic(path, `${JSON.stringify(saved, undefined, 2)}\n`)
 }
 
 const configPath = (dataDirectory: string) => join(dataDirectory, 'config.json')
@@ -113,7 +133,9 @@ function fromFlags(flags: ConfigFlags): Record<string, unknown> {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
 }
 
-const asNumber = (text: string | undefined) => (text === undefined ? undefined : Number(text))
+/** What is no number stays as it is, to be shown to whoever wrote it. */
+const asNumber = (text: string | undefined) =>
+  text !== undefined && /^\d+$/.test(text) ? Number(text) : text
 
 async function readSaved(path: string): Promise<Partial<Config>> {
   try {
@@ -130,15 +152,69 @@ async function readSaved(path: string): Promise<Partial<Config>> {
 
 async function readRegistries(path: string): Promise<Mirrors> {
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new KeelsonError('INVALID_ARGUMENT', `the registries file ${path} cannot be read`, { path, cause })
+    throw new KeelsonError('INVALID_ARGUMENT', `the registries file ${path} cannot be read`, {
+      path,
+      cause,
+      hint: 'name a YAML file like: docker.io: { endpoints: ["http://127.0.0.1:5000"] }',
+    })
   })
-  return check(v.record(v.string(), mirrorSchema), parseYaml(text), path)
+  return check(v.record(v.string(), mirrorSchema), parseDocument(text, path), (key) => `${path}: ${key}`)
 }
 
-function check<S extends v.GenericSchema>(schema: S, value: unknown, where: string): v.InferOutput<S> {
+function parseDocument(text: string, path: string): unknown {
+  try {
+    return parseYaml(text)
+  } catch (cause) {
+    const [what = ''] = cause instanceof Error ? cause.message.split('\n') : []
+    throw new KeelsonError('INVALID_ARGUMENT', `${path} is not YAML: ${what.replace(/:$/, '')}`, {
+      path,
+      cause,
+    })
+  }
+}
+
+/** The flag that sets a member: what is wrong is told in the words that somebody typed. */
+function flagOf(member: string): string {
+  const special: Record<string, string> = { dataDirectory: 'data-dir', runDirectory: 'run-dir' }
+  return `--${special[member] ?? member.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+}
+
+function check<S extends v.GenericSchema>(
+  schema: S,
+  value: unknown,
+  where: (key: string) => string,
+): v.InferOutput<S> {
   const result = v.safeParse(schema, value)
   if (result.success) return result.output
   const [issue] = result.issues
   const path = issue.path?.map(({ key }) => String(key)).join('.') ?? ''
-  throw new KeelsonError('INVALID_ARGUMENT', `${where}: ${path}: ${issue.message}`, { path })
+  throw new KeelsonError('INVALID_ARGUMENT', `${where(path)}: ${wordsOf(issue)}`, { path })
+}
+
+function wordsOf({ type, expected, input, message }: v.BaseIssue<unknown>): string {
+  if (type === 'strict_object' && expected === 'never') return 'there is no such setting'
+  if (input === undefined) return 'this setting is missing'
+  return typeof input === 'object' ? message : `${message}, not ${JSON.stringify(input)}`
+}
+
+/** Two ranges that share an address would send one's traffic to the other. */
+function refuseOverlap({ podCidr, serviceCidr }: Pick<Config, 'podCidr' | 'serviceCidr'>): void {
+  const [pods, services] = [parseCidr(podCidr), parseCidr(serviceCidr)]
+  const overlap = pods.base < services.base + services.size && services.base < pods.base + pods.size
+  if (overlap)
+    throw new KeelsonError(
+      'INVALID_ARGUMENT',
+      `--pod-cidr ${podCidr} and --service-cidr ${serviceCidr} overlap`,
+      {
+        hint: 'give them ranges of their own',
+      },
+    )
+}
+
+function isIPv4Block(text: string): boolean {
+  try {
+    return parseCidr(text).family === 4
+  } catch {
+    return false
+  }
 }

@@ -1,7 +1,7 @@
 import { serveCri } from '../../cri/server.ts'
 import type { ImageService, RuntimeService } from '../../cri/service.ts'
 import { serveStreaming } from '../../cri/streaming/index.ts'
-import { Cleanup } from '../base/index.ts'
+import { Cleanup, hasCode, KeelsonError } from '../base/index.ts'
 import { openImageStore } from '../image/index.ts'
 import { openNamespacePins } from '../kernel/index.ts'
 import { openLedger } from '../ledger/index.ts'
@@ -76,11 +76,28 @@ export async function openPodStack({ config, clock, log, onStep }: ProcessOption
   return Object.assign(undo.move(), { runtime: pods.runtime, image: pods.image, network })
 }
 
+/** The socket's own words, with what to do about it. */
+export async function serveSocket(
+  socketPath: string,
+  { runtime, image }: Pick<PodStack, 'runtime' | 'image'>,
+): Promise<AsyncDisposable> {
+  try {
+    return await serveCri({ socketPath, runtime, image })
+  } catch (error) {
+    if (!hasCode(error, 'ALREADY_EXISTS') || !(error instanceof Error)) throw error
+    throw new KeelsonError('ALREADY_EXISTS', error.message, {
+      path: socketPath,
+      cause: error,
+      hint: 'stop it, or choose another path with --cri-socket',
+    })
+  }
+}
+
 /** The pod stack behind a socket, for anybody who speaks CRI. */
 export async function startCriEndpoint(options: ProcessOptions): Promise<AsyncDisposable> {
   await using undo = new Cleanup()
   const { runtime, image } = await undo.use(openPodStack(options))
-  await undo.use(serveCri({ socketPath: options.config.criSocket, runtime, image }))
+  await undo.use(serveSocket(options.config.criSocket, { runtime, image }))
   options.onStep(`CRI on ${options.config.criSocket}`)
   return undo.move()
 }

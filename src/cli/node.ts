@@ -1,11 +1,10 @@
-import { serveCri } from '../../cri/server.ts'
 import { ApiClient, createHttpTransport, readKubeconfig } from '../api/index.ts'
 import { Cleanup } from '../base/index.ts'
 import { createKubelet } from '../kubelet/index.ts'
 import { nodeAddress } from '../network/index.ts'
 import { startServiceProxy } from '../services/index.ts'
 import type { ProcessOptions } from './control-plane.ts'
-import { openPodStack, type PodStack } from './cri-endpoint.ts'
+import { openPodStack, type PodStack, serveSocket } from './cri-endpoint.ts'
 import { pathsOf } from './paths.ts'
 
 /**
@@ -17,7 +16,7 @@ export async function startNode(options: ProcessOptions): Promise<AsyncDisposabl
   const paths = pathsOf(config)
   await using undo = new Cleanup()
   const pods = await undo.use(openPodStack(options))
-  await undo.use(serveCri({ socketPath: config.criSocket, runtime: pods.runtime, image: pods.image }))
+  await undo.use(serveSocket(config.criSocket, pods))
   onStep('CRI')
   const { transport } = await readKubeconfig(paths.nodeKubeconfig)
   const connection = await undo.use(createHttpTransport(transport))

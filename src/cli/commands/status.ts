@@ -81,19 +81,20 @@ function isHealthy({ server, node, cluster }: Report): boolean {
 
 function describe(report: Report, isRoot: boolean): string[] {
   const process = (pid: number | undefined) => (pid === undefined ? 'not running' : `process ${pid}`)
+  const { server, node } = report
   const rows = [
-    ['control plane', process(report.server.pid), report.server.url],
-    ['node', process(report.node.pid), ''],
+    ['control plane', server.pid === undefined ? 'not running' : `${process(server.pid)}, ${server.url}`],
+    ['node', process(node.pid)],
   ]
   const { cluster } = report
-  if (cluster && 'error' in cluster) rows.push(['cluster', 'does not answer', cluster.error])
+  if (cluster && 'error' in cluster) rows.push(['cluster', `does not answer: ${cluster.error}`])
   if (cluster && 'nodes' in cluster) {
-    for (const [name, state] of Object.entries(cluster.nodes)) rows.push([`  ${name}`, state, ''])
+    for (const [name, state] of Object.entries(cluster.nodes)) rows.push([`  ${name}`, state])
     const pods = Object.entries(cluster.pods).map(([phase, count]) => `${count} ${phase}`)
-    rows.push(['pods', pods.join(', ') || 'none', ''])
+    rows.push(['pods', pods.join(', ') || 'none'])
   }
-  if (report.kubeconfig) rows.push(['kubeconfig', report.kubeconfig, ''])
-  if (report.server.pid === undefined)
-    rows.push(['', isRoot ? 'start it with `keelson up`' : 'start it with `sudo keelson up`', ''])
+  if (report.kubeconfig) rows.push(['kubeconfig', report.kubeconfig])
+  if (server.pid === undefined || node.pid === undefined)
+    rows.push(['', isRoot ? 'start it with `keelson up -d`' : 'start it with `sudo keelson up -d`'])
   return columns(rows)
 }

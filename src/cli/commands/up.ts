@@ -6,6 +6,7 @@ import { type DaemonName, type StartingDaemon, startDaemon, stopDaemon } from '.
 import { pathsOf } from '../paths.ts'
 import { checkMachine, requireRoot } from '../preflight.ts'
 import { findProcess } from '../process-file.ts'
+import { lookBefore, undoUp } from '../undo-up.ts'
 
 /**
  * A control plane and a node as two background processes. Repeating it changes nothing that runs; what is missing
@@ -24,17 +25,27 @@ export default command({
     await refuseUnfitMachine(config)
     const startedMs = context.clock.monotonicMs()
     await mkdir(config.dataDirectory, { recursive: true, mode: 0o711 })
-    await stopIfChanged(context, config)
-    await saveConfig(config)
-    await startBoth(context, config)
-    const { nodeReady } = await import('../node-ready.ts')
-    await nodeReady(context, config)
+    const before = await lookBefore(config)
+    try {
+      await start(context, config)
+    } catch (error) {
+      await undoUp(context, config, before)
+      throw error
+    }
     const totalMs = Math.round(context.clock.monotonicMs() - startedMs)
     context.notice(`  ready after ${totalMs} ms`)
     explain(context, config)
     if (!flags.detach) await stayUntilStopped(context, config)
   },
 })
+
+async function start(context: Context, config: Config): Promise<void> {
+  await stopIfChanged(context, config)
+  await saveConfig(config)
+  await startBoth(context, config)
+  const { nodeReady } = await import('../node-ready.ts')
+  await nodeReady(context, config)
+}
 
 async function refuseUnfitMachine(config: Config): Promise<void> {
   const failed = (await checkMachine(config.dataDirectory)).find(({ result }) => result === 'failed')

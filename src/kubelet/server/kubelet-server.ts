@@ -8,7 +8,14 @@ import type { TLSSocket } from 'node:tls'
 import type { RuntimeService } from '../../../cri/service.ts'
 import { proxyUpgrade } from '../../../cri/streaming/index.ts'
 import type { Pod } from '../../api/index.ts'
-import { asKeelsonError, type Clock, type ErrorCode, KeelsonError, type Logger } from '../../base/index.ts'
+import {
+  asKeelsonError,
+  type Clock,
+  type ErrorCode,
+  KeelsonError,
+  type Logger,
+  listenFailure,
+} from '../../base/index.ts'
 import { containerLogPath } from '../container-config.ts'
 import type { PodChanges } from '../pod-changes.ts'
 import { identityOf } from '../pod-identity.ts'
@@ -79,7 +86,11 @@ export class KubeletServer implements AsyncDisposable {
       server.#server.listen({ port: options.port, host: options.address })
       await once(server.#server, 'listening')
     } catch (error) {
-      throw asKeelsonError(error, { op: 'listen', id: `port ${options.port}` })
+      throw listenFailure(error, {
+        address: options.address ?? '::',
+        port: options.port,
+        purpose: 'the kubelet',
+      })
     }
     return server
   }

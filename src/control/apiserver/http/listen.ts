@@ -12,7 +12,7 @@ import {
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import { asKeelsonError, hasErrno, KeelsonError, type Logger } from '../../../base/index.ts'
+import { type Logger, listenFailure } from '../../../base/index.ts'
 import type { TlsIdentity } from '../../pki/index.ts'
 import { isUnforeseen, statusOf } from '../status.ts'
 import { authenticate } from './authenticate.ts'
@@ -92,12 +92,7 @@ async function bind(
   try {
     await once(server, 'listening')
   } catch (error) {
-    if (!hasErrno(error, 'EADDRINUSE')) throw asKeelsonError(error, { op: 'listen' })
-    throw new KeelsonError('ALREADY_EXISTS', `another process listens on ${address}:${port} already`, {
-      op: 'listen',
-      hint: 'stop it, or choose another port for the API server',
-      cause: error,
-    })
+    throw listenFailure(error, { address, port, purpose: 'the API server' })
   }
 }
 
