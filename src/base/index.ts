@@ -1,4 +1,4 @@
-/** What every layer stands on: errors, undo, time, log lines, whole-file writes, keyed work. No layer of ours below. */
+/** What every layer stands on: errors, undo, time, log lines, whole-file writes, keyed work, who a process is. No layer of ours below. */
 export * from './atomic-file.ts'
 export * from './cidr.ts'
 export * from './cleanup.ts'
@@ -7,4 +7,5 @@ export * from './errors.ts'
 export * from './exclusive.ts'
 export * from './listen-failure.ts'
 export * from './log.ts'
+export * from './process-identity.ts'
 export * from './work-queue.ts'

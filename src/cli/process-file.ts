@@ -1,6 +1,6 @@
 import { readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { hasErrno, writeAtomic } from '../base/index.ts'
+import { bootId, hasErrno, processStat, writeAtomic } from '../base/index.ts'
 
 /**
  * Which of our processes runs: `<run directory>/<name>.pid` holds pid, start time and boot id, so that a pid that
@@ -8,7 +8,6 @@ import { hasErrno, writeAtomic } from '../base/index.ts'
  */
 export interface ProcessRecord {
   pid: number
-  /** Clock ticks after boot, field 22 of /proc/PID/stat (proc_pid_stat(5)). */
   startTicks: string
   bootId: string
 }
@@ -16,8 +15,8 @@ export interface ProcessRecord {
 export async function writeProcessFile(runDirectory: string, name: string): Promise<void> {
   const record: ProcessRecord = {
     pid: process.pid,
-    startTicks: await startTicks(process.pid),
-    bootId: await bootId(),
+    startTicks: processStat(process.pid).startTicks,
+    bootId: bootId(),
   }
   await writeAtomic(pidPath(runDirectory, name), JSON.stringify(record), { durable: false })
 }
@@ -25,9 +24,14 @@ export async function writeProcessFile(runDirectory: string, name: string): Prom
 /** The record of a process that still runs; a stale file counts as none. */
 export async function findProcess(runDirectory: string, name: string): Promise<ProcessRecord | undefined> {
   const record = await readRecord(pidPath(runDirectory, name))
-  if (!record || record.bootId !== (await bootId())) return undefined
-  const ticks = await startTicks(record.pid).catch(() => undefined)
-  return ticks === record.startTicks ? record : undefined
+  if (!record || record.bootId !== bootId()) return undefined
+  try {
+    const { state, startTicks } = processStat(record.pid)
+    return startTicks === record.startTicks && state !== 'Z' ? record : undefined
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ESRCH')) return undefined
+    throw error
+  }
 }
 
 export async function removeProcessFile(runDirectory: string, name: string): Promise<void> {
@@ -43,14 +47,4 @@ async function readRecord(path: string): Promise<ProcessRecord | undefined> {
     if (hasErrno(error, 'ENOENT') || error instanceof SyntaxError) return undefined
     throw error
   }
-}
-
-async function startTicks(pid: number): Promise<string> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
-  // The program's name, field 2, is in brackets and may hold anything: count from the last bracket.
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
-}
-
-async function bootId(): Promise<string> {
-  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
 }

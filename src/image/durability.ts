@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import type { Clock, Logger } from '../base/index.ts'
 import { syncFilesystem } from '../kernel/index.ts'
 import type { Change, Records } from './records.ts'
@@ -9,10 +8,6 @@ import type { Change, Records } from './records.ts'
  * until a syncfs has come after it, and a mark of another boot means that its files cannot be trusted.
  */
 const syncAfterMs = 5_000
-
-export async function readBootId(): Promise<string> {
-  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
-}
 
 /** Forgets layers that an earlier boot did not get to disk, and the images and snapshots made of them. */
 export async function dropUntrusted(records: Records, boot: string, log: Logger): Promise<void> {

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   asKeelsonError,
+  bootId,
   Cleanup,
   type Clock,
   hasErrno,
@@ -12,7 +13,7 @@ import {
 import { FileLock, readLayeredFile } from '../kernel/index.ts'
 import { openLedger } from '../ledger/index.ts'
 import { ContentStore } from './content-store.ts'
-import { dropUntrusted, readBootId, Settler } from './durability.ts'
+import { dropUntrusted, Settler } from './durability.ts'
 import type { FilesystemUsage, Image, ImageStore, PullOptions } from './image-store.ts'
 import type { InstallContext } from './install.ts'
 import { LayerStore } from './layer-store.ts'
@@ -55,7 +56,7 @@ export async function openImageStore(options: ImageStoreOptions): Promise<ImageS
   const layers = await undo.use(new LayerStore({ content, directory, log, clock }))
   const registry = await undo.use(new RegistryClient({ mirrors: options.mirrors ?? {}, log }))
   const platform = options.platform ?? ownPlatform()
-  const boot = await readBootId()
+  const boot = bootId()
   const settler = await undo.use(new Settler({ records, directory, clock, log }))
   const store = new FileImageStore({
     directory,

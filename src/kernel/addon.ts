@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { KeelsonError, SyscallError } from '../base/index.ts'
 
 /**
- * Loads the addon, once. The package root is the nearest folder above this file with a package.json of ours, so
+ * Loads the addon, once. The package root is the nearest folder above this file that holds native/, so
  * the same code works from src/ and from dist/.
  */
 const packageRoot = findPackageRoot(dirname(fileURLToPath(import.meta.url)))

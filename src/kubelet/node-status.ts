@@ -8,7 +8,7 @@ import {
   type NodeSystemInfo,
   withCondition,
 } from '../api/index.ts'
-import { asKeelsonError } from '../base/index.ts'
+import { asKeelsonError, bootId } from '../base/index.ts'
 
 /** What the host has, read once. Bytes; CPUs are what this process may run on. */
 export interface HostCapacity {
@@ -37,7 +37,7 @@ export async function systemInfo(kubeletVersion: string, runtimeVersion: string)
   return {
     machineID: await firstLine('/etc/machine-id'),
     systemUUID: await firstLine('/sys/class/dmi/id/product_uuid'),
-    bootID: await firstLine('/proc/sys/kernel/random/boot_id'),
+    bootID: bootId(),
     kernelVersion: release(),
     osImage: prettyName(await textOf('/etc/os-release')),
     containerRuntimeVersion: runtimeVersion,

@@ -1,6 +1,6 @@
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { hasErrno, writeAtomic } from '../base/index.ts'
+import { bootId, hasErrno, writeAtomic } from '../base/index.ts'
 import {
   changeNetwork,
   deleteAddress,
@@ -70,11 +70,10 @@ export async function restoreHostChanges(
 }
 
 async function readRecord(path: string): Promise<Record> {
-  const bootId = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
-  const fresh: Record = { version: 1, bootId, sysctls: [], addresses: [] }
+  const fresh: Record = { version: 1, bootId: bootId(), sysctls: [], addresses: [] }
   try {
     const record = JSON.parse(await readFile(path, 'utf8')) as Record
-    return record.bootId === bootId ? record : fresh
+    return record.bootId === fresh.bootId ? record : fresh
   } catch (error) {
     if (hasErrno(error, 'ENOENT')) return fresh
     throw error

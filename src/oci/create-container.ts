@@ -1,7 +1,7 @@
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { asKeelsonError, Cleanup, hasErrno, KeelsonError } from '../base/index.ts'
+import { asKeelsonError, bootId, Cleanup, hasErrno, KeelsonError } from '../base/index.ts'
 import { lockFile, ownFd, reapInit, type StartedInit, sendInitFrame, startInit } from '../kernel/index.ts'
 import { capabilityMasks } from './capabilities.ts'
 import { type CgroupPlan, killCgroup, planCgroup, removeCgroup } from './cgroup/index.ts'
@@ -14,7 +14,6 @@ import { decodeCreated, frameType } from './frames.ts'
 import { encodePlan, type Plan } from './plan/index.ts'
 import type { Container, CreateRequest, NamespaceType } from './runtime.ts'
 import { nextStatus } from './state/lifecycle.ts'
-import { bootId } from './state/process-identity.ts'
 import {
   type ContainerRecord,
   encodeRecord,

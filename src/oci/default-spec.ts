@@ -49,27 +49,39 @@ function sameIn(names: string[]): Capabilities {
   return { bounding: names, effective: names, permitted: names }
 }
 
-const defaultMounts: Mount[] = [
-  { destination: '/proc', type: 'proc', source: 'proc' },
-  {
+/** What every container gets below /dev, whoever asks for it. */
+export const deviceMounts: Readonly<Record<'dev' | 'pts' | 'mqueue', Mount>> = {
+  dev: {
     destination: '/dev',
     type: 'tmpfs',
     source: 'tmpfs',
     options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
   },
-  {
+  pts: {
     destination: '/dev/pts',
     type: 'devpts',
     source: 'devpts',
     options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
   },
+  mqueue: {
+    destination: '/dev/mqueue',
+    type: 'mqueue',
+    source: 'mqueue',
+    options: ['nosuid', 'noexec', 'nodev'],
+  },
+}
+
+const defaultMounts: Mount[] = [
+  { destination: '/proc', type: 'proc', source: 'proc' },
+  deviceMounts.dev,
+  deviceMounts.pts,
   {
     destination: '/dev/shm',
     type: 'tmpfs',
     source: 'shm',
     options: ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=65536k'],
   },
-  { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
+  deviceMounts.mqueue,
   { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
   {
     destination: '/sys/fs/cgroup',

@@ -5,7 +5,7 @@ import { killCgroup, removeCgroup } from './cgroup/index.ts'
 import type { RuntimeContext } from './context.ts'
 import { connectIn, MonitorConnection } from './monitor-client.ts'
 import { observe } from './state/observe.ts'
-import { openProcess } from './state/process-identity.ts'
+import { openProcess } from './state/open-process.ts'
 import { type ContainerRecord, readRecord, recordFiles } from './state/record.ts'
 
 const sigkill = 9

@@ -13,7 +13,7 @@ import { signalNumber } from './signals.ts'
 import type { Spec } from './spec.ts'
 import { requireAlive } from './state/lifecycle.ts'
 import type { Observed } from './state/observe.ts'
-import { openProcess } from './state/process-identity.ts'
+import { openProcess } from './state/open-process.ts'
 import { Supervised } from './supervised.ts'
 
 const sighup = 1

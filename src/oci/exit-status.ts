@@ -4,7 +4,7 @@ import type { RuntimeContext } from './context.ts'
 import { connectIn, MonitorConnection } from './monitor-client.ts'
 import type { Exit } from './runtime.ts'
 import { recordOf } from './state/observe.ts'
-import { openProcess } from './state/process-identity.ts'
+import { openProcess } from './state/open-process.ts'
 import { type ContainerRecord, readExit, recordFiles, writeExit } from './state/record.ts'
 import type { Supervised } from './supervised.ts'
 

@@ -2,6 +2,7 @@ import test from 'ava'
 import fc from 'fast-check'
 import { Informer, type Pod, resources } from '../../src/api/index.ts'
 import { silentLogger, systemClock } from '../../src/base/index.ts'
+import { eventually } from '../support/eventually.ts'
 import { FakeApi } from '../support/fake-api.ts'
 
 const pod = (name: string, labels: Record<string, string> = {}): Pod => ({
@@ -25,11 +26,6 @@ function begin(api: FakeApi, selector?: string) {
   return { informer, seen, stop }
 }
 
-async function eventually(check: () => boolean): Promise<void> {
-  for (let i = 0; i < 400 && !check(); i++) await systemClock.sleep(5)
-  if (!check()) throw new Error('it never came true')
-}
-
 test('an informer lists, follows and forgets', async (t) => {
   const api = new FakeApi()
   await api.client.create(resources.pods, pod('a'))
@@ -40,9 +36,9 @@ test('an informer lists, follows and forgets', async (t) => {
   await api.client.postSubresource(resources.pods, { namespace: 'default', name: 'b' }, 'binding', {
     target: { name: 'node1' },
   })
-  await eventually(() => informer.by('node', 'node1').length === 1)
+  await eventually('the informer knows', () => informer.by('node', 'node1').length === 1)
   await api.client.delete(resources.pods, { namespace: 'default', name: 'a' })
-  await eventually(() => informer.list().length === 1)
+  await eventually('the informer knows', () => informer.list().length === 1)
   t.deepEqual(seen, ['added default/a', 'added default/b', 'updated default/b', 'removed default/a'])
   t.true(Object.isFrozen(informer.get('default/b')?.spec))
   stop.abort()
@@ -59,12 +55,12 @@ test('an object that leaves the selector is removed, one that enters it is added
     type: 'merge',
     patch: { metadata: { labels: { app: 'web' } } },
   })
-  await eventually(() => informer.list().length === 1)
+  await eventually('the informer knows', () => informer.list().length === 1)
   await api.client.patch(resources.pods, at, {
     type: 'merge',
     patch: { metadata: { labels: { app: null } } },
   })
-  await eventually(() => informer.list().length === 0)
+  await eventually('the informer knows', () => informer.list().length === 0)
   t.deepEqual(seen, ['added default/a', 'removed default/a'])
   stop.abort()
 })
@@ -81,7 +77,10 @@ test('after 410 the difference between old and new list is told', async (t) => {
   await api.client.create(resources.pods, pod('new'))
   api.expireHistory()
   api.refuse = undefined
-  await eventually(() => informer.get('default/new') !== undefined && informer.list().length === 2)
+  await eventually(
+    'the informer knows',
+    () => informer.get('default/new') !== undefined && informer.list().length === 2,
+  )
   t.deepEqual(seen.slice(2).sort(), ['added default/new', 'removed default/gone'])
   stop.abort()
 })
@@ -97,7 +96,7 @@ test('a name that comes back with another uid is removed and added, not updated'
   await api.client.create(resources.pods, pod('a'))
   api.expireHistory()
   api.refuse = undefined
-  await eventually(() => seen.length === 3)
+  await eventually('the informer knows', () => seen.length === 3)
   t.deepEqual(seen, ['added default/a', 'removed default/a', 'added default/a'])
   stop.abort()
 })
@@ -114,7 +113,7 @@ test('a listener added late first hears of what there is; a failing one harms no
     if (key === 'default/b') throw new Error('bad listener')
   })
   await api.client.create(resources.pods, pod('b'))
-  await eventually(() => late.includes('default/b'))
+  await eventually('the informer knows', () => late.includes('default/b'))
   end()
   stop.abort()
   await informer.stopped()
@@ -133,7 +132,10 @@ test('whatever happens and however often it is interrupted, it ends with what th
       const { items } = await api.client.list(resources.pods)
       const versions = (list: Pod[]) =>
         list.map(({ metadata }) => `${metadata.name} ${metadata.uid} ${metadata.resourceVersion}`).sort()
-      await eventually(() => String(versions(informer.list())) === String(versions(items)))
+      await eventually(
+        'the informer knows',
+        () => String(versions(informer.list())) === String(versions(items)),
+      )
       const standing = new Map<string, number>()
       for (const one of seen) {
         const [type = '', key = ''] = one.split(' ')

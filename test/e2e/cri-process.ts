@@ -7,7 +7,6 @@ import { once } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import type { Readable } from 'node:stream'
 import { WebSocket } from 'ws'
 import { serveCri } from '../../cri/index.ts'
 import { serveStreaming } from '../../cri/streaming/index.ts'
@@ -18,6 +17,7 @@ import { openLedger } from '../../src/ledger/index.ts'
 import { createPodNetwork } from '../../src/network/index.ts'
 import { createRuntime } from '../../src/oci/index.ts'
 import { createPodService } from '../../src/pod/index.ts'
+import { gather } from '../support/gather.ts'
 import { SpdyClient } from '../support/spdy-client.ts'
 
 const [directory = '', instance = '', imagePath = ''] = process.argv.slice(2)
@@ -82,13 +82,4 @@ async function forward(url: string, port: string, request: string): Promise<Reco
   data.end(request)
   const [why, answer] = await heard
   return { error: why, data: answer }
-}
-
-async function gather(from: Readable): Promise<string> {
-  let all = ''
-  from.on('data', (chunk) => {
-    all += chunk
-  })
-  await once(from, 'end')
-  return all
 }

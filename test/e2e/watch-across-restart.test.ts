@@ -10,6 +10,7 @@ import { silentLogger, systemClock } from '../../src/base/index.ts'
 import { startApiServer } from '../../src/control/apiserver/index.ts'
 import { ensurePki } from '../../src/control/pki/index.ts'
 import { openStore } from '../../src/control/store/index.ts'
+import { eventually } from '../support/eventually.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const serviceCidr = '10.43.0.0/16'
@@ -31,11 +32,6 @@ async function start(directory: string, port: number) {
 }
 
 const map = (name: string): ConfigMap => ({ metadata: { name, namespace: 'default' }, data: { name } })
-
-async function eventually(check: () => boolean): Promise<void> {
-  for (let i = 0; i < 1_000 && !check(); i++) await clock.sleep(10)
-  if (!check()) throw new Error('it never came true')
-}
 
 test('an informer goes on where it was after the server came back', async (t) => {
   await using directory = await temporaryDirectory()
@@ -62,14 +58,18 @@ test('an informer goes on where it was after the server came back', async (t) =>
   informer.start(stop.signal)
   await informer.synced
   await client.create(resources.configmaps, map('before'))
-  await eventually(() => seen.includes('added default/before'))
+  await eventually('the informer knows', () => seen.includes('added default/before'))
 
   await plane[Symbol.asyncDispose]()
   plane = await start(directory.path, port)
   const inside = new ApiClient(plane.server.localTransport())
   await inside.create(resources.configmaps, map('after'))
   await inside.delete(resources.configmaps, { namespace: 'default', name: 'before' })
-  await eventually(() => informer.get('default/after') !== undefined && informer.list().length === 1)
+  await eventually(
+    'the informer knows',
+    () => informer.get('default/after') !== undefined && informer.list().length === 1,
+    10_000,
+  )
   t.deepEqual(
     seen.filter((one) => /before|after/.test(one)),
     ['added default/before', 'added default/after', 'removed default/before'],

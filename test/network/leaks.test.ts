@@ -1,7 +1,7 @@
 /** Alone in its file: it counts the descriptors of its process. */
 import { readdir } from 'node:fs/promises'
-import type { ExecutionContext } from 'ava'
 import { listLinks, listRoutes } from '../../src/kernel/index.ts'
+import { eventually } from '../support/eventually.ts'
 import { podRequest, testNode } from '../support/pod-network.ts'
 import { rootTest } from '../support/root.ts'
 
@@ -30,21 +30,11 @@ rootTest(
     )
     t.deepEqual(await listRoutes(4, node.host.fd), [])
     t.deepEqual(await pins.list(), ['node'])
-    await eventually(t, async () =>
-      (await listLinks(node.host.fd)).every(({ name }) => !name.startsWith('kee')),
+    await eventually(
+      'links gone',
+      async () => (await listLinks(node.host.fd)).every(({ name }) => !name.startsWith('kee')),
+      10_000,
     )
     t.is((await readdir('/proc/self/fd')).length, descriptors)
   },
 )
-
-/** The kernel takes the links of a namespace down by itself, a little later. */
-async function eventually(t: ExecutionContext, holds: () => Promise<boolean>): Promise<void> {
-  for (let attempt = 0; attempt < 500; attempt++) {
-    if (await holds()) {
-      t.pass()
-      return
-    }
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-  t.fail('it did not come to hold within ten seconds')
-}

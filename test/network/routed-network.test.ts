@@ -1,4 +1,3 @@
-import type { ExecutionContext } from 'ava'
 import {
   listAddresses,
   listLinks,
@@ -7,6 +6,7 @@ import {
   removePinNamespace,
 } from '../../src/kernel/index.ts'
 import { createPodNetwork } from '../../src/network/index.ts'
+import { eventually } from '../support/eventually.ts'
 import { inside } from '../support/inside.ts'
 import { connectOutside, podRequest, type TestNode, testNode } from '../support/pod-network.ts'
 import { rootTest } from '../support/root.ts'
@@ -131,7 +131,7 @@ rootTest(
     t.deepEqual(node.network.list(), [])
     t.deepEqual([...node.ledger.range({ start: 'network/lease/', end: 'network/lease0' })], [])
     t.deepEqual(await listRoutes(4, node.host.fd), [])
-    await eventually(t, async () => (await linkNames(node)).length === 1)
+    await eventually('links gone', async () => (await linkNames(node)).length === 1, 10_000)
   },
 )
 
@@ -168,16 +168,4 @@ rootTest('of two instances on one host the first to go leaves forwarding to the 
 
 async function linkNames(node: TestNode): Promise<string[]> {
   return (await listLinks(node.host.fd)).map(({ name }) => name).filter((name) => !name.startsWith('ifb'))
-}
-
-/** The kernel takes the links of a namespace down by itself, a little later. */
-async function eventually(t: ExecutionContext, holds: () => Promise<boolean>): Promise<void> {
-  for (let attempt = 0; attempt < 500; attempt++) {
-    if (await holds()) {
-      t.pass()
-      return
-    }
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-  t.fail('it did not come to hold within ten seconds')
 }

@@ -11,6 +11,7 @@ import {
 import { hasCode, KeelsonError, silentLogger } from '../../src/base/index.ts'
 import { openLedger } from '../../src/ledger/index.ts'
 import { createPodService, type PodService } from '../../src/pod/index.ts'
+import { eventually } from '../support/eventually.ts'
 import { FakeClock, settle } from '../support/fake-clock.ts'
 import { FakePodHost, fakeImage } from '../support/fake-pod-host.ts'
 import { containerConfig, createRequest, podConfig, runRequest } from '../support/pod-requests.ts'
@@ -214,10 +215,13 @@ test('a container: created, started with the pod joined, ended, removed', async 
   t.true(hasCode(twice, 'FAILED_PRECONDITION'))
 
   host.runtime.container(id).end(3)
-  await waitFor(async () => (await bench.status(id)).state === ContainerState.CONTAINER_EXITED)
+  await eventually(
+    'the status follows',
+    async () => (await bench.status(id)).state === ContainerState.CONTAINER_EXITED,
+  )
   const exited = await bench.status(id)
   t.deepEqual([exited.exitCode, exited.reason, exited.finishedAt], [3, 'Error', 99n])
-  await waitFor(async () => host.runtime.containers.size === 0)
+  await eventually('the status follows', async () => host.runtime.containers.size === 0)
 
   await runtime.removeContainer({ containerId: id }, call)
   await runtime.removeContainer({ containerId: id }, call)
@@ -235,7 +239,7 @@ test('reasons: Completed, OOMKilled, MonitorLost', async (t) => {
     await using bench = await Bench.open()
     const { id, live } = await bench.running()
     live.end(code, more)
-    await waitFor(async () => (await bench.status(id)).reason !== '')
+    await eventually('the status follows', async () => (await bench.status(id)).reason !== '')
     const status = await bench.status(id)
     t.deepEqual([status.exitCode, status.reason], [expected, reason])
   }
@@ -297,14 +301,17 @@ test('a caller that gives up does not stop the stopping', async (t) => {
   abort.abort()
   await t.throwsAsync(stopping, { message: /gave up/ })
   live.end(137)
-  await waitFor(async () => (await bench.status(id)).state === ContainerState.CONTAINER_EXITED)
+  await eventually(
+    'the status follows',
+    async () => (await bench.status(id)).state === ContainerState.CONTAINER_EXITED,
+  )
 })
 
 test('events come in the order of the commits, also of what nobody listened to', async (t) => {
   await using bench = await Bench.open()
   const { podId, id, live } = await bench.running()
   live.end(0)
-  await waitFor(async () => (await bench.status(id)).reason !== '')
+  await eventually('the status follows', async () => (await bench.status(id)).reason !== '')
   await bench.runtime.removePodSandbox({ podSandboxId: podId }, call)
   const seen: string[] = []
   const abort = new AbortController()
@@ -387,12 +394,12 @@ test('restart: running ones are watched again, exits meanwhile recorded once, th
   bench.host.runtime.container(ended).end(4)
   bench.host.runtime.containers.delete(lost)
   await bench.restart()
-  await waitFor(async () => (await bench.status(ended)).reason === 'Error')
+  await eventually('the status follows', async () => (await bench.status(ended)).reason === 'Error')
   t.is((await bench.status(runs)).state, ContainerState.CONTAINER_RUNNING)
   t.is((await bench.status(created)).state, ContainerState.CONTAINER_CREATED)
   t.deepEqual([(await bench.status(lost)).exitCode, (await bench.status(lost)).reason], [137, 'MonitorLost'])
   bench.host.runtime.container(runs).end(0)
-  await waitFor(async () => (await bench.status(runs)).reason === 'Completed')
+  await eventually('the status follows', async () => (await bench.status(runs)).reason === 'Completed')
   t.is(await bench.pod(), podId)
 })
 
@@ -449,11 +456,3 @@ test('version, status, runtime config, images; what is not there yet says its na
   })
   t.true(hasCode(refused, 'UNIMPLEMENTED'))
 })
-
-async function waitFor(condition: () => Promise<boolean>): Promise<void> {
-  for (let turn = 0; turn < 200; turn++) {
-    if (await condition()) return
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-  throw new Error('it did not happen')
-}

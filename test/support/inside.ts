@@ -4,7 +4,7 @@ import type { OwnedFd } from '../../src/kernel/index.ts'
 
 const run = promisify(execFile)
 /** Not the caller's: npx puts node_modules/.bin in front, where another `nft` lives. */
-const systemPath = '/usr/sbin:/usr/bin:/sbin:/bin'
+export const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /** Runs a command inside namespaces that are held open, and gives its trimmed output. */
 export async function inside(

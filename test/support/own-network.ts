@@ -10,9 +10,7 @@ import {
   ownFd,
   setLinkUp,
 } from '../../src/kernel/index.ts'
-
-/** Not the caller's: npx puts node_modules/.bin in front, where another `nft` lives. */
-const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+import { systemPath } from './inside.ts'
 
 export interface CommandResult {
   code: number

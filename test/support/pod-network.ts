@@ -11,6 +11,7 @@ import {
   setAddress,
   setLinkUp,
   setRoute,
+  writeSysctl,
 } from '../../src/kernel/index.ts'
 import { type Ledger, openLedger } from '../../src/ledger/index.ts'
 import {
@@ -39,6 +40,8 @@ export async function testNode(): Promise<TestNode> {
   const cleanup = new Cleanup()
   const namespaces = await cleanup.use(testNamespaces())
   const host = await namespaces.get('node')
+  // A new namespace begins with the machine's value, which depends on what else runs there.
+  await writeSysctl('net/ipv4/ip_forward', '0', host.fd)
   const nft = await nftInside(namespaces, host)
   const ledger = await cleanup.use(
     openLedger({ path: `${namespaces.directory}/ledger`, mapSizeBytes: 1 << 24 }),

@@ -1,7 +1,7 @@
 import { KeelsonError } from '../../base/index.ts'
 import type { Exit, Status } from '../runtime.ts'
 import { nextStatus } from './lifecycle.ts'
-import { openProcess } from './process-identity.ts'
+import { openProcess } from './open-process.ts'
 import { type ContainerRecord, readExit, readProcess, readRecord } from './record.ts'
 
 /** A container as it is now: the record, and what became of its process since. */

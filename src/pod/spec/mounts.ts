@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import { type Mount as CriMount, MountPropagation } from '../../../cri/types.ts'
 import { KeelsonError } from '../../base/index.ts'
-import type { Mount } from '../../oci/index.ts'
+import { deviceMounts, type Mount } from '../../oci/index.ts'
 
 export interface MountsRequest {
   mounts: readonly CriMount[]
@@ -48,19 +48,9 @@ function kernelMounts({ privileged, sharedMemory }: MountsRequest): Mount[] {
         }
   return [
     { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
-    {
-      destination: '/dev',
-      type: 'tmpfs',
-      source: 'tmpfs',
-      options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
-    },
-    {
-      destination: '/dev/pts',
-      type: 'devpts',
-      source: 'devpts',
-      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
-    },
-    { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
+    deviceMounts.dev,
+    deviceMounts.pts,
+    deviceMounts.mqueue,
     shm,
     { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', access] },
     {

@@ -1,10 +1,8 @@
 import test from 'ava'
 import { type EndpointSlice, type Pod, resources, type Service } from '../../../src/api/index.ts'
-import { silentLogger, systemClock } from '../../../src/base/index.ts'
 import { difference, wantedSlices } from '../../../src/control/controllers/endpointslice.ts'
-import { startControllers } from '../../../src/control/controllers/index.ts'
+import { apiWithControllers } from '../../support/controllers.ts'
 import { eventually } from '../../support/eventually.ts'
-import { FakeApi } from '../../support/fake-api.ts'
 
 const service: Service = {
   metadata: { name: 'web', namespace: 'default', uid: 's1' },
@@ -76,19 +74,8 @@ test('slices that already say it stay, others are rewritten before new ones are 
 })
 
 test('a service follows its pods', async (t) => {
-  const api = new FakeApi()
-  const abort = new AbortController()
+  const api = await apiWithControllers(t)
   const { client } = api
-  const running = await startControllers({
-    client,
-    clock: systemClock,
-    log: silentLogger,
-    signal: abort.signal,
-  })
-  t.teardown(async () => {
-    abort.abort()
-    await running[Symbol.asyncDispose]()
-  })
   const addresses = async () =>
     (await client.list(resources.endpointslices, { namespace: 'default' })).items
       .flatMap(({ endpoints }) => endpoints ?? [])

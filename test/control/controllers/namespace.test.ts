@@ -1,24 +1,11 @@
 import test from 'ava'
 import { resources } from '../../../src/api/index.ts'
-import { silentLogger, systemClock } from '../../../src/base/index.ts'
-import { startControllers } from '../../../src/control/controllers/index.ts'
+import { apiWithControllers } from '../../support/controllers.ts'
 import { eventually } from '../../support/eventually.ts'
-import { FakeApi } from '../../support/fake-api.ts'
 
 test('a namespace that goes is emptied, pods first, and only then let go', async (t) => {
-  const api = new FakeApi()
-  const abort = new AbortController()
+  const api = await apiWithControllers(t)
   const { client } = api
-  const running = await startControllers({
-    client,
-    clock: systemClock,
-    log: silentLogger,
-    signal: abort.signal,
-  })
-  t.teardown(async () => {
-    abort.abort()
-    await running[Symbol.asyncDispose]()
-  })
   const namespace = 'team'
   await client.create(resources.namespaces, {
     metadata: { name: namespace },

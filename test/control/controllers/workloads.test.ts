@@ -8,10 +8,9 @@ import {
   resources,
   timestamp,
 } from '../../../src/api/index.ts'
-import { silentLogger, systemClock } from '../../../src/base/index.ts'
-import { startControllers } from '../../../src/control/controllers/index.ts'
+import { apiWithControllers } from '../../support/controllers.ts'
 import { eventually } from '../../support/eventually.ts'
-import { FakeApi } from '../../support/fake-api.ts'
+import type { FakeApi } from '../../support/fake-api.ts'
 
 const namespace = 'default'
 const inDefault = { namespace }
@@ -26,23 +25,6 @@ function deployment(image: string, replicas = 2): Deployment {
       template: { metadata: { labels }, spec: { containers: [{ name: 'web', image }] } },
     },
   }
-}
-
-async function start(t: ExecutionContext): Promise<FakeApi> {
-  const api = new FakeApi()
-  const abort = new AbortController()
-  const { client } = api
-  const running = await startControllers({
-    client,
-    clock: systemClock,
-    log: silentLogger,
-    signal: abort.signal,
-  })
-  t.teardown(async () => {
-    abort.abort()
-    await running[Symbol.asyncDispose]()
-  })
-  return api
 }
 
 const podsOf = async (api: FakeApi) => (await api.client.list(resources.pods, inDefault)).items
@@ -83,7 +65,7 @@ function playKubelet(t: ExecutionContext, api: FakeApi, seen: (pods: Pod[]) => v
 }
 
 test('a Deployment gets a ReplicaSet and its pods, no more, and shows when they are available', async (t) => {
-  const api = await start(t)
+  const api = await apiWithControllers(t)
   await api.client.create(resources.deployments, deployment('nginx:1'))
   await eventually('two pods', async () => (await podsOf(api)).length === 2)
   playKubelet(t, api)
@@ -112,7 +94,7 @@ test('a Deployment gets a ReplicaSet and its pods, no more, and shows when they 
 })
 
 test('a deleted pod is replaced', async (t) => {
-  const api = await start(t)
+  const api = await apiWithControllers(t)
   await api.client.create(resources.deployments, deployment('nginx:1'))
   playKubelet(t, api)
   const before = await eventually('two pods', async () => {
@@ -130,7 +112,7 @@ test('a deleted pod is replaced', async (t) => {
 })
 
 test('a new template rolls without ever having fewer ready pods than promised or more than the surge', async (t) => {
-  const api = await start(t)
+  const api = await apiWithControllers(t)
   await api.client.create(resources.deployments, deployment('nginx:1', 4))
   let fewest = Number.POSITIVE_INFINITY
   let most = 0
@@ -178,7 +160,7 @@ test('a new template rolls without ever having fewer ready pods than promised or
 })
 
 test('scaling down deletes pods that are not ready first', async (t) => {
-  const api = await start(t)
+  const api = await apiWithControllers(t)
   await api.client.create(resources.deployments, deployment('nginx:1', 3))
   const pods = await eventually('three pods', async () => {
     const found = await podsOf(api)
@@ -203,7 +185,7 @@ test('scaling down deletes pods that are not ready first', async (t) => {
 })
 
 test('an orphan that matches is adopted, one that stops matching is released', async (t) => {
-  const api = await start(t)
+  const api = await apiWithControllers(t)
   const labels = { app: 'lone' }
   await api.client.create(resources.pods, {
     metadata: { name: 'orphan', namespace, labels },
@@ -236,7 +218,7 @@ test('an orphan that matches is adopted, one that stops matching is released', a
 })
 
 test('a Deployment that goes takes its ReplicaSets and pods along', async (t) => {
-  const api = await start(t)
+  const api = await apiWithControllers(t)
   await api.client.create(resources.deployments, deployment('nginx:1'))
   playKubelet(t, api)
   await eventually('two pods', async () => (await podsOf(api)).length === 2)
@@ -249,7 +231,7 @@ test('a Deployment that goes takes its ReplicaSets and pods along', async (t) =>
 })
 
 test('refused pods show as a condition of the set, and come when the refusal ends', async (t) => {
-  const api = await start(t)
+  const api = await apiWithControllers(t)
   api.refuse = ({ method, path }) =>
     method === 'POST' && path.endsWith('/pods')
       ? { code: 403, reason: 'Forbidden', message: 'no more pods here' }

@@ -10,6 +10,7 @@ import { WebSocket } from 'ws'
 import { CriError } from '../../../cri/error.ts'
 import type { ClientStreams, StreamSession, WantedStreams } from '../../../cri/service.ts'
 import { type ServeStreamingOptions, serveStreaming } from '../../../cri/streaming/index.ts'
+import { gather } from '../../support/gather.ts'
 import { SpdyClient, upgrade } from '../../support/spdy-client.ts'
 
 const all: WantedStreams = { stdin: true, stdout: true, stderr: true, tty: false }
@@ -27,15 +28,6 @@ const capitals: StreamSession = async ({ stdin, stdout, stderr }) => {
   stdout?.write(input.toUpperCase())
   stderr?.write(String(input.length))
   return { exitCode: 7 }
-}
-
-async function gather(from: Readable): Promise<string> {
-  let all = ''
-  from.on('data', (chunk) => {
-    all += chunk
-  })
-  await once(from, 'end')
-  return all
 }
 
 const seven = {
