@@ -17,7 +17,12 @@ const title = 'v2 alone: cloned into its cgroup, exec beside it, frozen, killed 
 if (unified === undefined) test.skip(`${title} (no cgroup2 is mounted here)`, (t) => t.pass())
 else
   rootTest(title, async (t) => {
-    const script = 'mount --bind "$0" /sys/fs/cgroup && exec "$@"'
+    // Other mounts of the hierarchies may be reached by other paths: they go too, from this namespace only.
+    const script = `
+      mount --bind "$0" /sys/fs/cgroup
+      sed -n 's/^[^ ]* [^ ]* [^ ]* [^ ]* \\([^ ]*\\) .* - cgroup2\\{0,1\\} .*/\\1/p' /proc/self/mountinfo |
+        grep -vx /sys/fs/cgroup | while read -r path; do umount -l "$path" 2>/dev/null; done
+      exec "$@"`
     const { stdout } = await promisify(execFile)('unshare', [
       ...['--mount', '--propagation', 'private', 'sh', '-c', script, unified],
       ...[process.execPath, '--import', 'tsx', scenario],

@@ -121,7 +121,7 @@ clusterTest('`down --keep-pods` and `up`; `status` tells', async (t, cluster) =>
   const before = await lives(cluster)
   const healthy = await cluster.keelson('status')
   t.is(healthy.code, 0)
-  t.regex(healthy.stdout, /control plane +process \d+ [\s\S]*node-1 +Ready[\s\S]*pods +2 Running/)
+  t.regex(healthy.stdout, /control plane +process \d+, https:[\s\S]*node-1 +Ready[\s\S]*pods +2 Running/)
   t.regex((await cluster.keelson('down', '--keep-pods')).stderr, /pods go on/)
   const stopped = await cluster.keelson('status')
   t.is(stopped.code, 1)
