@@ -6,7 +6,7 @@
 // (45 ms a command instead of 70 as ES modules: their loader costs per file, and per built-in module that it wraps),
 // with the built-in modules that few commands need loaded at their first use.
 import { execFileSync } from 'node:child_process'
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { builtinModules } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const { values } = parseArgs({
   options: { out: { type: 'string', default: 'dist/cli' }, only: { type: 'string' } },
 })
@@ -66,7 +67,11 @@ for (const { entries, options } of builds)
     minifyWhitespace: true,
     logLevel: 'warning',
     ...options,
-    define: { KEELSON_COMMIT: JSON.stringify(commit()), ...options.define },
+    define: {
+      KEELSON_COMMIT: JSON.stringify(commit()),
+      KEELSON_VERSION: JSON.stringify(version),
+      ...options.define,
+    },
   })
 
 /** Each export of these built-in modules becomes a getter, so that importing one costs nothing until it is used. */

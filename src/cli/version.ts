@@ -1,10 +1,16 @@
-import packageJson from '../../package.json' with { type: 'json' }
+import { readFileSync } from 'node:fs'
 
-/** Set by the bundler. */
+/** Set by the bundler; a run from the sources has neither. */
+declare const KEELSON_VERSION: string | undefined
 declare const KEELSON_COMMIT: string | undefined
 
 /** Of this package. */
-export const version: string = packageJson.version
+export const version: string = typeof KEELSON_VERSION === 'undefined' ? versionOfSources() : KEELSON_VERSION
 
-/** The commit it was built from; `unknown` when run from its sources. */
+/** The commit it was built from. */
 export const commit: string = typeof KEELSON_COMMIT === 'undefined' ? 'unknown' : KEELSON_COMMIT
+
+function versionOfSources(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}
