@@ -1,6 +1,7 @@
 // The export table: one line per facility, in the order of native/kernel.
 #include <napi.h>
 
+#include "binding/directory.hpp"
 #include "binding/init.hpp"
 #include "binding/lock.hpp"
 #include "binding/file-lock.hpp"
@@ -18,6 +19,7 @@
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("setErrorFactory", Napi::Function::New(env, keelson::binding::setErrorFactory));
+  keelson::binding::exportDirectory(env, exports);
   keelson::binding::exportInit(env, exports);
   keelson::binding::exportLock(env, exports);
   keelson::binding::exportFileLock(env, exports);

@@ -54,8 +54,11 @@ export interface Bench {
 
 const warmUpRounds = 3
 const gapMs = 25
-/** No bench may hold a shared machine for longer. */
+/** No bench may hold a shared machine for longer; `--quick` ends with the rounds it has by then. */
 const deadlineMs = 15 * 60_000
+const quickMs = 45_000
+/** A turn that takes longer hangs: the bench ends and says which. */
+const turnMs = 120_000
 
 export async function runBench(bench: Bench): Promise<void> {
   const { values } = parseArgs({ options: { quick: { type: 'boolean' }, json: { type: 'boolean' } } })
@@ -71,7 +74,8 @@ export async function runBench(bench: Bench): Promise<void> {
   try {
     const rows = await bench.rows({ quick, json, notice })
     const rounds = quick ? Math.max(5, Math.ceil(bench.rounds / 10)) : bench.rounds
-    const measured = await takeTurns(rows, rounds, { meter, signal: stopSignal() })
+    const enoughMs = performance.now() + (quick ? quickMs : deadlineMs)
+    const measured = await takeTurns(rows, rounds, { meter, signal: stopSignal(), enoughMs, notice })
     if (json) printJson(bench, measured)
     else printTable(bench, measured, notices)
   } finally {
@@ -90,27 +94,57 @@ function stopSignal(): AbortSignal {
 async function takeTurns(
   rows: readonly Row[],
   rounds: number,
-  { meter, signal }: { meter: CpuMeter | undefined; signal: AbortSignal },
+  { meter, signal, enoughMs, notice }: Turns,
 ): Promise<Measured[]> {
   const measured = rows.map((row) => ({ row, wallMs: [] as number[], cpuNs: 0n }))
-  for (let round = -warmUpRounds; round < rounds; round++)
+  for (let round = -warmUpRounds; round < rounds; round++) {
+    if (round > 0 && performance.now() > enoughMs) {
+      notice(`the machine is slow: ended after ${round} of ${rounds} rounds`)
+      break
+    }
     for (const one of shuffled(measured)) {
       if (round % (one.row.every ?? 1) !== 0) continue
       signal.throwIfAborted()
       await pause(gapMs)
       await one.row.before?.()
       const cpu = meter?.read()
-      const wallMs = await timed(one.row)
-      await one.row.after?.()
+      const wallMs = await bounded(one.row, timed(one.row))
+      await bounded(one.row, one.row.after?.())
       if (round < 0) continue
       one.wallMs.push(wallMs)
       if (meter && cpu !== undefined) one.cpuNs += meter.read() - cpu
     }
+  }
   return measured.map(({ row, wallMs, cpuNs }) => ({
     row,
     wallMs,
     cpuMs: meter ? Number(cpuNs / BigInt(Math.max(1, wallMs.length))) / 1e6 : undefined,
   }))
+}
+
+interface Turns {
+  meter: CpuMeter | undefined
+  signal: AbortSignal
+  /** Time (performance.now) at which the rounds so far are enough. */
+  enoughMs: number
+  notice: (text: string) => void
+}
+
+/** Fails with the row's name when its turn never ends. */
+async function bounded<T>({ id, variant }: Row, turn: T | Promise<T>): Promise<T> {
+  const timer = { stop: () => {} }
+  const late = new Promise<never>((_, reject) => {
+    const timeout = setTimeout(
+      () => reject(new Error(`${id} of ${variant} hangs: no end after ${turnMs / 1000} s`)),
+      turnMs,
+    )
+    timer.stop = () => clearTimeout(timeout)
+  })
+  try {
+    return await Promise.race([turn, late])
+  } finally {
+    timer.stop()
+  }
 }
 
 async function timed(row: Row): Promise<number> {

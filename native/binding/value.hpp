@@ -47,7 +47,7 @@ inline std::string readPath(const Napi::Value& value) {
 inline std::vector<std::string> readStrings(const Napi::Value& value) {
   std::vector<std::string> strings;
   const auto list = value.As<Napi::Array>();
-  for (uint32_t at = 0; at < list.Length(); at++) strings.push_back(readString(list.Get(at), "layer"));
+  for (uint32_t at = 0; at < list.Length(); at++) strings.push_back(readString(list.Get(at), "list"));
   return strings;
 }
 

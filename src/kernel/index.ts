@@ -1,5 +1,6 @@
 /** The typed door to the addon, one file per native/kernel file. Nothing else loads the addon. */
 export * from './conntrack.ts'
+export * from './directory.ts'
 export * from './file-lock.ts'
 export * from './init.ts'
 export * from './ip-address.ts'

@@ -1,6 +1,6 @@
-import { rm, rmdir } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
 import { KeelsonError } from '../base/index.ts'
-import { pidfdSendSignal, pidfdWait } from '../kernel/index.ts'
+import { pidfdSendSignal, pidfdWait, removeEmptyDirectories } from '../kernel/index.ts'
 import { killCgroup, removeCgroup } from './cgroup/index.ts'
 import type { RuntimeContext } from './context.ts'
 import { connectIn, MonitorConnection } from './monitor-client.ts'
@@ -20,7 +20,7 @@ export async function deleteContainer(
   // A create that died before its first write left a directory and nothing else.
   const observed = force && !readRecord(directory) ? undefined : observe(directory, id)
   if (observed) {
-    const { record, status } = observed
+    const { record, status, exit } = observed
     if (!force && (status === 'running' || status === 'paused'))
       throw new KeelsonError('FAILED_PRECONDITION', `cannot delete container ${id}: it is ${status}`, {
         op: 'delete',
@@ -28,10 +28,10 @@ export async function deleteContainer(
         hint: 'stop it first, or force',
       })
     if (status !== 'stopped') await end(record)
-    await awaitMonitor(directory, id)
+    if (!exit) await awaitMonitor(directory, id) // its exit record is the last that a monitor writes
     await removeGroups(context, record)
   }
-  await rm(directory, { recursive: true, force: true })
+  rmSync(directory, { recursive: true, force: true })
 }
 
 async function end(record: ContainerRecord): Promise<void> {
@@ -51,11 +51,10 @@ async function awaitMonitor(directory: string, id: string): Promise<void> {
   await monitor.exited
 }
 
-/** Usually they are empty and one rmdir each is all; what still lives in them is killed first. */
+/** Usually they are empty; what still lives in them is killed first. */
 async function removeGroups({ clock }: RuntimeContext, { cgroup }: ContainerRecord): Promise<void> {
   if (!cgroup) return
-  const removed = await Promise.allSettled(cgroup.leaves.map((leaf) => rmdir(leaf)))
-  if (removed.every(({ status }) => status === 'fulfilled')) return
+  if (await removeEmptyDirectories(cgroup.leaves)) return
   await killCgroup(cgroup.leaves)
   await removeCgroup(cgroup.leaves, { clock })
 }

@@ -127,6 +127,7 @@ busyboxTest('run ends with 128 + the signal that ended the container', async (t)
       await eventually(
         'it runs',
         async () => (await program.run(['state', id])).stdout.includes('"running"') || undefined,
+        20_000, // every look is a start of Node, beside those of the other tests
       )
       await program.run(['kill', id, 'KILL'])
       return running

@@ -8,7 +8,14 @@ test('the document names what this host has, and admits what is not enforced', (
     layout: { mode: 'v2', v1: [], v2: { controllers: ['pids', 'cpu'], mountPoint: '/c', own: '/' } },
   })
   t.like(document, {
-    linux: { capabilities: ['CAP_CHOWN', 'CAP_DAC_OVERRIDE'], seccomp: { enabled: true } },
+    hooks: [],
+    linux: {
+      capabilities: ['CAP_CHOWN', 'CAP_DAC_OVERRIDE'],
+      seccomp: { enabled: true },
+      apparmor: { enabled: false },
+      selinux: { enabled: false },
+      netDevices: { enabled: false },
+    },
     annotations: {
       'io.keelson.version': '1.2.3',
       'io.keelson.cgroup.mode': 'v2',
