@@ -3,7 +3,7 @@
  * may be touched, and no file that nobody imports. The table below is the one place where an arrow is allowed. That
  * each rule catches what it is for is shown by tidy-rules.test.ts.
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
@@ -172,6 +172,22 @@ test('every native source is listed in CMakeLists.txt', (t) => {
     .map((path) => relative('native', path))
     .filter((path) => /\.(c|cpp|S)$/.test(path) && !listed.includes(path))
   t.deepEqual(unlisted, [])
+})
+
+test('documents name files that exist', (t) => {
+  const documents = ['README.md', 'CONTRIBUTING.md', ...filesBelow('docs')].filter(
+    (path) => path.endsWith('.md') && !within(path, 'docs/decisions'), // those are history
+  )
+  const named = documents.flatMap((document) =>
+    [...read(document).matchAll(/`((?:src|cri|native|test|docs|bench|scripts|examples)\/[^`\s*…]+)`/g)].map(
+      ([, path = '']) => ({ document, path }),
+    ),
+  )
+  t.true(named.length > 20)
+  t.deepEqual(
+    named.filter(({ path }) => !/NAME|NNNN/.test(path) && !existsSync(join(root, path))),
+    [],
+  )
 })
 
 test('no file is called utils, helpers or common', (t) => {
