@@ -1,5 +1,5 @@
 /**
- * The shape of the tree as a test: who may import whom (DESIGN section 2), no folder cycles, where raw facilities
+ * The shape of the tree as a test: who may import whom, no folder cycles, where raw facilities
  * may be touched, and no file that nobody imports. The table below is the one place where an arrow is allowed. That
  * each rule catches what it is for is shown by tidy-rules.test.ts.
  */

@@ -8,7 +8,7 @@ import { type CpuMeter, cpuMeter } from './cpu.ts'
 import { printJson, printTable } from './report.ts'
 
 export interface Row {
-  /** Row id of DESIGN section 9: fixed, so that figures of different days compare. */
+  /** Fixed row id, so that figures of different days compare. */
   id: string
   /** `keelson`, or the peer's name. */
   variant: string

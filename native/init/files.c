@@ -37,7 +37,7 @@ void operation_replaceFile(const uint32_t *words) {
 }
 
 // "0" is the writer itself. Only `tasks` and CLONE_INTO_CGROUP: a pid written to cgroup.procs waits for an RCU grace
-// period of about 11 ms (DESIGN 3.7). The writer has one thread, so moving one thread moves the process.
+// period of about 11 ms. The writer has one thread, so moving one thread moves the process.
 void operation_joinCgroup(const uint32_t *words) {
   const char *path = text_at(words[1]);
   const int fd = slot_fd(words[0]);

@@ -1,4 +1,4 @@
-// The parent half stays as the container's monitor (DESIGN 3.4, 3.5): streams to the log and to whoever is attached,
+// The parent half stays as the container's monitor: streams to the log and to whoever is attached,
 // the exit record, and a socket by which a later daemon finds it. It never holds its container up.
 #include "init/monitor.h"
 

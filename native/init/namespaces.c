@@ -1,5 +1,5 @@
 // Namespaces other than by clone: joining what others made, and the cgroup namespace, which is unshared only after
-// the cgroups were joined, so that its root is the container's own cgroup (DESIGN 3.3).
+// the cgroups were joined, so that its root is the container's own cgroup.
 #include "init/init.h"
 #include "init/linux.h"
 #include "init/memory.h"

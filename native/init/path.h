@@ -1,5 +1,5 @@
 // Paths below the container's root. They are never followed as strings: every lookup is openat2 from the root's
-// descriptor with RESOLVE_IN_ROOT and RESOLVE_NO_MAGICLINKS (DESIGN 3.9), so neither a symlink nor `..` nor
+// descriptor with RESOLVE_IN_ROOT and RESOLVE_NO_MAGICLINKS, so neither a symlink nor `..` nor
 // /proc/self/fd can lead out. Descriptors are O_CLOEXEC; results are -errno on failure.
 #pragma once
 

@@ -1,4 +1,4 @@
-// The plan: what TypeScript decided, as two lists of operations (DESIGN 3.1). This file and
+// The plan: what TypeScript decided, as two lists of operations. This file and
 // src/oci/plan/operations.ts are the same table; a test parses both and compares them.
 //
 // Binary form, all words 32-bit little endian:

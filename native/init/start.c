@@ -1,4 +1,4 @@
-// keelson-init: see DESIGN 3.1 to 3.4. It executes a plan and holds no policy. Freestanding: no libc, no heap, no
+// keelson-init executes a plan and holds no policy (docs/ARCHITECTURE.md). Freestanding: no libc, no heap, no
 // threads. The starter put the control socket on 3, the plan on 4 and the inherited descriptors from 5 on.
 #include "init/init.h"
 #include "init/linux.h"

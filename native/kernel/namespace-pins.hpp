@@ -1,4 +1,4 @@
-// The pod's namespaces as bind mounts in one mount namespace of keelson's own (DESIGN section 4).
+// The pod's namespaces as bind mounts in one mount namespace of keelson's own.
 //
 // In the host's mount table there are two mounts, whatever the number of pods:
 //

@@ -1,4 +1,4 @@
-import { readFile, unlink } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { bootId, hasErrno, processStat, writeAtomic } from '../base/index.ts'
 
@@ -35,7 +35,7 @@ export async function findProcess(runDirectory: string, name: string): Promise<P
 }
 
 export async function removeProcessFile(runDirectory: string, name: string): Promise<void> {
-  await unlink(pidPath(runDirectory, name)).catch(() => undefined)
+  await rm(pidPath(runDirectory, name), { force: true })
 }
 
 const pidPath = (runDirectory: string, name: string) => join(runDirectory, `${name}.pid`)

@@ -124,7 +124,7 @@ async function makeLayer(
   }
   tell('waiting', 0)
   const below = options.isLowest ? undefined : options.below()
-  below?.catch(() => undefined)
+  below?.catch(() => undefined) // it may fail while nobody waits for it yet; make() looks at it again
   const made = await layers.make({
     blob,
     diffId,

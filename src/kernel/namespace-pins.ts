@@ -6,7 +6,7 @@ import { type OwnedFd, ownFd } from './owned-fd.ts'
 import { parseSysctlName } from './sysctl-name.ts'
 
 /**
- * The promise of the pod's namespaces (DESIGN section 4): network, IPC and UTS namespaces and the pod's /dev/shm,
+ * The promise of the pod's namespaces: network, IPC and UTS namespaces and the pod's /dev/shm,
  * pinned as bind mounts in one private mount namespace of keelson's own. No process is needed to keep them, and
  * they stay when the daemon ends. How it looks in the kernel: native/kernel/namespace-pins.hpp.
  */

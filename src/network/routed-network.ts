@@ -135,7 +135,7 @@ class RoutedNetwork implements PodNetwork {
   applyRules(): Promise<void> {
     const { podCidr, clusterCidr = podCidr, names, nft } = this.#parts
     const next = this.#rules
-      .catch(() => undefined)
+      .catch(() => undefined) // whoever asked for those was told
       .then(() => nft.apply(podRuleset({ names, podCidr, clusterCidr }, this.#leases.all())))
     this.#rules = next
     return next

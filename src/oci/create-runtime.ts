@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, hasErrno, KeelsonError, type Logger, silentLogger } from '../base/index.ts'
 import { originalFileLimit } from '../kernel/index.ts'
@@ -8,6 +8,7 @@ import type { RuntimeContext } from './context.ts'
 import { createContainer } from './create-container.ts'
 import type { Container, Runtime } from './runtime.ts'
 import { readRecord } from './state/record.ts'
+import { writeSettings } from './write-settings.ts'
 
 export interface RuntimeOptions {
   /** One directory per container is made in it; on a file system that a reboot empties (/run). Made when absent. */
@@ -76,7 +77,7 @@ function callersFileLimit(soft: number | undefined): { soft: bigint; hard: bigin
 
 async function makeGroup(plan: CgroupPlan): Promise<CgroupPlan> {
   for (const directory of plan.directories) await mkdir(directory, { recursive: true })
-  for (const { path, value } of plan.writes) await writeFile(path, value).catch(() => undefined)
+  await writeSettings(plan.writes, 'create')
   return plan
 }
 

@@ -19,7 +19,7 @@ import { Supervised } from './supervised.ts'
 const sighup = 1
 const sigkill = 9
 
-/** Runs one more program in a container (DESIGN 3.6). Fails with the exec error when it cannot be run. */
+/** Runs one more program in a container. Fails with the exec error when it cannot be run. */
 export async function execInContainer(
   context: RuntimeContext,
   { record, status }: Observed,

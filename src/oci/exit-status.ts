@@ -54,7 +54,7 @@ async function monitoredExit(
   return readExit(directory) ?? monitorLost(context, record, directory)
 }
 
-/** Without its monitor nobody would ever learn of the exit, so the container ends with it (DESIGN section 5). */
+/** Without its monitor nobody would ever learn of the exit, so the container ends with it. */
 async function monitorLost(
   context: RuntimeContext,
   record: ContainerRecord,

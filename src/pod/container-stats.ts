@@ -7,6 +7,7 @@ import {
   type ListContainerStatsRequest,
   ListContainerStatsResponse,
 } from '../../cri/types.ts'
+import { hasErrno } from '../base/index.ts'
 import { type CgroupLayout, v1Hierarchy } from '../oci/index.ts'
 import { nowNs, type PodContext } from './context.ts'
 import { selectContainers } from './lists.ts'
@@ -78,8 +79,9 @@ interface Usage {
 async function cgroupUsage(layout: CgroupLayout, path: string): Promise<Usage | undefined> {
   try {
     return await (v1Hierarchy(layout, 'memory') ? v1Usage(layout, path) : v2Usage(layout, path))
-  } catch {
-    return undefined
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ENODEV')) return undefined
+    throw error
   }
 }
 

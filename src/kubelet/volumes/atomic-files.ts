@@ -44,7 +44,7 @@ export async function showFiles(directory: string, files: VolumeFiles, gid?: num
   const version = `..${Date.now()}_${process.pid}_${sequence++}`
   await writeVersion(join(directory, version), files, gid)
   const temporary = join(directory, `${dataLink}_tmp`)
-  await unlink(temporary).catch(() => undefined)
+  await rm(temporary, { force: true }) // left by a process that was killed here
   await symlink(version, temporary)
   await rename(temporary, join(directory, dataLink))
   await showNames(directory, files)

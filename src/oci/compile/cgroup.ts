@@ -16,7 +16,7 @@ export interface CgroupOperations {
   slot: number
   /** v1, made while the child mounts, which takes about as long. */
   afterClone: Operation[]
-  /** The child waits until its groups are there, joins, and only then makes them the root of its view (DESIGN 3.3). */
+  /** The child waits until its groups are there, joins, and only then makes them the root of its view. */
   join: Operation[]
 }
 

@@ -24,7 +24,7 @@ export interface ExecCompileRequest {
 }
 
 /**
- * The plan of an exec (DESIGN 3.6). The cgroup files are opened before the mount namespace is entered, where their
+ * The plan of an exec. The cgroup files are opened before the mount namespace is entered, where their
  * paths mean the host's; the child joins, since only children enter a pid namespace; the cgroup namespace comes
  * after that, or the group would lie outside of the child's view.
  */

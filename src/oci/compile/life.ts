@@ -5,7 +5,7 @@ import { joinTasks } from './cgroup.ts'
 import { monitorFlags, O_NOFOLLOW, OPEN } from './constants.ts'
 import type { CompileRequest } from './request.ts'
 
-/** What the two lives of DESIGN 3.4 add to the parent's list, at their places in it. */
+/** What a container's two lives, monitored and detached, add to the parent's list, at their places in it. */
 export interface LifePlan {
   first: Operation[]
   /** What the child inherits. */

@@ -21,7 +21,7 @@ export interface NamespacePlan {
   parent: Operation[]
   /** At the child's start. */
   child: Operation[]
-  /** After the child joined its cgroups, so that they are the root of its view (DESIGN 3.3). */
+  /** After the child joined its cgroups, so that they are the root of its view. */
   unshareCgroup: boolean
   has(type: NamespaceType): boolean
 }
