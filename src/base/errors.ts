@@ -117,6 +117,7 @@ export function codeOfErrno(errno: string): ErrorCode {
 /** Node's own errors carry `code` and `syscall`; this makes them ours and leaves our errors as they are. */
 export function asKeelsonError(error: unknown, details: ErrorDetails = {}): KeelsonError {
   if (error instanceof KeelsonError) return error
+  if (isSuppressed(error)) return asKeelsonError(error.suppressed, details)
   if (isNodeSyscallError(error)) {
     const path = details.path ?? error.path
     return new SyscallError(
@@ -129,6 +130,11 @@ export function asKeelsonError(error: unknown, details: ErrorDetails = {}): Keel
     ...details,
     cause: error,
   })
+}
+
+/** What `using` makes of a failure and a disposal that failed after it: the first one is what went wrong. */
+function isSuppressed(error: unknown): error is Error & { suppressed: unknown } {
+  return error instanceof Error && error.name === 'SuppressedError' && 'suppressed' in error
 }
 
 export function isAbort(error: unknown): boolean {

@@ -27,3 +27,11 @@ test('an abort is a cancellation; anything else is internal and keeps its cause'
   t.is(odd.code, 'INTERNAL')
   t.is(odd.message, 'odd')
 })
+
+test('of a failure and a disposal that failed after it, the first counts', async (t) => {
+  const error = await t.throwsAsync(async () => {
+    await using _ = { [Symbol.asyncDispose]: () => Promise.reject(new Error('undo failed')) }
+    throw new KeelsonError('NOT_FOUND', 'no such image')
+  })
+  t.like(asKeelsonError(error), { code: 'NOT_FOUND', message: 'no such image' })
+})

@@ -1,7 +1,6 @@
 import { configOptions, resolveConfig } from '../config.ts'
 import { command } from '../context.ts'
 import { requireRoot } from '../preflight.ts'
-import { tearDown } from '../tear-down.ts'
 
 export default command({
   name: 'down',
@@ -13,6 +12,7 @@ export default command({
   },
   run: async (context, flags) => {
     requireRoot(context)
+    const { tearDown } = await import('../tear-down.ts') // what it stands on is much, and not for everybody
     await tearDown(await resolveConfig(flags), context, { keepPods: flags['keep-pods'] ?? false })
   },
 })

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Transport } from '../../api/index.ts'
 import { Cleanup, type Clock, type Logger } from '../../base/index.ts'
 import type { Pki } from '../pki/index.ts'
@@ -41,6 +42,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const { store, pki, address, clock, log, serviceCidr } = options
   await using undo = new Cleanup()
   const closing = new AbortController()
+  setMaxListeners(0, closing.signal) // every open watch listens
   undo.defer(() => closing.abort())
   const registry = new Registry({ store, clock, log, strategies: strategiesFor({ serviceCidr }) })
   let ready = false
