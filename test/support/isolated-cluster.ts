@@ -82,6 +82,12 @@ export class IsolatedCluster implements AsyncDisposable {
     ]
   }
 
+  /** Its registry, after `serveImages`. */
+  get registry(): Registry {
+    if (this.#registry === undefined) throw new Error('the cluster has no registry')
+    return this.#registry
+  }
+
   get registriesFile(): string {
     return join(this.directory, 'registries.yaml')
   }

@@ -96,7 +96,9 @@ class LoopbackRegistry implements Registry {
   async ready(): Promise<void> {
     for (let i = 0; i < 200; i++) {
       if (this.#child.exitCode !== null) break
-      const answer = await fetch(`${this.url}/v2/`).catch(() => undefined)
+      const answer = await fetch(`${this.url}/v2/`, { signal: AbortSignal.timeout(2000) }).catch(
+        () => undefined,
+      )
       if (answer?.ok) return
       await new Promise((resolve) => setTimeout(resolve, 25))
     }
