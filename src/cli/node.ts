@@ -2,7 +2,7 @@ import { ApiClient, createHttpTransport, readKubeconfig } from '../api/index.ts'
 import { Cleanup } from '../base/index.ts'
 import { createKubelet } from '../kubelet/index.ts'
 import { nodeAddress } from '../network/index.ts'
-import { startServiceProxy } from '../services/index.ts'
+import { type ServiceProxy, startServiceProxy } from '../services/index.ts'
 import type { ProcessOptions } from './control-plane.ts'
 import { openPodStack, type PodStack, serveSocket } from './cri-endpoint.ts'
 import { pathsOf } from './paths.ts'
@@ -21,7 +21,7 @@ export async function startNode(options: ProcessOptions): Promise<AsyncDisposabl
   const { transport } = await readKubeconfig(paths.nodeKubeconfig)
   const connection = await undo.use(createHttpTransport(transport))
   const client = new ApiClient(connection)
-  await undo.use(
+  const services = await undo.use(
     startServiceProxy({
       client,
       instance: config.instance,
@@ -33,7 +33,7 @@ export async function startNode(options: ProcessOptions): Promise<AsyncDisposabl
     }),
   )
   onStep('services')
-  await undo.use(startKubelet(client, transport, pods, options))
+  await undo.use(startKubelet(client, transport, { ...pods, services }, options))
   onStep('kubelet')
   return undo.move()
 }
@@ -44,7 +44,7 @@ type Access = Awaited<ReturnType<typeof readKubeconfig>>['transport']
 async function startKubelet(
   client: ApiClient,
   { ca = '', cert = '', key = '' }: Access,
-  { runtime, image }: PodStack,
+  { runtime, image, services }: Pick<PodStack, 'runtime' | 'image'> & { services: ServiceProxy },
   { config, clock, log, signal }: ProcessOptions,
 ): Promise<AsyncDisposable> {
   const { nodeName, address, kubeletPort, podCidr } = config
@@ -60,6 +60,7 @@ async function startKubelet(
     ],
     serverTls: { certificate: `${cert}`, key: `${key}`, clientCa: `${ca}` },
     listenAddress: address,
+    released: (podIPs, until) => services.released(podIPs, until),
     port: kubeletPort,
     clock,
     log: log.child({ part: 'kubelet' }),

@@ -5,8 +5,12 @@ import type { PodEvents } from './pod-events.ts'
 import { containerOf, type PodLook, podIPOf } from './pod-look.ts'
 import { type ContainerRun, isNotFound } from './pod-runtime.ts'
 
+/** Resolves when no Service leads to these addresses any more. */
+export type Released = (podIPs: readonly string[], signal: AbortSignal) => Promise<void>
+
 export interface ContainerStopperOptions {
   runtime: RuntimeService
+  released: Released | undefined
   events: PodEvents
   clock: Clock
   log: Logger
@@ -22,6 +26,8 @@ interface Stopping {
 
 const graceAfterHookMinMs = 2000
 const retryMs = 1000
+/** Longer than the news of a deletion takes to the Services and back; a cluster that is not well holds up nobody. */
+const releaseMaxMs = 1000
 /** The deadline of the same wish, computed again from whole seconds, may come out this much nearer. */
 const slackMs = 1500
 
@@ -74,13 +80,26 @@ export class ContainerStopper {
     const { clock, signal } = this.#options
     const hook = containerOf(look, run)?.lifecycle?.preStop !== undefined
     const leftMs = () => stopping.deadlineMs - clock.monotonicMs()
-    if (hook && leftMs() > 0) await this.#preStop(look, run, leftMs()).catch(() => undefined)
+    const preStop =
+      hook && leftMs() > 0 ? this.#preStop(look, run, leftMs()).catch(() => undefined) : undefined
+    await Promise.all([preStop, this.#release(look, leftMs())])
     const stopped = await this.#kill(
       run,
       hook ? Math.max(graceAfterHookMinMs, leftMs()) : Math.max(0, leftMs()),
     )
     // Whoever asked finds the container as it was and asks again: not faster than this.
     if (!stopped) await clock.sleep(retryMs, signal).catch(() => undefined)
+  }
+
+  /** Of a deleted pod: a container told to end while Services still lead to it would refuse their clients. */
+  async #release({ pod }: PodLook, leftMs: number): Promise<void> {
+    const { released, clock, signal } = this.#options
+    const addresses = (pod.status?.podIPs ?? []).flatMap(({ ip }) => ip ?? [])
+    if (!released || pod.metadata.deletionTimestamp === undefined || addresses.length === 0) return
+    const late = new AbortController()
+    const cancel = clock.after(Math.min(releaseMaxMs, leftMs), () => late.abort())
+    await released(addresses, AbortSignal.any([late.signal, signal])).catch(() => undefined)
+    cancel()
   }
 
   async #preStop(look: PodLook, run: ContainerRun, timeoutMs: number): Promise<void> {

@@ -13,6 +13,7 @@ import {
   type Service,
 } from '../api/index.ts'
 import { type Clock, KeelsonError, type Logger, WorkQueue } from '../base/index.ts'
+import type { Released } from './container-stopper.ts'
 import { type ClusterDns, parseResolvConf } from './dns.ts'
 import { ImagePuller } from './image-puller.ts'
 import { label } from './labels.ts'
@@ -55,6 +56,8 @@ export interface KubeletOptions {
   /** Parent cgroup of all pods; left to the runtime by default. */
   cgroupParent?: string
   mounter?: VolumeMounter
+  /** Resolves when nobody is led to these addresses any more; containers of a deleted pod are stopped after that. */
+  released?: Released
   clock: Clock
   log: Logger
   /** How many pods are worked on at a time. */
@@ -181,6 +184,7 @@ class RunningKubelet implements Kubelet {
       prober: this.#prober,
       statuses: this.#statuses,
       events: this.#events,
+      released: options.released,
       node,
       clock,
       log,

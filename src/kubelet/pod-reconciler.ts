@@ -3,7 +3,7 @@ import type { ApiClient, Container, Pod } from '../api/index.ts'
 import type { Clock, Logger, Outcome } from '../base/index.ts'
 import { Backoff } from './backoff.ts'
 import { ContainerStarter } from './container-starter.ts'
-import { ContainerStopper } from './container-stopper.ts'
+import { ContainerStopper, type Released } from './container-stopper.ts'
 import type { ImagePuller } from './image-puller.ts'
 import type { NodeFacts } from './node-facts.ts'
 import { PodEnder } from './pod-ender.ts'
@@ -30,6 +30,7 @@ export interface PodReconcilerOptions {
   prober: Prober
   statuses: StatusManager
   events: PodEvents
+  released: Released | undefined
   node: NodeFacts
   clock: Clock
   log: Logger

@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import {
   type ApiClient,
   type EndpointSlice,
@@ -56,6 +57,11 @@ type Source<T extends KubernetesObject> = Pick<Informer<T>, 'list' | 'onChange' 
 export interface ServiceProxy extends AsyncDisposable {
   /** Resolves when the kernel holds all Services that were known when both informers had synced. */
   readonly ready: Promise<void>
+  /**
+   * Resolves when new connections are led to none of these addresses, or only for want of any other endpoint: at once
+   * for addresses that no Service has. Who stops a container after that refuses nobody.
+   */
+  released(addresses: readonly string[], signal: AbortSignal): Promise<void>
 }
 
 const loopbackIndex = 1
@@ -89,6 +95,7 @@ export async function startServiceProxy(options: ServiceProxyOptions): Promise<S
   const unfollow = follow(sources, queue)
   return {
     ready: table.ready,
+    released: (addresses, signal) => table.released(addresses, signal),
     async [Symbol.asyncDispose]() {
       unfollow()
       stop.abort()
@@ -154,11 +161,15 @@ class TableWriter {
   #written: ServiceTable | undefined
   #udpEndpoints = new Map<string, Endpoint>()
   #markReady = () => {}
+  /** Where the kernel leads new connections: the addresses of endpoints that are not on their way out. */
+  #live: ReadonlySet<string> = new Set()
+  readonly #writes = new EventEmitter()
 
   constructor(options: ProxyPlace, sources: SharedInformers, nft: Nft) {
     this.#options = options
     this.#sources = sources
     this.#nft = nft
+    this.#writes.setMaxListeners(0) // as many as pods end together
     this.ready = new Promise((resolve) => {
       this.#markReady = resolve
     })
@@ -170,14 +181,22 @@ class TableWriter {
     const table = tableName(instance)
     const entries = servicePorts(services.list(), slices.list())
     const wanted = serviceTable(entries)
+    const live = liveAddresses(slices.list())
     const before = this.#written
     const text = before ? changesBetween(before, wanted, table) : fullRuleset(wanted, { table, serviceCidr })
     // Should nft refuse, the next attempt writes everything anew: somebody else may have changed our table.
     this.#written = undefined
     if (text !== '') await this.#nft.apply(text)
     this.#written = wanted
+    this.#live = live
+    this.#writes.emit('written')
     await this.#forgetFlows(udpEndpoints(entries))
     this.#markReady()
+  }
+
+  async released(addresses: readonly string[], signal: AbortSignal): Promise<void> {
+    while (addresses.some((address) => this.#live.has(address)))
+      await once(this.#writes, 'written', { signal })
   }
 
   /** After the rules: a flow forgotten before would be translated by the old ones again. */
@@ -193,6 +212,14 @@ class TableWriter {
           }),
       )
   }
+}
+
+function liveAddresses(slices: readonly EndpointSlice[]): ReadonlySet<string> {
+  const endpoints = slices.flatMap((slice) => slice.endpoints ?? [])
+  const live = endpoints.filter(
+    ({ conditions }) => (conditions?.ready ?? true) && !(conditions?.terminating ?? false),
+  )
+  return new Set(live.flatMap(({ addresses }) => addresses))
 }
 
 function udpEndpoints(entries: readonly ServicePortEntry[]): Map<string, Endpoint> {

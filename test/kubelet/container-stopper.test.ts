@@ -2,7 +2,7 @@ import test from 'ava'
 import * as cri from '../../cri/types.ts'
 import { EventRecorder, type Pod } from '../../src/api/index.ts'
 import { silentLogger } from '../../src/base/index.ts'
-import { ContainerStopper } from '../../src/kubelet/container-stopper.ts'
+import { ContainerStopper, type Released } from '../../src/kubelet/container-stopper.ts'
 import { PodEvents } from '../../src/kubelet/pod-events.ts'
 import { PodMemory } from '../../src/kubelet/pod-memory.ts'
 import { type ContainerRun, nothing } from '../../src/kubelet/pod-runtime.ts'
@@ -10,7 +10,7 @@ import { FakeApi } from '../support/fake-api.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { FakeCri } from '../support/fake-cri.ts'
 
-async function setUp() {
+async function setUp(released?: Released) {
   const clock = new FakeClock()
   const fake = new FakeCri(clock)
   const done: string[] = []
@@ -23,6 +23,7 @@ async function setUp() {
   })
   const stopper = new ContainerStopper({
     runtime: fake.runtime,
+    released,
     events: new PodEvents(recorder),
     clock,
     log: silentLogger,
@@ -78,4 +79,37 @@ test('the same wish again, or a later deadline, changes nothing', async (t) => {
   t.deepEqual([stops(), done], [['30'], []])
   await clock.advance(1)
   t.deepEqual([stops(), done], [['30'], ['u1']])
+})
+
+test('a deleted pod is stopped once no Service leads to it any more, or after a second', async (t) => {
+  const asked: (readonly string[])[] = []
+  let release = () => {}
+  const released = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const { clock, stopper, run, look, stops } = await setUp((addresses) => {
+    asked.push(addresses)
+    return released
+  })
+  look.pod.status = { podIPs: [{ ip: '10.42.0.2' }] }
+  look.pod.metadata.deletionTimestamp = '2026-01-01T00:00:00Z'
+  stopper.stop(look, run, 30_000, 'm')
+  await clock.advance(999)
+  t.deepEqual([asked, stops()], [[['10.42.0.2']], []])
+  release()
+  await clock.advance(0)
+  t.deepEqual(stops(), ['30'])
+})
+
+test('Services that never let go of a pod hold its end up for a second only', async (t) => {
+  const never: Released = (_, signal) =>
+    new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+  const { clock, stopper, run, look, stops } = await setUp(never)
+  look.pod.status = { podIPs: [{ ip: '10.42.0.2' }] }
+  look.pod.metadata.deletionTimestamp = '2026-01-01T00:00:00Z'
+  stopper.stop(look, run, 30_000, 'm')
+  await clock.advance(999)
+  t.deepEqual(stops(), [])
+  await clock.advance(1)
+  t.deepEqual(stops(), ['29'])
 })

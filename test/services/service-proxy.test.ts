@@ -141,6 +141,24 @@ rootTest('endpoints come and go; a change is one transaction and keeps the other
   t.deepEqual(await ask(made.node.host, { host: '10.43.0.81', port: 80 }), ['a saw 10.42.0.1'])
 })
 
+rootTest(
+  'an address is released when it only ends, is not ready or is gone; unknown ones at once',
+  async (t) => {
+    const [a, b] = ['10.42.0.2', '10.42.0.3']
+    await using made = await proxiedNode([service('web', web.host)], [slice('web', [a, b])])
+    const { signal } = new AbortController()
+    await made.proxy.released(['10.42.0.9'], signal)
+    const order: string[] = []
+    const released = made.proxy.released([a], signal).then(() => order.push('released'))
+    made.slices.set(slice('web', [a]))
+    await made.settled()
+    order.push('still ready')
+    made.slices.set(slice('web', [{ address: a, ready: false, serving: true, terminating: true }]))
+    await released
+    t.deepEqual(order, ['still ready', 'released'])
+  },
+)
+
 rootTest('a UDP client that keeps its port is sent on to the endpoint that is left', async (t) => {
   const ports = [{ port: 53, protocol: 'UDP' as const }]
   await using made = await proxiedNode(
