@@ -36,6 +36,20 @@ ${elements(hairpin)}  }
     # A pod speaks with its own address only: the one that is routed to its link.
     iifname ${pods} meta nfproto ipv4 fib saddr . iif oif missing drop
   }
+  # An address of a pod that is gone has no route here any more: without an answer at once its clients, Services
+  # among them, would send on to wherever the host's other packets go.
+  chain refuse-gone {
+    ip daddr ${podCidr} oifname != { "lo", ${pods} } meta l4proto tcp reject with tcp reset
+    ip daddr ${podCidr} oifname != { "lo", ${pods} } reject with icmpx host-unreachable
+  }
+  chain forward {
+    type filter hook forward priority filter
+    jump refuse-gone
+  }
+  chain send {
+    type filter hook output priority filter
+    jump refuse-gone
+  }
   chain to-host-ports {
     fib daddr type != local return
     meta l4proto { tcp, udp, sctp } dnat ip addr . port to ip daddr . meta l4proto . th dport map @host-ports-of-address
