@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
+import { processStat } from '../../src/base/index.ts'
 import { findProcess, removeProcessFile, writeProcessFile } from '../../src/cli/process-file.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
@@ -31,4 +33,24 @@ test('a pid that was given to somebody else, another boot, or rubbish is no proc
   await new Promise((resolve) => gone.once('exit', resolve))
   await writeFile(path, JSON.stringify({ ...record, pid: gone.pid }))
   t.is(await findProcess(folder, 'node'), undefined)
+})
+
+test('a process that was killed a moment ago is waited for, and is none', async (t) => {
+  await using temporary = await temporaryDirectory()
+  await writeProcessFile(temporary.path, 'node')
+  const path = join(temporary.path, 'node.pid')
+  const record = JSON.parse(await readFile(path, 'utf8'))
+  for (let round = 0; round < 5; round++) {
+    // Some memory, so that its end takes a while.
+    const child = spawn(process.execPath, [
+      '-e',
+      'Buffer.alloc(5e7, 1); console.log(1); setInterval(() => {}, 1e6)',
+    ])
+    await once(child.stdout, 'data')
+    const { startTicks } = processStat(child.pid ?? 0)
+    await writeFile(path, JSON.stringify({ ...record, pid: child.pid, startTicks }))
+    t.is((await findProcess(temporary.path, 'node'))?.pid, child.pid)
+    process.kill(child.pid ?? 0, 'SIGKILL')
+    t.is(await findProcess(temporary.path, 'node'), undefined)
+  }
 })
