@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
@@ -140,6 +141,7 @@ class RunningKubelet implements Kubelet {
   private constructor(options: KubeletOptions, node: NodeFacts, version: string) {
     const { client, clock, log, nodeName, runtime } = options
     const { signal } = this.#stopped
+    setMaxListeners(0, signal) // every container that ends or is pulled for listens: many are no leak
     const again = (uid: string) => this.#queue.add(uid)
     const desired = (uid: string) => this.#desired.get(uid)
     this.#options = options

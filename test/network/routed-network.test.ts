@@ -58,17 +58,19 @@ rootTest('a host port that is taken is refused by name, and nothing of the secon
   await node.addPod('b', { portMappings: [{ ...portMappings[0], protocol: 'udp' }] })
 })
 
-rootTest('a pod that is gone refuses at once, to host and pods; nothing for it leaves the node', async (t) => {
-  await using node = await testNode()
-  const outside = await connectOutside(node)
-  await inside({ net: node.host }, 'ip', 'route', 'add', 'default', 'via', '192.0.2.2')
-  await inside({ net: outside }, 'ip', 'address', 'add', '10.42.0.2/32', 'dev', 'lo')
-  await using _elsewhere = await serve(outside, 'elsewhere', { host: '10.42.0.2', port: 80 })
-  const [a, b] = [await node.addPod('a'), await node.addPod('b')]
-  await node.network.tearDown('a')
-  for (const net of [node.host, b.net])
-    t.deepEqual(await ask(net, { host: a.address, port: 80 }), ['ECONNREFUSED'])
-})
+rootTest(
+  'a pod that is gone refuses at once, to host and pods; nothing for it leaves the node',
+  async (t) => {
+    await using node = await testNode()
+    const outside = await connectOutside(node)
+    await inside({ net: outside }, 'ip', 'address', 'add', '10.42.0.2/32', 'dev', 'lo')
+    await using _elsewhere = await serve(outside, 'elsewhere', { host: '10.42.0.2', port: 80 })
+    const [a, b] = [await node.addPod('a'), await node.addPod('b')]
+    await node.network.tearDown('a')
+    for (const net of [node.host, b.net])
+      t.deepEqual(await ask(net, { host: a.address, port: 80 }), ['ECONNREFUSED'])
+  },
+)
 
 rootTest('a pod cannot speak with the address of another', async (t) => {
   await using node = await testNode()
