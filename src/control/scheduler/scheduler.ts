@@ -112,8 +112,9 @@ export class Scheduler implements AsyncDisposable {
   }
 
   #retryUnschedulable(): void {
-    for (const key of this.#unschedulable) this.#queue.add(key)
-    this.#unschedulable.clear()
+    const keys = [...this.#unschedulable]
+    this.#unschedulable.clear() // before: whoever fits nowhere again is back in it within `add`
+    for (const key of keys) this.#queue.add(key)
   }
 
   #podsOn(nodeName: string): Pod[] {

@@ -121,3 +121,15 @@ test('pods of another scheduler, gated pods and bound pods are left alone, but b
   await eventually('refused', () => scene.events.some((one) => one.startsWith('p FailedScheduling')))
   t.deepEqual(await placed(scene), ['n1'])
 })
+
+test('a pod that fits nowhere after a change of a node is not forgotten', async (t) => {
+  const scene = await start(t, node('n1', '1'))
+  await scene.api.client.create(resources.pods, pod('big', '4'))
+  await eventually('told', () => scene.events.length === 1)
+  for (const cpu of ['2', '3', '4']) {
+    const { metadata } = await scene.api.client.get(resources.nodes, { name: 'n1' })
+    await scene.api.client.replaceStatus(resources.nodes, { ...node('n1', cpu), metadata })
+    await systemClock.sleep(20)
+  }
+  await eventually('placed', async () => (await placed(scene)).length === 1)
+})
