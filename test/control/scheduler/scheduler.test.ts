@@ -131,5 +131,5 @@ test('a pod that fits nowhere after a change of a node is not forgotten', async 
     await scene.api.client.replaceStatus(resources.nodes, { ...node('n1', cpu), metadata })
     await systemClock.sleep(20)
   }
-  await eventually('placed', async () => (await placed(scene)).length === 1)
+  t.deepEqual(await eventually('placed', async () => (await placed(scene))[0]), 'n1')
 })
