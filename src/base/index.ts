@@ -1,4 +1,5 @@
 /** What every layer stands on: errors, undo, time, log lines, whole-file writes, keyed work, who a process is. No layer of ours below. */
+export * from './abortable.ts'
 export * from './atomic-file.ts'
 export * from './cidr.ts'
 export * from './cleanup.ts'

@@ -1,3 +1,5 @@
+import { abortable } from '../base/index.ts'
+
 /**
  * Work with a name that several callers want at once is done once. Each caller may give up by its own signal; the
  * work itself is aborted only when the last of them has, who then waits until it has cleaned up. What fails is
@@ -15,7 +17,7 @@ export class SharedWork<Result> {
     const shared = this.#running.get(name) ?? this.#start(name, start)
     shared.waiting += 1
     try {
-      return await untilAborted(shared.result, signal)
+      return await abortable(shared.result, signal)
     } finally {
       shared.waiting -= 1
       if (shared.waiting === 0) await this.#leave(name, shared)
@@ -53,13 +55,4 @@ interface Shared<Result> {
   result: Promise<Result>
   controller: AbortController
   waiting: number
-}
-
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason)
-    signal.addEventListener('abort', stop, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
-  })
 }

@@ -1,6 +1,6 @@
 import type { RuntimeService } from '../../cri/service.ts'
 import type { Container, Pod, Probe } from '../api/index.ts'
-import { type Clock, isAbort, type Logger } from '../base/index.ts'
+import { abortable, type Clock, isAbort, type Logger } from '../base/index.ts'
 import { type ActionTarget, runAction } from './handler.ts'
 import type { ContainerRun } from './pod-runtime.ts'
 
@@ -114,7 +114,7 @@ export class Prober {
     const { initialDelaySeconds = 0, periodSeconds = 10 } = probe
     try {
       if (kind === 'startup' && probed.started) return
-      if (kind !== 'startup') await unlessAborted(probed.whenStarted, signal)
+      if (kind !== 'startup') await abortable(probed.whenStarted, signal)
       const delayMs = startedMs + initialDelaySeconds * 1000 - clock.nowMs()
       if (delayMs > 0) await clock.sleep(delayMs, signal)
       const streak = { ok: undefined as boolean | undefined, length: 0 }
@@ -174,12 +174,4 @@ export class Prober {
 
 function capital(kind: Kind): string {
   return kind.charAt(0).toUpperCase() + kind.slice(1)
-}
-
-function unlessAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason)
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-    void promise.then(resolve)
-  })
 }

@@ -1,3 +1,5 @@
+import { abortable } from '../base/index.ts'
+
 /**
  * One piece of waiting for any number of waiters. The work begins with the first and is given up, by its signal,
  * when the last one has gone before it was done; so that nobody's connection stays open for nobody. A result is
@@ -40,13 +42,4 @@ export class SharedWait<T> {
     this.#running = undefined
     giveUp.abort()
   }
-}
-
-function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason)
-    signal.addEventListener('abort', stop, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
-  })
 }

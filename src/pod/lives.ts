@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { type Clock, hasCode, KeelsonError, type Logger } from '../base/index.ts'
+import { abortable, type Clock, hasCode, type Logger } from '../base/index.ts'
 import type { Container, Exit, Runtime } from '../oci/index.ts'
 import { nowNs } from './context.ts'
 import type { ContainerExit, ContainerRecord } from './records.ts'
@@ -146,14 +146,4 @@ export function recordedExit(exit: Exit): ContainerExit {
     }
   if (exit.oomKilled) return { exitCode, finishedAtNs, reason: 'OOMKilled', message: '' }
   return { exitCode, finishedAtNs, reason: exitCode === 0 ? 'Completed' : 'Error', message: '' }
-}
-
-function abortable<Result>(work: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
-  if (!signal) return work
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(new KeelsonError('CANCELLED', 'the caller gave up waiting'))
-    if (signal.aborted) stop()
-    signal.addEventListener('abort', stop, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
-  })
 }
