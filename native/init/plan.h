@@ -91,8 +91,7 @@
   X(3, joined)           \
   X(4, hooksDone)        \
   X(5, committed)        \
-  X(6, started)          \
-  X(7, cgroupReady)
+  X(6, started)
 
 enum plan_operation {
 #define X(code, name, kinds) PLAN_##name = code,

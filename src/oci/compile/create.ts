@@ -1,7 +1,8 @@
 import { KeelsonError } from '../../base/index.ts'
 import { barriers, type Operation, type Plan } from '../plan/operations.ts'
 import { Slots } from '../plan/slots.ts'
-import { compileCgroup } from './cgroup.ts'
+import { joinTasks, makeCgroup, openV2 } from './cgroup.ts'
+import { CLONE } from './constants.ts'
 import { compileLife } from './life.ts'
 import { compileNamespaces } from './namespaces.ts'
 import { compileProgram } from './program.ts'
@@ -33,14 +34,14 @@ export function compileCreate(request: CompileRequest): CompiledPlan {
   const namespaces = compileNamespaces(spec.linux?.namespaces ?? [], request.namespaceFds, slots)
   const rootfs = compileRootfs(request, slots, namespaces)
   const life = compileLife(request, slots, directory)
-  const cgroups = compileCgroup(cgroup, request.cgroupLayout, namespaces.unshareCgroup, slots)
+  const v2 = openV2(cgroup, slots)
   const child: Operation[] = [
     ...namespaces.child,
+    ...(cgroup?.tasksFiles ?? []).map(joinTasks),
+    ...(namespaces.unshareCgroup ? [{ op: 'unshare', flags: CLONE.NEWCGROUP } as const] : []),
     { op: 'newSession' },
     ...(request.keepSessionKeyring ? [] : [{ op: 'sessionKeyring', name: `_ses.${request.id}` } as const]),
-    ...rootfs.beforeCgroup,
-    ...cgroups.join,
-    ...rootfs.afterCgroup,
+    ...rootfs,
     ...compileProgram({
       process,
       seccomp: spec.linux?.seccomp,
@@ -60,11 +61,13 @@ export function compileCreate(request: CompileRequest): CompiledPlan {
     ...life.first,
     ...writeRecords(request, directory),
     ...life.open,
-    ...cgroups.beforeClone,
+    ...makeCgroup(cgroup),
+    ...v2.operations,
+    ...life.afterCgroup,
     ...namespaces.parent,
-    { op: 'clone', flags: namespaces.cloneFlags, cgroup: cgroups.slot },
+    { op: 'clone', flags: namespaces.cloneFlags, cgroup: v2.slot },
+    // While the child mounts, and so that a delete after a crash knows the process as early as can be.
     { op: 'recordProcess', directory, name: 'pid' },
-    ...cgroups.afterClone,
     ...life.afterClone,
     { op: 'await', barrier: barriers.joined },
     { op: 'reportCreated' },

@@ -8,9 +8,8 @@ import type { CompileRequest } from './request.ts'
 /** What a container's two lives, monitored and detached, add to the parent's list, at their places in it. */
 export interface LifePlan {
   first: Operation[]
-  /** What the child inherits. */
   open: Operation[]
-  /** After the v1 cgroups, which the child waits for. */
+  afterCgroup: Operation[]
   afterClone: Operation[]
   last: Operation[]
   stdio: readonly [number, number, number]
@@ -41,12 +40,15 @@ function monitored(request: CompileRequest, life: MonitoredLife, slots: Slots, d
       { op: 'leaveParent', cgroup: v2Group },
       ...(group?.tasksFiles ?? []).map(joinTasks),
     ],
-    open: [...listen(directory, listener, 'start.sock'), ...(pipes?.make ?? [])],
-    afterClone: [
-      { op: 'closeSlot', slot: listener },
+    open: [
+      ...listen(directory, listener, 'start.sock'),
       ...listen(directory, monitorSocket, 'monitor.sock'),
       ...open(log ?? noFd, life.logPath, logFlags),
-      ...open(oom ?? noFd, request.cgroup?.oomFile, OPEN.RDONLY),
+      ...(pipes?.make ?? []),
+    ],
+    afterCgroup: open(oom ?? noFd, request.cgroup?.oomFile, OPEN.RDONLY),
+    afterClone: [
+      { op: 'closeSlot', slot: listener },
       ...(pipes?.closeTheirs ?? []),
       ...(terminal ? [{ op: 'receiveTerminal', to: master } as const] : []),
     ],
@@ -88,6 +90,7 @@ function unmonitored(
   return {
     first: [],
     open: listen(directory, listener, 'start.sock'),
+    afterCgroup: [],
     afterClone: [
       { op: 'closeSlot', slot: listener },
       ...(terminal ? receiveAndSend(master, life.kind === 'detached' ? (life.consoleSocket ?? '') : '') : []),

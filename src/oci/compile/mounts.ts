@@ -3,41 +3,25 @@ import { type MountOptions, MS, parseMountOptions } from '../mount-options.ts'
 import type { Operation } from '../plan/operations.ts'
 import type { Slots } from '../plan/slots.ts'
 import type { Mount } from '../spec.ts'
-import type { AroundCgroup } from './cgroup.ts'
 import { compileCgroupMount } from './cgroup-mount.ts'
 import { bindFlags, filesystemFlags } from './constants.ts'
 import type { CompileRequest } from './request.ts'
 import { unsupported } from './unsupported.ts'
 
-/** The mounts of the specification, in its order. From the first one of a cgroup on, the groups have to be joined. */
-export function compileMounts(request: CompileRequest, slots: Slots, unshareCgroup: boolean): AroundCgroup {
-  const mounts = request.spec.mounts ?? []
-  const compiled = mounts.map((mount, index) => compileMount(mount, index, request, slots, unshareCgroup))
-  const first = mounts.findIndex(isCgroup)
-  const end = first < 0 ? mounts.length : first
-  return { beforeCgroup: compiled.slice(0, end).flat(), afterCgroup: compiled.slice(end).flat() }
-}
-
-function isCgroup({ type }: Mount): boolean {
-  return type === 'cgroup' || type === 'cgroup2'
-}
-
-function compileMount(
-  mount: Mount,
-  index: number,
-  request: CompileRequest,
-  slots: Slots,
-  unshareCgroup: boolean,
-): Operation[] {
-  const path = `mounts[${index}]`
-  const options = parseMountOptions(mount.options)
-  if (options.idmap || mount.uidMappings?.length) throw unsupported('an idmapped mount', path)
-  if (options.tmpcopyup) throw unsupported('mount option tmpcopyup', path)
-  const tree = request.mountFds[mount.destination]
-  if (tree !== undefined) return [mountTree(mount, options, slots.inherit(tree))]
-  if (isCgroup(mount)) return compileCgroupMount(mount, options, request, unshareCgroup)
-  if (options.bind || mount.type === 'bind') return [bind(mount, options, request.bundle)]
-  return filesystem(mount, options)
+/** The mounts of the specification, in its order. */
+export function compileMounts(request: CompileRequest, slots: Slots, unshareCgroup: boolean): Operation[] {
+  return (request.spec.mounts ?? []).flatMap((mount, index) => {
+    const path = `mounts[${index}]`
+    const options = parseMountOptions(mount.options)
+    if (options.idmap || mount.uidMappings?.length) throw unsupported('an idmapped mount', path)
+    if (options.tmpcopyup) throw unsupported('mount option tmpcopyup', path)
+    const tree = request.mountFds[mount.destination]
+    if (tree !== undefined) return [mountTree(mount, options, slots.inherit(tree))]
+    if (mount.type === 'cgroup' || mount.type === 'cgroup2')
+      return compileCgroupMount(mount, options, request, unshareCgroup)
+    if (options.bind || mount.type === 'bind') return [bind(mount, options, request.bundle)]
+    return filesystem(mount, options)
+  })
 }
 
 function mountTree(mount: Mount, { attributes }: MountOptions, tree: number): Operation {

@@ -3,7 +3,6 @@ import { KeelsonError } from '../../base/index.ts'
 import { MS, rootfsPropagation } from '../mount-options.ts'
 import type { Operation } from '../plan/operations.ts'
 import type { Slots } from '../plan/slots.ts'
-import type { AroundCgroup } from './cgroup.ts'
 import { overlayFlags } from './constants.ts'
 import { compileDevices } from './devices.ts'
 import { compileMounts } from './mounts.ts'
@@ -12,39 +11,29 @@ import type { CompileRequest } from './request.ts'
 import { unsupported } from './unsupported.ts'
 
 /** Root, mounts, devices, pivot, and what is hidden or read-only in it. */
-export function compileRootfs(
-  request: CompileRequest,
-  slots: Slots,
-  namespaces: NamespacePlan,
-): AroundCgroup {
+export function compileRootfs(request: CompileRequest, slots: Slots, namespaces: NamespacePlan): Operation[] {
   const { spec } = request
   const { linux = {} } = spec
   const propagation = rootfsPropagation(linux.rootfsPropagation)
   if (propagation !== undefined && (propagation & MS.SHARED) !== 0)
     throw unsupported('a shared root file system', 'linux.rootfsPropagation')
-  const mounts = compileMounts(request, slots, namespaces.unshareCgroup)
-  return {
-    beforeCgroup: [
-      // Slaves: what the host mounts later arrives, nothing of ours goes back.
-      { op: 'setPropagation', flags: propagation ?? MS.SLAVE | MS.REC },
-      root(request),
-      { op: 'attachRoot', place: request.directory },
-      ...mounts.beforeCgroup,
-    ],
-    afterCgroup: [
-      ...mounts.afterCgroup,
-      ...compileDevices(spec),
-      ...(spec.root?.readonly ? [{ op: 'readonlyRoot' } as const] : []),
-      { op: 'pivotRoot' },
-      ...names(spec, namespaces),
-      // Before the paths below are covered: the writes refuse to cross a mount.
-      ...Object.entries(linux.sysctl ?? {}).map(
-        ([name, value]): Operation => ({ op: 'writeSysctl', name: sysctlPath(name), value }),
-      ),
-      ...(linux.readonlyPaths ?? []).map((path): Operation => ({ op: 'readonlyPath', path })),
-      ...(linux.maskedPaths ?? []).map((path): Operation => ({ op: 'maskPath', path })),
-    ],
-  }
+  return [
+    // Slaves: what the host mounts later arrives, nothing of ours goes back.
+    { op: 'setPropagation', flags: propagation ?? MS.SLAVE | MS.REC },
+    root(request),
+    { op: 'attachRoot', place: request.directory },
+    ...compileMounts(request, slots, namespaces.unshareCgroup),
+    ...compileDevices(spec),
+    ...(spec.root?.readonly ? [{ op: 'readonlyRoot' } as const] : []),
+    { op: 'pivotRoot' },
+    ...names(spec, namespaces),
+    // Before the paths below are covered: the writes refuse to cross a mount.
+    ...Object.entries(linux.sysctl ?? {}).map(
+      ([name, value]): Operation => ({ op: 'writeSysctl', name: sysctlPath(name), value }),
+    ),
+    ...(linux.readonlyPaths ?? []).map((path): Operation => ({ op: 'readonlyPath', path })),
+    ...(linux.maskedPaths ?? []).map((path): Operation => ({ op: 'maskPath', path })),
+  ]
 }
 
 function root({ rootfs, spec, bundle }: CompileRequest): Operation {

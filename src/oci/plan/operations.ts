@@ -121,15 +121,7 @@ export const kindLetters = {
   newFd: 'o',
 } as const
 
-export const barriers = {
-  cloned: 1,
-  mapped: 2,
-  joined: 3,
-  hooksDone: 4,
-  committed: 5,
-  started: 6,
-  cgroupReady: 7,
-} as const
+export const barriers = { cloned: 1, mapped: 2, joined: 3, hooksDone: 4, committed: 5, started: 6 } as const
 
 /** Where an `fd` argument names none. */
 export const noFd = 0xffffffff
