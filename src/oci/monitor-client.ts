@@ -2,7 +2,7 @@ import { closeSync, openSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
-import { KeelsonError } from '../base/index.ts'
+import { hasErrno, KeelsonError } from '../base/index.ts'
 import { errnoError } from './failure.ts'
 import { decodeExit, encodeFrame, FrameReader, framePayloadMax, frameType } from './frames.ts'
 import type { Attachment, Exit } from './runtime.ts'
@@ -19,8 +19,9 @@ export function connectIn(directory: string, name: string): Promise<Socket | und
     let fd: number
     try {
       fd = openSync(directory, 'r')
-    } catch {
-      return resolve(undefined)
+    } catch (error) {
+      // Out of descriptors is no proof that nobody listens: a monitor must never be taken for lost by mistake.
+      return hasErrno(error, 'ENOENT', 'ENOTDIR') ? resolve(undefined) : reject(error)
     }
     const socket = connect(join(`/proc/self/fd/${fd}`, name))
     socket.once('connect', () => settle(socket))

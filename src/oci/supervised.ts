@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs'
 import { Socket } from 'node:net'
+import { hasErrno } from '../base/index.ts'
 import { pidfdOpen, pidfdSendSignal, reapInit, type StartedInit, setWindowSize } from '../kernel/index.ts'
 import { decodeExit, FrameReader, frameType } from './frames.ts'
 import type { TerminalSize } from './runtime.ts'
@@ -64,7 +65,8 @@ export class Supervised {
 function tryPidfd(pid: number): number {
   try {
     return pidfdOpen(pid)
-  } catch {
-    return -1
+  } catch (error) {
+    if (hasErrno(error, 'ESRCH')) return -1 // it has ended already
+    throw error
   }
 }

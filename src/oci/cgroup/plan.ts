@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { posix } from 'node:path'
-import { KeelsonError } from '../../base/index.ts'
+import { asKeelsonError, hasErrno, KeelsonError } from '../../base/index.ts'
 import type { LinuxResources } from '../spec.ts'
 import { type CgroupHierarchy, type CgroupLayout, v1Hierarchy } from './layout.ts'
 import { type Setting, v1DeviceSettings, v1Settings } from './v1.ts'
@@ -213,7 +213,8 @@ function v2OomFile(layout: CgroupLayout, leaf: (one: CgroupHierarchy) => string)
 function readText(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8')
-  } catch {
-    return undefined
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'EOPNOTSUPP')) return undefined
+    throw asKeelsonError(error, { op: 'read cgroup', path })
   }
 }
