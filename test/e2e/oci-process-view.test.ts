@@ -1,4 +1,5 @@
 /** What a program is given by its runtime, beside runc's: everything that the kernel tells about it. */
+import { readFileSync } from 'node:fs'
 import test from 'ava'
 import type { Spec } from '../../src/oci/spec.ts'
 import { busyboxSpec, hasBusybox, makeBundle } from '../support/bundle.ts'
@@ -14,6 +15,19 @@ async function view(program: Program, change: (spec: Spec) => Spec): Promise<str
   const { code, stdout, stderr } = await program.run(['run', '--bundle', bundle.path, id])
   if (code !== 0) throw new Error(`${program.name}: ${stderr}`)
   return stdout.split('\n').filter((line) => !momentary.test(line))
+}
+
+/**
+ * runc hands on which signals its caller ignores (nohup, a make below some process managers); ours begin with none,
+ * as the same comparison with a plain caller shows.
+ */
+function withoutInherited(lines: string[]): string[] {
+  const ignored = (text: string) => BigInt(`0x${/^SigIgn:\t(\w+)/m.exec(text)?.[1] ?? '0'}`)
+  const inherited = ignored(readFileSync('/proc/self/status', 'utf8'))
+  return lines.map((line) => {
+    if (!line.startsWith('SigIgn:')) return line
+    return `SigIgn:\t${(ignored(line) & ~inherited).toString(16).padStart(16, '0')}`
+  })
 }
 
 /** runc of Debian 12 knows versions up to 1.0.2. */
@@ -44,7 +58,7 @@ busyboxTest(title, async (t) => {
   for (const change of [plain, restricted]) {
     const ours = await view(programs.keelson, change)
     t.true(ours.includes('SigIgn:\t0000000000000000'))
-    if (programs.runc) t.deepEqual(ours, await view(programs.runc, change))
+    if (programs.runc) t.deepEqual(ours, withoutInherited(await view(programs.runc, change)))
     else t.log('SKIPPED in part: runc is not installed, so nothing is compared with it')
   }
 })
