@@ -41,16 +41,19 @@ test('a process that was killed a moment ago is waited for, and is none', async 
   const path = join(temporary.path, 'node.pid')
   const record = JSON.parse(await readFile(path, 'utf8'))
   for (let round = 0; round < 5; round++) {
-    // Some memory, so that its end takes a while.
-    const child = spawn(process.execPath, [
-      '-e',
-      'Buffer.alloc(5e7, 1); console.log(1); setInterval(() => {}, 1e6)',
+    // Some memory, so that its end takes a while. A child of the shell, not of ours: whoever waits for a child reaps
+    // it, and Node would wait for the end of this one for ever.
+    const shell = spawn('sh', [
+      '-c',
+      `"$0" -e 'Buffer.alloc(5e7, 1); console.log(process.pid); setInterval(() => {}, 1e6)' & wait`,
+      process.execPath,
     ])
-    await once(child.stdout, 'data')
-    const { startTicks } = processStat(child.pid ?? 0)
-    await writeFile(path, JSON.stringify({ ...record, pid: child.pid, startTicks }))
-    t.is((await findProcess(temporary.path, 'node'))?.pid, child.pid)
-    process.kill(child.pid ?? 0, 'SIGKILL')
+    const [told] = (await once(shell.stdout, 'data')) as [Buffer]
+    const pid = Number(told.toString())
+    const { startTicks } = processStat(pid)
+    await writeFile(path, JSON.stringify({ ...record, pid, startTicks }))
+    t.is((await findProcess(temporary.path, 'node'))?.pid, pid)
+    process.kill(pid, 'SIGKILL')
     t.is(await findProcess(temporary.path, 'node'), undefined)
   }
 })
