@@ -25,7 +25,7 @@ import { authorize, callerOf } from './caller.ts'
 import { parseLogQuery } from './log-options.ts'
 import { type LogSource, readLog } from './log-reader.ts'
 import { findPod, loggedRun, type PodTarget, type TargetSources } from './pod-target.ts'
-import { streamingUrl } from './streaming-url.ts'
+import { decodedPath, streamingUrl } from './streaming-url.ts'
 
 /** PEM texts. */
 export interface ServerTls {
@@ -123,7 +123,7 @@ export class KubeletServer implements AsyncDisposable {
   }
 
   async #route(url: URL, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const [verb = '', ...path] = url.pathname.split('/').slice(1).map(decodeURIComponent)
+    const [verb = '', ...path] = decodedPath(url)
     if (/^(exec|attach|portForward)$/.test(verb))
       throw new KeelsonError('INVALID_ARGUMENT', 'Upgrade request required')
     if (request.method !== 'GET')

@@ -12,10 +12,7 @@ export async function streamingUrl(
   sources: TargetSources,
   call: Call,
 ): Promise<URL> {
-  const [verb = '', namespace = '', name = '', ...rest] = url.pathname
-    .split('/')
-    .slice(1)
-    .map(decodeURIComponent)
+  const [verb = '', namespace = '', name = '', ...rest] = decodedPath(url)
   if (verb === 'portForward') {
     const { have } = await findPod(sources, { namespace, name, uid: rest[0] }, call)
     const podSandboxId = have.sandboxes.find(({ ready }) => ready)?.id
@@ -33,6 +30,15 @@ export async function streamingUrl(
   if (verb === 'attach') return new URL((await runtime.attach({ containerId, ...streams }, call)).url)
   const cmd = url.searchParams.getAll('command')
   return new URL((await runtime.exec({ containerId, cmd, ...streams }, call)).url)
+}
+
+/** INVALID_ARGUMENT for what is no percent-encoded UTF-8. */
+export function decodedPath({ pathname }: URL): string[] {
+  try {
+    return pathname.split('/').slice(1).map(decodeURIComponent)
+  } catch (error) {
+    throw new KeelsonError('INVALID_ARGUMENT', `the path ${pathname} is malformed`, { cause: error })
+  }
 }
 
 /** The kubelet's own names (`input=1`), and those of the API server (`stdin=true`). */

@@ -1,6 +1,7 @@
 import test from 'ava'
 import { type PodSpec, resources, statusOfError } from '../../../src/api/index.ts'
 import { startTestApiServer } from '../../support/api-server.ts'
+import { call } from '../../support/raw-api.ts'
 
 type Spec = Partial<PodSpec>
 const c = { name: 'c', image: 'i' }
@@ -83,4 +84,23 @@ test('quality of service follows requests and limits', async (t) => {
   t.is(await make('c', {}, { cpu: '1', memory: '1Gi' }), 'Guaranteed')
   t.is(await make('d', { cpu: '1000m', memory: '1024Mi' }, { cpu: '1', memory: '1Gi' }), 'Guaranteed')
   t.is(await make('e', { cpu: '1' }, { cpu: '2', memory: '1Gi' }), 'Burstable')
+})
+
+test('bodies nested too deeply are refused, whatever reads them', async (t) => {
+  await using cluster = await startTestApiServer()
+  const transport = cluster.server.localTransport('test')
+  await cluster.client.create(resources.configmaps, { metadata: { name: 'c', namespace: 'default' } })
+  const deep = '{"a":'.repeat(1e5) + '1' + '}'.repeat(1e5)
+  const path = '/api/v1/namespaces/default/configmaps'
+  const bodies = [
+    ['POST', path, 'application/json', `{"metadata":{"name":"x"},"data":${deep}}`],
+    ['PATCH', `${path}/c`, 'application/merge-patch+json', `{"data":${deep}}`],
+    ['PATCH', `${path}/c`, 'application/strategic-merge-patch+json', `{"data":${deep}}`],
+    ['PATCH', `${path}/c`, 'application/json-patch+json', `[{"op":"add","path":"/data","value":${deep}}]`],
+  ] as const
+  for (const [method, to, type, body] of bodies) {
+    const answer = await call(transport, method, to, body, { 'content-type': type })
+    t.like(answer, { status: 400, body: { reason: 'BadRequest' } }, `${method} ${type}`)
+    t.regex(answer.body.message, /nested/)
+  }
 })

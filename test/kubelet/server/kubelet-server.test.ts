@@ -89,6 +89,7 @@ test('unknown paths and methods, and streams without an upgrade', async (t) => {
   const { ask, admin } = await setUp(t)
   t.is((await ask('/nothing', admin)).status, 404)
   t.is((await ask('/containerLogs/default', admin)).status, 404)
+  t.is((await ask('/containerLogs/%zz', admin)).status, 400)
   t.like(await ask('/exec/default/web/nginx', admin), { status: 400, body: 'Upgrade request required' })
   t.is((await ask('/containerLogs/default/none/nginx', admin)).status, 404)
 })

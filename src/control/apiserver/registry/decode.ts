@@ -28,10 +28,10 @@ export function parseBody(
   const text = Buffer.from(body).toString()
   switch (media?.type) {
     case 'application/yaml':
-      return { value: readYaml(text), duplicates: [] }
+      return { value: notTooDeep(readYaml(text)), duplicates: [] }
     case 'application/json':
     case '': {
-      const value = readJson(text)
+      const value = notTooDeep(readJson(text))
       return { value, duplicates: validation === 'Ignore' ? [] : duplicateKeys(text) }
     }
     case 'application/vnd.kubernetes.protobuf':
@@ -120,6 +120,18 @@ function readYaml(text: string): unknown {
   } catch (error) {
     throw badBody(`the body is not valid YAML: ${error instanceof Error ? error.message : String(error)}`)
   }
+}
+
+/** No object of the API comes near it; whoever walks the value by recursion must not be where it ends. */
+const levelsMax = 512
+
+function notTooDeep(value: unknown): unknown {
+  let level = new Set<unknown>([value]) // a set: YAML's aliases may give one value in many places
+  for (let depth = 0; level.size > 0; depth++) {
+    if (depth > levelsMax) throw badBody(`the body is nested more than ${levelsMax} levels deep`)
+    level = new Set([...level].flatMap((one) => (one instanceof Object ? Object.values(one) : [])))
+  }
+  return value
 }
 
 export function badBody(message: string): StatusError {

@@ -1,9 +1,9 @@
 /**
  * Paths of object keys that a JSON text gives more than once, which JSON.parse hides. The text must be valid JSON.
- * Paths are written as in Kubernetes' complaints: `spec.template.spec.containers[0].name`.
+ * No more than 100 are told. Paths are written as in Kubernetes' complaints: `spec.template.spec.containers[0].name`.
  */
 export function duplicateKeys(text: string): string[] {
-  const found: string[] = []
+  const found = new Set<string>()
   const stack: Frame[] = []
   let expectKey = false
   for (let at = 0; at < text.length; at++) {
@@ -30,7 +30,8 @@ export function duplicateKeys(text: string): string[] {
         const end = endOfString(text, at)
         if (expectKey && top?.keys) {
           top.key = JSON.parse(text.slice(at, end + 1)) as string
-          if (top.keys.has(top.key)) found.push(pathOf(stack))
+          if (top.keys.has(top.key)) found.add(pathOf(stack))
+          if (found.size >= toldMax) return [...found]
           top.keys.add(top.key)
           expectKey = false
         }
@@ -38,8 +39,11 @@ export function duplicateKeys(text: string): string[] {
       }
     }
   }
-  return [...new Set(found)]
+  return [...found]
 }
+
+/** A body of megabytes could give paths of gigabytes. */
+const toldMax = 100
 
 interface Frame {
   /** Keys seen in an object; undefined for an array. */
