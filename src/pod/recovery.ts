@@ -1,8 +1,9 @@
+import { existsSync } from 'node:fs'
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hasCode } from '../base/index.ts'
-import type { Container, ContainerState } from '../oci/index.ts'
-import { nowNs, type PodContext } from './context.ts'
+import { type Container, type ContainerState, killCgroup, planCgroup } from '../oci/index.ts'
+import { nowNs, type PodContext, sandboxDirectory } from './context.ts'
 import { lostExit, recordedExit } from './lives.ts'
 import type { ContainerRecord, SandboxRecord } from './records.ts'
 import { removePodCgroup } from './remove-pod-sandbox.ts'
@@ -32,6 +33,7 @@ async function reconcile(
   if (record.exit || (state && !['running', 'paused', 'stopped'].includes(state.status)))
     return await container?.delete({ force: true })
   if (!container || !state) {
+    await killLost(context, record)
     if (record.startedAtNs === undefined) return
     return await lives.record(record.id, recordedExit(lostExit(nowNs(clock))))
   }
@@ -39,6 +41,12 @@ async function reconcile(
     await context.store.putContainer({ ...record, startedAtNs: state.startedAtNs ?? nowNs(clock) }, 'started')
   // Of one that stopped meanwhile the wait returns at once, and the exit is recorded as any other.
   lives.watch(record.id, container)
+}
+
+/** The runtime's files are gone, its processes perhaps not: two of one container would run. */
+async function killLost({ store, cgroupLayout }: PodContext, record: ContainerRecord): Promise<void> {
+  const { cgroupPath } = store.sandbox(record.sandboxId)
+  await killCgroup(planCgroup({ layout: cgroupLayout, path: `${cgroupPath}/${record.id}` }).leaves)
 }
 
 async function stateOf(container: Container | undefined): Promise<ContainerState | undefined> {
@@ -50,10 +58,11 @@ async function stateOf(container: Container | undefined): Promise<ContainerState
   }
 }
 
-/** A pod lives as long as its namespaces do; after a reboot they are gone. */
+/** A pod lives as long as its namespaces do, and the files that its containers see; a reboot takes both. */
 async function checkSandbox(context: PodContext, record: SandboxRecord): Promise<void> {
-  if (record.stoppedAtNs !== undefined || (await namespacesHold(context, record))) return
-  context.log.warn('the namespaces of a pod are gone', { id: record.id })
+  if (record.stoppedAtNs !== undefined) return
+  if (existsSync(sandboxDirectory(context, record.id)) && (await namespacesHold(context, record))) return
+  context.log.warn('the namespaces or files of a pod are gone', { id: record.id })
   await context.store.putSandbox({ ...record, stoppedAtNs: nowNs(context.clock) }, 'stopped')
 }
 

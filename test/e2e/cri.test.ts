@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once, setMaxListeners } from 'node:events'
 import { constants, existsSync } from 'node:fs'
-import { mkdir, open, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -364,6 +364,27 @@ nodeTest('many at once, repeated and impatient', async (t, node) => {
     Array.from({ length: 20 }, (_, i) => i),
   )
 })
+
+nodeTest(
+  'files of running pods removed while the node is away: they end, and new ones take over',
+  async (t, node) => {
+    const podId = await node.pod('web')
+    const lost = await node.run(podId, 'lost', { command: ['sleep', '1000'] })
+    const pid = await node.pid(lost)
+    const monitor = await parentOf(pid)
+    await node.crash()
+    for (const name of ['containers', 'pods'])
+      await rm(join(node.directory, 'run', name), { recursive: true })
+    await node.start()
+    t.is((await node.exited(lost)).exitCode, 137)
+    await eventually('both gone', () => !existsSync(`/proc/${pid}`) && !existsSync(`/proc/${monitor}`))
+    const { status } = await node.runtime.podSandboxStatus({ podSandboxId: podId, verbose: false }, call)
+    t.is(status?.state, PodSandboxState.SANDBOX_NOTREADY)
+    await node.runtime.removePodSandbox({ podSandboxId: podId }, call)
+    const again = await node.run(await node.pod('web'), 'again', { command: ['sleep', '1000'] })
+    t.is((await node.exec(again, 'hostname')).stdout, 'web\n')
+  },
+)
 
 nodeTest('kill -9 of the node: containers go on and are found again', async (t, node) => {
   const logs = join(node.directory, 'logs')
