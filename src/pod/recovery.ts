@@ -30,10 +30,10 @@ async function reconcile(
 ): Promise<void> {
   const { lives, clock } = context
   const state = await stateOf(container)
+  if (!container || !state) await killLost(context, record)
   if (record.exit || (state && !['running', 'paused', 'stopped'].includes(state.status)))
     return await container?.delete({ force: true })
   if (!container || !state) {
-    await killLost(context, record)
     if (record.startedAtNs === undefined) return
     return await lives.record(record.id, recordedExit(lostExit(nowNs(clock))))
   }
