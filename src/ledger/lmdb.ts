@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { open, type RangeOptions, type RootDatabase } from 'lmdb'
 import { asKeelsonError, KeelsonError } from '../base/index.ts'
+import { refuseForeignFile } from './file-header.ts'
 import { decodeKey, encodeBound, encodeKey } from './key.ts'
 import type { Ledger, LedgerOptions, Operation, Range } from './ledger.ts'
 
@@ -9,6 +10,7 @@ const defaultMapSizeBytes = 64 * 2 ** 30 // never `64 << 30`: that is 0 in JavaS
 export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   try {
     await mkdir(options.path, { recursive: true, mode: 0o700 })
+    await refuseForeignFile(options.path)
     const db = open<Buffer, Buffer>({
       path: options.path,
       // With overlapping sync (the default) a put resolves before its fsync.

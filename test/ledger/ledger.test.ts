@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -201,6 +201,29 @@ test('a backup is a whole store of its own', async (t) => {
 
 test('a path that cannot hold a store is a clear error', async (t) => {
   await t.throwsAsync(() => openLedger({ path: '/dev/null/keelson-ledger' }), { message: /keelson-ledger/ })
+})
+
+test('a damaged file is told, and is not the end of the process', async (t) => {
+  await using folder = await Folder.make()
+  await (await openLedger({ path: folder.path }))[Symbol.asyncDispose]()
+  await (await openLedger({ path: folder.path }))[Symbol.asyncDispose]()
+  const path = join(folder.path, 'data.mdb')
+  const good = await readFile(path)
+  for (const [from, to] of [
+    [0, 8192],
+    [4096, 8192],
+    [0, 4096],
+  ] as const) {
+    await writeFile(path, Buffer.from(good).fill(0x5a, from, to))
+    await t.throwsAsync(openLedger({ path: folder.path }), {
+      code: 'DATA_LOSS',
+      message: /data\.mdb is damaged/,
+    })
+  }
+  await writeFile(path, good.subarray(0, 100))
+  await t.throwsAsync(openLedger({ path: folder.path }), { code: 'DATA_LOSS' })
+  await writeFile(path, good)
+  await (await openLedger({ path: folder.path }))[Symbol.asyncDispose]()
 })
 
 test('kill -9: every acknowledged commit is there, and every commit is there whole or not at all', async (t) => {
