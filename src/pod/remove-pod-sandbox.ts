@@ -1,5 +1,5 @@
 import { type RemovePodSandboxRequest, RemovePodSandboxResponse } from '../../cri/types.ts'
-import { planCgroup, removeCgroup } from '../oci/index.ts'
+import { killCgroup, planCgroup, removeCgroup } from '../oci/index.ts'
 import { type PodContext, sandboxDirectory } from './context.ts'
 import { removePodFiles } from './files.ts'
 import type { SandboxRecord } from './records.ts'
@@ -30,6 +30,9 @@ function ownsItsCgroup({ store }: PodContext, { id, ownsCgroup, cgroupPath }: Sa
   return ownsCgroup && !store.sandboxes().some((other) => other.id !== id && other.cgroupPath === cgroupPath)
 }
 
+/** With whatever is still in it: a process that no record speaks of any more must not outlive its pod. */
 export async function removePodCgroup({ clock, cgroupLayout }: PodContext, path: string): Promise<void> {
-  await removeCgroup(planCgroup({ layout: cgroupLayout, path }).leaves, { clock })
+  const { leaves } = planCgroup({ layout: cgroupLayout, path })
+  await killCgroup(leaves)
+  await removeCgroup(leaves, { clock })
 }
