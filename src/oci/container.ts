@@ -24,7 +24,7 @@ import { startContainer } from './start-container.ts'
 import { nextStatus, requireAlive } from './state/lifecycle.ts'
 import { type Observed, observe } from './state/observe.ts'
 import { openProcess } from './state/open-process.ts'
-import { readConfig, recordFiles, writeRecord } from './state/record.ts'
+import { markPaused, readConfig, recordFiles } from './state/record.ts'
 import type { Supervised } from './supervised.ts'
 import { writeSettings } from './write-settings.ts'
 
@@ -148,10 +148,10 @@ export class DiskContainer implements Container {
   async #freeze(cause: 'pause' | 'resume'): Promise<void> {
     using _lock = await this.#lock()
     const { record, status } = this.#observe()
-    const next = nextStatus(status, cause, this.id)
+    nextStatus(status, cause, this.id)
     if (cause === 'pause') await freezeCgroup(record.cgroup?.leaves ?? [])
     else await thawCgroup(record.cgroup?.leaves ?? [])
-    writeRecord(this.#directory, { ...record, status: next })
+    markPaused(this.#directory, cause === 'pause')
   }
 
   async #monitor(op: string): Promise<MonitorConnection> {

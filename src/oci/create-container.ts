@@ -13,14 +13,7 @@ import { failureError, lostError } from './failure.ts'
 import { decodeCreated, frameType } from './frames.ts'
 import { encodePlan, type Plan } from './plan/index.ts'
 import type { Container, CreateRequest, NamespaceType } from './runtime.ts'
-import { nextStatus } from './state/lifecycle.ts'
-import {
-  type ContainerRecord,
-  encodeRecord,
-  recordFiles,
-  recordVersion,
-  writeRecord,
-} from './state/record.ts'
+import { type DecidedRecord, encodeRecord, markCreated, recordFiles, recordVersion } from './state/record.ts'
 import { Supervised } from './supervised.ts'
 
 /**
@@ -39,7 +32,7 @@ export async function createContainer(context: RuntimeContext, request: CreateRe
   await using namespaces = new Cleanup()
   const namespaceFds = openNamespaces(request, namespaces)
   const place = { directory, directoryFd: directoryFd.fd, lockFd: lock.fd, namespaceFds }
-  const { cgroup, record, input } = await prepareCreate(context, request, place)
+  const { cgroup, input } = await prepareCreate(context, request, place)
   const { plan, inherited } = compileCreate(input)
   warn(context, request, cgroup)
   undo.defer(() => discardCgroup(context, cgroup))
@@ -49,7 +42,7 @@ export async function createContainer(context: RuntimeContext, request: CreateRe
   await using answered = new Cleanup()
   answered.defer(() => discardInit(started, leaves))
   request.signal?.throwIfAborted()
-  const pid = commit(started, plan, directory, record)
+  const pid = commit(started, plan, directory, request.id)
   undo.keep()
   context.log.debug('created', { id: request.id })
   if (request.life.kind !== 'foreground') return new DiskContainer(context, request.id, directory)
@@ -62,11 +55,10 @@ type Place = Pick<CompileRequest, 'directory' | 'directoryFd' | 'lockFd' | 'name
 
 export interface PreparedCreate {
   cgroup: CgroupPlan
-  record: ContainerRecord
   input: CompileRequest
 }
 
-/** What the plan of a new container depends on, and the record it begins with. */
+/** What the plan of a new container depends on. */
 export async function prepareCreate(
   context: RuntimeContext,
   request: CreateRequest,
@@ -87,7 +79,7 @@ export async function prepareCreate(
     },
     fileLimit: context.fileLimit,
   }
-  return { cgroup, record, input }
+  return { cgroup, input }
 }
 
 /** What was asked for and cannot be had here, where the specification lets a container run all the same. */
@@ -97,16 +89,12 @@ function warn({ log }: RuntimeContext, { id, spec }: CreateRequest, cgroup: Cgro
   if (unknown.length > 0) log.warn(`unknown capabilities are left out: ${unknown.join(', ')}`, { id })
 }
 
-/** keelson-init waits with everything made: the record is completed, and only then it may let go. */
-function commit(started: StartedInit, plan: Plan, directory: string, record: ContainerRecord): number {
-  if (started.type === frameType.failure) throw failureError(started.payload, plan, 'create', record.id)
-  if (started.type !== frameType.created) throw lostError('create', record.id)
-  const { pid, startTicks } = decodeCreated(started.payload)
-  writeRecord(directory, {
-    ...record,
-    status: nextStatus(record.status, 'ready', record.id),
-    process: { pid, startTicks: String(startTicks) },
-  })
+/** keelson-init waits with everything made: that is recorded, and only then it may let go. */
+function commit(started: StartedInit, plan: Plan, directory: string, id: string): number {
+  if (started.type === frameType.failure) throw failureError(started.payload, plan, 'create', id)
+  if (started.type !== frameType.created) throw lostError('create', id)
+  const { pid } = decodeCreated(started.payload)
+  markCreated(directory)
   sendInitFrame(started.control, frameType.commit)
   return pid
 }
@@ -148,7 +136,7 @@ function cgroupOf(context: RuntimeContext, request: CreateRequest): CgroupPlan {
   return planCgroup({ layout: context.layout, path: cgroupPathOf(context, request), resources })
 }
 
-function firstRecord(context: RuntimeContext, request: CreateRequest, cgroup: CgroupPlan): ContainerRecord {
+function firstRecord(context: RuntimeContext, request: CreateRequest, cgroup: CgroupPlan): DecidedRecord {
   const { spec } = request
   const namespaces = spec.linux?.namespaces ?? []
   const { leaves, tasksFiles, v2Directory } = cgroup
@@ -156,7 +144,6 @@ function firstRecord(context: RuntimeContext, request: CreateRequest, cgroup: Cg
     version: recordVersion,
     id: request.id,
     ociVersion: spec.ociVersion,
-    status: 'creating',
     life: request.life.kind,
     bundle: request.bundle,
     ...rootfsPath(request),

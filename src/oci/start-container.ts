@@ -5,7 +5,7 @@ import { failureError, lostError } from './failure.ts'
 import { frameType } from './frames.ts'
 import { nextStatus } from './state/lifecycle.ts'
 import { observe, recordOf } from './state/observe.ts'
-import { recordFiles, writeRecord } from './state/record.ts'
+import { markStarted, recordFiles } from './state/record.ts'
 
 /**
  * Lets the first process run the user's program. It answers on the connection when it cannot, and the end of the
@@ -19,8 +19,7 @@ export async function startContainer(context: RuntimeContext, id: string, direct
     throw error
   })
   if (type === frameType.failure) throw failureError(payload, undefined, 'start', id)
-  const startedAtNs = String(BigInt(Math.round(context.clock.nowMs() * 1000)) * 1000n)
-  writeRecord(directory, { ...record, status: nextStatus(record.status, 'start', id), startedAtNs })
+  markStarted(directory, BigInt(Math.round(context.clock.nowMs() * 1000)) * 1000n)
 }
 
 /** Says what the container is by now instead of waiting for its start. */

@@ -2,7 +2,7 @@ import { KeelsonError } from '../../base/index.ts'
 import type { Exit, Status } from '../runtime.ts'
 import { nextStatus } from './lifecycle.ts'
 import { openProcess } from './open-process.ts'
-import { type ContainerRecord, readExit, readProcess, readRecord } from './record.ts'
+import { type ContainerRecord, readExit, readRecord } from './record.ts'
 
 /** A container as it is now: the record, and what became of its process since. */
 export interface Observed {
@@ -23,13 +23,7 @@ export function observe(directory: string, id: string): Observed {
 
 /** Only what is on disk. NOT_FOUND when there is no such container. */
 export function recordOf(directory: string, id: string): ContainerRecord {
-  const read = readRecord(directory)
-  if (!read) throw new KeelsonError('NOT_FOUND', `container ${id} does not exist`, { id })
-  return read.process ? read : withProcess(read, directory)
-}
-
-/** Between the clone and the commit only keelson-init's own file knows the process. */
-function withProcess(record: ContainerRecord, directory: string): ContainerRecord {
-  const process = readProcess(directory)
-  return process ? { ...record, process } : record
+  const record = readRecord(directory)
+  if (record) return record
+  throw new KeelsonError('NOT_FOUND', `container ${id} does not exist`, { id })
 }

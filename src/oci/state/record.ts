@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { hasErrno, KeelsonError } from '../../base/index.ts'
 import type { Exit, Status } from '../runtime.ts'
@@ -8,12 +8,18 @@ import type { Spec } from '../spec.ts'
  * What is on disk about a container, in `<state root>/<id>/`:
  *
  *     lock          flock'ed by every command that changes the container
- *     state.json    this record; first written before the first cgroup is made
+ *     state.json    what was decided at create; written before the first cgroup is made, and never again
  *     config.json   the specification it was made from
  *     pid           `<pid> <start time in ticks>`, written by keelson-init itself
+ *     created       it may be started (empty)
+ *     started       its program runs since then: nanoseconds since the epoch
+ *     paused        it is frozen (empty; comes and goes)
  *     exit.json     how it ended, written by the monitor
  *     start.sock    where the first process waits for the start
  *     monitor.sock  where the monitor listens
+ *
+ * The status is not stored: it follows from which of these are there, and from the process. So each change is one
+ * file that appears, and whoever makes it (keelson-init, the native front, a command) needs to read no other.
  *
  * All of it is a few kilobytes on a file system in memory (/run), so it is read and written in place: a trip through
  * the thread pool would cost ten times the call, several times per start.
@@ -23,19 +29,23 @@ export const recordFiles = {
   state: 'state.json',
   config: 'config.json',
   pid: 'pid',
+  created: 'created',
+  started: 'started',
+  paused: 'paused',
   exit: 'exit.json',
   startSocket: 'start.sock',
   monitorSocket: 'monitor.sock',
 } as const
 
-export const recordVersion = 1
+export const recordVersion = 2
+/** Of exit.json, which native/init/exit.c writes too. */
+const exitVersion = 1
 
-export interface ContainerRecord {
+/** What `state.json` holds. */
+export interface DecidedRecord {
   version: typeof recordVersion
   id: string
   ociVersion: string
-  /** The last status that was decided; `stopped` is also inferred from the process. */
-  status: Status
   life: 'monitored' | 'detached' | 'foreground'
   bundle: string
   /** Absent for an overlay. */
@@ -43,9 +53,7 @@ export interface ContainerRecord {
   annotations: Record<string, string>
   /** Decimal nanoseconds since the epoch. */
   createdAtNs: string
-  startedAtNs?: string
   bootId: string
-  process?: ProcessIdentity
   cgroup?: {
     path: string
     leaves: string[]
@@ -53,6 +61,15 @@ export interface ContainerRecord {
     v2Directory?: string
   }
   namespaces: { pid: boolean; cgroup: boolean }
+}
+
+/** With what became of it since, as far as files tell. */
+export interface ContainerRecord extends DecidedRecord {
+  /** The last status that was recorded; that it is `stopped` only its process or its exit can tell. */
+  status: Exclude<Status, 'stopped'>
+  process?: ProcessIdentity
+  /** Decimal nanoseconds since the epoch. */
+  startedAtNs?: string
 }
 
 /** With the boot id, names one process for ever. */
@@ -66,20 +83,44 @@ export interface ProcessIdentity {
 export function readRecord(directory: string): ContainerRecord | undefined {
   const text = readOptional(join(directory, recordFiles.state))
   if (text === undefined) return undefined
-  const record: Partial<ContainerRecord> = JSON.parse(text)
-  if (record.version === recordVersion) return record as ContainerRecord
-  throw new KeelsonError('DATA_LOSS', `state of version ${record.version} cannot be read`, {
+  const decided: Partial<DecidedRecord> = JSON.parse(text)
+  if (decided.version === recordVersion) return withFacts(decided as DecidedRecord, directory)
+  throw new KeelsonError('DATA_LOSS', `state of version ${decided.version} cannot be read`, {
     path: join(directory, recordFiles.state),
     hint: 'delete the container with the keelson version that made it',
   })
 }
 
-export function writeRecord(directory: string, record: ContainerRecord): void {
-  replace(join(directory, recordFiles.state), encodeRecord(record))
+function withFacts(decided: DecidedRecord, directory: string): ContainerRecord {
+  const has = (name: string) => existsSync(join(directory, name))
+  const process = readProcess(directory)
+  const startedAtNs = readOptional(join(directory, recordFiles.started))?.trim()
+  const begun = startedAtNs === undefined ? 'created' : 'running'
+  return {
+    ...decided,
+    status: !has(recordFiles.created) ? 'creating' : has(recordFiles.paused) ? 'paused' : begun,
+    ...(process ? { process } : {}),
+    ...(startedAtNs === undefined ? {} : { startedAtNs }),
+  }
 }
 
-export function encodeRecord(record: ContainerRecord): string {
+export function encodeRecord(record: DecidedRecord): string {
   return `${JSON.stringify(record)}\n`
+}
+
+/** Everything of it is made and it may be started. Under the lock, as the changes below. */
+export function markCreated(directory: string): void {
+  touch(join(directory, recordFiles.created))
+}
+
+export function markStarted(directory: string, startedAtNs: bigint): void {
+  replace(join(directory, recordFiles.started), `${startedAtNs}\n`)
+}
+
+export function markPaused(directory: string, paused: boolean): void {
+  const path = join(directory, recordFiles.paused)
+  if (paused) touch(path)
+  else rmSync(path, { force: true })
 }
 
 export function readConfig(directory: string): Spec {
@@ -87,7 +128,7 @@ export function readConfig(directory: string): Spec {
 }
 
 /** What keelson-init wrote; undefined before it got that far. */
-export function readProcess(directory: string): ProcessIdentity | undefined {
+function readProcess(directory: string): ProcessIdentity | undefined {
   const [pid, startTicks] = (readOptional(join(directory, recordFiles.pid)) ?? '').trim().split(' ')
   return pid && startTicks ? { pid: Number(pid), startTicks } : undefined
 }
@@ -109,7 +150,7 @@ export function readExit(directory: string): Exit | undefined {
 export function writeExit(directory: string, exit: Exit): void {
   const { exitCode, signal = 0, oomKilled, finishedAtNs, reason } = exit
   const record = {
-    version: recordVersion,
+    version: exitVersion,
     exitCode,
     signal,
     oomKills: oomKilled ? 1 : 0,
@@ -117,6 +158,10 @@ export function writeExit(directory: string, exit: Exit): void {
     ...(reason === undefined ? {} : { reason }),
   }
   replace(join(directory, recordFiles.exit), `${JSON.stringify(record)}\n`)
+}
+
+function touch(path: string): void {
+  closeSync(openSync(path, 'w', 0o600))
 }
 
 /** By rename: readers see the old or the new. No flush, since a reboot empties the state root. Under the lock. */
