@@ -21,6 +21,15 @@ void operation_leaveParent(const uint32_t *words) {
   check(sys(__NR_setsid), "setsid", NULL);
 }
 
+void begin_child(int sync) {
+  sys(__NR_close, self.control);
+  self.control = -1;
+  self.report = self.sync = sync;
+  self.is_child = true;
+  run_list(&self.plan.child);
+  quit(0);
+}
+
 void operation_clone(const uint32_t *words) {
   int pair[2];
   int pidfd = -1;
@@ -36,12 +45,7 @@ void operation_clone(const uint32_t *words) {
     self.child_pidfd = pidfd;
     return;
   }
-  sys(__NR_close, self.control);
-  self.control = -1;
-  self.report = self.sync;
-  self.is_child = true;
-  run_list(&self.plan.child);
-  quit(0);
+  begin_child(self.sync);
 }
 
 void operation_signal(const uint32_t *words) {

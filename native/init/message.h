@@ -39,6 +39,8 @@ enum frame_type {
   FRAME_REOPEN = 23,
   FRAME_PING = 24,
   FRAME_DONE = 25,  // answer: errno, 0 when well
+  FRAME_CLONED = 32,  // pid, with its pidfd attached
+  FRAME_TREE = 33,    // with a detached mount attached
 };
 
 // Sends one frame, with a descriptor when fd >= 0. Never raises SIGPIPE. 0 or -errno.

@@ -83,7 +83,22 @@
   X(57, ownStdio, "n")                     \
   X(58, changeMount, "sqq")                \
   X(59, reportStarted, "")                 \
-  X(60, findHome, "n")
+  X(60, findHome, "n")                     \
+  X(61, mapIdentities, "bbn")              \
+  X(62, mapByProgram, "sln")               \
+  X(63, becomeRoot, "")                    \
+  X(64, makeUserNamespace, "bbo")          \
+  X(65, openTree, "snqqqqnfo")             \
+  X(66, attachTree, "fsn")                 \
+  X(67, rootTree, "f")                     \
+  X(68, standIn, "f")                      \
+  X(69, bindNode, "snnn")                  \
+  X(70, cloneThrough, "qfb")               \
+  X(71, overlayTree, "lsssnf")             \
+  X(72, giveStdio, "fffn")                 \
+  X(73, raiseLimit, "nq")                  \
+  X(74, adjustChild, "n")                  \
+  X(75, ownRoot, "")
 
 #define PLAN_BARRIERS(X) \
   X(1, cloned)           \

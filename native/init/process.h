@@ -12,3 +12,6 @@ void write_record(int directory, const char *name, const char *data, size_t leng
 long try_write_record(int directory, const char *name, const char *data, size_t length);
 
 long receive_from_peer(uint8_t wanted, void *payload, uint32_t size, int *fd);
+
+// Turns this process, which was just cloned, into the container's first one: it runs the child's list.
+_Noreturn void begin_child(int sync);
