@@ -30,6 +30,14 @@ const peers = {
   },
   // 1.20, which no later kubectl replaces: it discovers and streams the old way.
   'debian-kubectl': { packages: ['kubernetes-client'], path: 'usr/bin/kubectl' },
+  // Drives checkpoint and restore; without python, which only its companion crit needs.
+  criu: {
+    packages: [
+      ...['criu', 'libprotobuf-c1', 'libnl-3-200', 'libnet1', 'libbsd0', 'libmd0'],
+      ...['libnftables1', 'libnftnl11', 'libmnl0', 'libxtables12', 'libjansson4'],
+    ],
+    path: 'usr/sbin/criu',
+  },
   runc: { packages: ['runc', 'libseccomp2'], path: 'usr/sbin/runc' },
   crun: { packages: ['crun', 'libcap2', 'libseccomp2', 'libsystemd0', 'libyajl2'], path: 'usr/bin/crun' },
 }

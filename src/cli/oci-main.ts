@@ -8,7 +8,7 @@ import type { Command } from './command.ts'
 import { commandHelp, programHelp } from './help.ts'
 import { commands } from './oci/commands.ts'
 import type { Context } from './oci/context.ts'
-import { checkGlobals, type GlobalGiven, globalOptions, logSettings, stateRoot } from './oci/globals.ts'
+import { type GlobalGiven, type Globals, globalOptions, logSettings, readGlobals } from './oci/globals.ts'
 import { type LogSettings, openLog, reportFailure, writeAll } from './oci/report.ts'
 import { parseOptions } from './parse.ts'
 import { runCommand } from './run-command.ts'
@@ -17,23 +17,27 @@ import { commit, version } from './version.ts'
 const program = 'keelson-oci'
 /** Three lines, as runc's callers read them. */
 const versionText = `${program} version ${version}\ncommit: ${commit}\nspec: ${ociVersion}\n`
+/** As runc's. */
+const unknownCommand = 3
 const out = (text: string) => writeAll(1, text)
 
 async function main(words: readonly string[]): Promise<number> {
-  let settings: LogSettings = { format: 'text', debug: false }
+  let settings: LogSettings = { format: 'text', level: 'warn', trace: false }
   let op = 'start'
   let failureCode = 1
   try {
-    const { given, rest } = parseOptions(words, globalOptions)
-    settings = logSettings(given as GlobalGiven)
-    const [name, ...others] = rest
-    if (given['version']) return print(versionText)
-    if (given['help'] || name === undefined || name === 'help') return print(await helpFor(others[0]))
+    const parsed = parseOptions(words, globalOptions)
+    const given = parsed.given as GlobalGiven
+    settings = logSettings(given)
+    const [name, ...others] = parsed.rest
+    if (given.version) return print(versionText)
+    if (given.help || name === undefined || name === 'help') return print(await helpFor(others[0]))
     op = name
-    checkGlobals(given as GlobalGiven)
+    failureCode = unknownCommand
     const command = await load(name)
     failureCode = command.failureCode ?? 1
-    const context = () => makeContext(given as GlobalGiven, settings)
+    const globals = readGlobals(given, process.env, process.geteuid?.() ?? 0)
+    const context = () => makeContext(globals, settings)
     return await runCommand({ program, command, words: others, context, print: out })
   } catch (error) {
     reportFailure(error, op, safeLog(settings), settings)
@@ -41,17 +45,19 @@ async function main(words: readonly string[]): Promise<number> {
   }
 }
 
-function makeContext(given: GlobalGiven, settings: LogSettings): Context {
-  const root = stateRoot(given, process.env, process.geteuid?.() ?? 0)
+function makeContext(globals: Globals, settings: LogSettings): Context {
   const log = openLog(settings)
+  const { root: stateRoot, cgroupManager } = globals
+  const runtimeOptions = { stateRoot, cgroupManager, instance: '', clock: systemClock, log }
   return {
-    globals: { root, debug: settings.debug },
+    globals,
     out,
     log,
     clock: systemClock,
+    runtimeOptions,
     runtime: async () => {
       const { createRuntime } = await import('../oci/index.ts')
-      return createRuntime({ stateRoot: root, instance: '', clock: systemClock, log })
+      return createRuntime(runtimeOptions)
     },
   }
 }

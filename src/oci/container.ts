@@ -97,8 +97,9 @@ export class DiskContainer implements Container {
   }
 
   async pids(): Promise<number[]> {
-    const { record } = this.#observe()
-    return record.cgroup ? cgroupPids(record.cgroup.leaves) : []
+    const { record, status } = this.#observe()
+    if (record.cgroup) return cgroupPids(record.cgroup.leaves)
+    return status === 'stopped' || !record.process ? [] : [record.process.pid]
   }
 
   async update(resources: LinuxResources): Promise<void> {

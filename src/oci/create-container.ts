@@ -13,6 +13,7 @@ import { failureError, lostError } from './failure.ts'
 import { decodeCreated, frameType } from './frames.ts'
 import { encodePlan, type Plan } from './plan/index.ts'
 import type { Container, CreateRequest, NamespaceType } from './runtime.ts'
+import type { LinuxResources } from './spec.ts'
 import { type DecidedRecord, encodeRecord, markCreated, recordFiles, recordVersion } from './state/record.ts'
 import { Supervised } from './supervised.ts'
 
@@ -35,7 +36,7 @@ export async function createContainer(context: RuntimeContext, request: CreateRe
   const { cgroup, input } = await prepareCreate(context, request, place)
   const { plan, inherited } = compileCreate(input)
   warn(context, request, cgroup)
-  undo.defer(() => discardCgroup(context, cgroup))
+  if (cgroup) undo.defer(() => discardCgroup(context, cgroup))
   const leaves = request.life.kind === 'monitored'
   request.signal?.throwIfAborted()
   const started = await startInit({ plan: encodePlan(plan), inherited, leaves, signal: request.signal })
@@ -54,7 +55,7 @@ export async function createContainer(context: RuntimeContext, request: CreateRe
 type Place = Pick<CompileRequest, 'directory' | 'directoryFd' | 'lockFd' | 'namespaceFds'>
 
 export interface PreparedCreate {
-  cgroup: CgroupPlan
+  cgroup: CgroupPlan | undefined
   input: CompileRequest
 }
 
@@ -83,8 +84,8 @@ export async function prepareCreate(
 }
 
 /** What was asked for and cannot be had here, where the specification lets a container run all the same. */
-function warn({ log }: RuntimeContext, { id, spec }: CreateRequest, cgroup: CgroupPlan): void {
-  for (const notice of cgroup.notices) log.warn(notice, { id })
+function warn({ log }: RuntimeContext, { id, spec }: CreateRequest, cgroup: CgroupPlan | undefined): void {
+  for (const notice of cgroup?.notices ?? []) log.warn(notice, { id })
   const { unknown } = capabilityMasks(spec.process?.capabilities)
   if (unknown.length > 0) log.warn(`unknown capabilities are left out: ${unknown.join(', ')}`, { id })
 }
@@ -131,15 +132,29 @@ function cgroupPathOf({ instance }: RuntimeContext, { spec, id }: CreateRequest)
   return spec.linux?.cgroupsPath || (instance === '' ? id : `/${instance}/${id}`)
 }
 
-function cgroupOf(context: RuntimeContext, request: CreateRequest): CgroupPlan {
+function cgroupOf(context: RuntimeContext, request: CreateRequest): CgroupPlan | undefined {
   const { resources } = request.spec.linux ?? {}
+  if (context.cgroupManager === 'disabled') return refuseLimits(resources)
   return planCgroup({ layout: context.layout, path: cgroupPathOf(context, request), resources })
 }
 
-function firstRecord(context: RuntimeContext, request: CreateRequest, cgroup: CgroupPlan): DecidedRecord {
+/** Device rules are let pass: every configuration has them, and without capabilities they guard little. */
+function refuseLimits({ devices: _, ...limits }: LinuxResources = {}): undefined {
+  const [name] = Object.entries(limits).find(([, limit]) => Object.keys(limit ?? {}).length > 0) ?? []
+  if (name === undefined) return
+  throw new KeelsonError('INVALID_ARGUMENT', `linux.resources.${name} needs a cgroup`, {
+    path: `linux.resources.${name}`,
+    hint: 'leave it out, or --cgroup-manager disabled',
+  })
+}
+
+function firstRecord(
+  context: RuntimeContext,
+  request: CreateRequest,
+  cgroup: CgroupPlan | undefined,
+): DecidedRecord {
   const { spec } = request
   const namespaces = spec.linux?.namespaces ?? []
-  const { leaves, tasksFiles, v2Directory } = cgroup
   return {
     version: recordVersion,
     id: request.id,
@@ -150,17 +165,16 @@ function firstRecord(context: RuntimeContext, request: CreateRequest, cgroup: Cg
     annotations: spec.annotations ?? {},
     createdAtNs: String(BigInt(Math.round(context.clock.nowMs() * 1000)) * 1000n),
     bootId: bootId(),
-    cgroup: {
-      path: cgroupPathOf(context, request),
-      leaves,
-      tasksFiles,
-      ...(v2Directory === undefined ? {} : { v2Directory }),
-    },
+    ...(cgroup ? { cgroup: cgroupRecord(cgroupPathOf(context, request), cgroup) } : {}),
     namespaces: {
       pid: namespaces.some(({ type, path }) => type === 'pid' && !path) && !request.namespaceFds?.pid,
       cgroup: namespaces.some(({ type }) => type === 'cgroup'),
     },
   }
+}
+
+function cgroupRecord(path: string, { leaves, tasksFiles, v2Directory }: CgroupPlan) {
+  return { path, leaves, tasksFiles, ...(v2Directory === undefined ? {} : { v2Directory }) }
 }
 
 function rootfsPath({ rootfs, spec, bundle }: CreateRequest): { rootfs?: string } {

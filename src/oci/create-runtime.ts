@@ -4,7 +4,8 @@ import { type Clock, hasErrno, KeelsonError, type Logger, silentLogger } from '.
 import { originalFileLimit } from '../kernel/index.ts'
 import { type CgroupLayout, type CgroupPlan, planCgroup, readCgroupLayout } from './cgroup/index.ts'
 import { DiskContainer } from './container.ts'
-import type { RuntimeContext } from './context.ts'
+import { isContainerId, validateContainerId } from './container-id.ts'
+import type { CgroupManager, RuntimeContext } from './context.ts'
 import { createContainer } from './create-container.ts'
 import type { Container, Runtime } from './runtime.ts'
 import { readRecord } from './state/record.ts'
@@ -22,6 +23,8 @@ export interface RuntimeOptions {
   instance?: string
   /** The soft RLIMIT_NOFILE of whoever started this process, before Node raised it. Default: the parent's. */
   callerNofileSoft?: number
+  /** Default `cgroupfs`. */
+  cgroupManager?: CgroupManager
   /** Default: what this process sees. */
   cgroupLayout?: CgroupLayout
 }
@@ -30,11 +33,11 @@ export interface RuntimeOptions {
 export function createRuntime(options: RuntimeOptions): Runtime {
   const context = createContext(options)
   const find = async (id: string): Promise<Container | undefined> => {
-    const directory = join(context.stateRoot, checkedId(id))
+    const directory = join(context.stateRoot, validateContainerId(id))
     return readRecord(directory) && new DiskContainer(context, id, directory)
   }
   return {
-    create: (request) => createContainer(context, { ...request, id: checkedId(request.id) }),
+    create: (request) => createContainer(context, { ...request, id: validateContainerId(request.id) }),
     find,
     async get(id) {
       const container = await find(id)
@@ -56,6 +59,7 @@ export function createContext(options: RuntimeOptions): RuntimeContext {
   return {
     stateRoot: options.stateRoot,
     instance,
+    cgroupManager: options.cgroupManager ?? 'cgroupfs',
     clock: options.clock,
     log: options.log ?? silentLogger,
     get layout() {
@@ -81,17 +85,9 @@ async function makeGroup(plan: CgroupPlan): Promise<CgroupPlan> {
   return plan
 }
 
-/** As runc: what may be a file name and is not hidden. */
-function checkedId(id: string): string {
-  if (/^[\w+.-]{1,1024}$/.test(id) && id !== '.' && id !== '..') return id
-  throw new KeelsonError('INVALID_ARGUMENT', `container id ${JSON.stringify(id)} is not usable`, {
-    hint: 'use letters, digits and _ + . -',
-  })
-}
-
 async function names(stateRoot: string): Promise<string[]> {
   try {
-    return await readdir(stateRoot)
+    return (await readdir(stateRoot)).filter(isContainerId)
   } catch (error) {
     if (hasErrno(error, 'ENOENT')) return []
     throw error

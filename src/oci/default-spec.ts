@@ -1,6 +1,6 @@
 import type { Capabilities, Mount, Spec } from './spec.ts'
 
-export const ociVersion = '1.2.0'
+export const ociVersion = '1.3.0'
 
 export interface DefaultSpecOptions {
   /** A specification that an ordinary user can run: a user namespace, no cgroup limits, sysfs bound. */

@@ -3,7 +3,8 @@ import { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import { Cleanup, KeelsonError } from '../base/index.ts'
 import { makePipe, reapInit, type StartedInit, startInit } from '../kernel/index.ts'
-import { compileExec } from './compile/exec.ts'
+import { subCgroups } from './cgroup/sub-cgroup.ts'
+import { compileExec, type ExecCompileRequest } from './compile/exec.ts'
 import type { RuntimeContext } from './context.ts'
 import { failureError, lostError } from './failure.ts'
 import { frameType } from './frames.ts'
@@ -14,6 +15,7 @@ import type { Spec } from './spec.ts'
 import { requireAlive } from './state/lifecycle.ts'
 import type { Observed } from './state/observe.ts'
 import { openProcess } from './state/open-process.ts'
+import type { ContainerRecord } from './state/record.ts'
 import { Supervised } from './supervised.ts'
 
 const sighup = 1
@@ -33,19 +35,8 @@ export async function execInContainer(
     throw new KeelsonError('FAILED_PRECONDITION', `container ${record.id} has stopped`, { id: record.id })
   const streams = openStreams(request)
   try {
-    const { plan, inherited } = compileExec({
-      process: request.process,
-      seccomp: spec.linux?.seccomp,
-      pidfd: target.fd,
-      cgroupNamespace: record.namespaces.cgroup,
-      tasksFiles: record.cgroup?.tasksFiles ?? [],
-      v2Directory: record.cgroup?.v2Directory,
-      stdio: streams.theirs,
-      fileLimit: context.fileLimit,
-      preserveFds: request.preserveFds ?? 0,
-      detached: request.detached,
-      orphanSignal: request.process.terminal ? sighup : sigkill,
-    })
+    const input = execInput(context, record, spec, { request, stdio: streams.theirs, pidfd: target.fd })
+    const { plan, inherited } = compileExec(input)
     const started = await startInit({
       plan: encodePlan(plan),
       inherited,
@@ -66,6 +57,30 @@ export async function execInContainer(
     throw error
   } finally {
     await streams.closeTheirs()
+  }
+}
+
+type Stdio = ExecCompileRequest['stdio']
+
+/** What the plan of an exec depends on. `stdio` and `pidfd` are descriptors of this process. */
+export function execInput(
+  context: RuntimeContext,
+  record: ContainerRecord,
+  spec: Spec,
+  { request, stdio, pidfd }: { request: ExecRequest; stdio: Stdio; pidfd: number },
+): ExecCompileRequest {
+  const { tasksFiles = [], v2Directory } = record.cgroup ?? {}
+  return {
+    process: request.process,
+    seccomp: spec.linux?.seccomp,
+    pidfd,
+    cgroupNamespace: record.namespaces.cgroup,
+    ...subCgroups({ tasksFiles, v2Directory }, request.cgroup ?? [], context.layout),
+    stdio,
+    fileLimit: context.fileLimit,
+    preserveFds: request.preserveFds ?? 0,
+    detached: request.detached,
+    orphanSignal: request.process.terminal ? sighup : sigkill,
   }
 }
 

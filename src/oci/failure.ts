@@ -1,18 +1,10 @@
 import { constants } from 'node:os'
 import { codeOfErrno, KeelsonError, SyscallError } from '../base/index.ts'
+import { errnoReason } from './errno-reason.ts'
 import type { Operation, Plan } from './plan/operations.ts'
 import { rlimitName } from './rlimits.ts'
 
 const errnoNames = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]))
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file or directory',
-  EACCES: 'permission denied',
-  EISDIR: 'is a directory',
-  ENOEXEC: 'exec format error',
-  ENOTDIR: 'not a directory',
-  ELOOP: 'too many levels of symbolic links',
-  E2BIG: 'argument list too long',
-}
 
 /**
  * The payload of a failure frame (native/init/run.c): which list, which step, errno, call, path. A program that
@@ -48,7 +40,9 @@ function limitError(
 
 function programError(call: string, errno: string, path: string, op: string, id: string): KeelsonError {
   const reason =
-    call === 'lookup' && errno === 'ENOENT' ? 'executable file not found in $PATH' : (reasons[errno] ?? errno)
+    call === 'lookup' && errno === 'ENOENT'
+      ? 'executable file not found in $PATH'
+      : (errnoReason(errno) ?? errno)
   return new SyscallError(
     { op, id, path, call: 'execve', errno, hint: 'check process.args and the PATH of its environment' },
     `exec: ${JSON.stringify(path)}: ${reason}`,

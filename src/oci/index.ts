@@ -1,8 +1,11 @@
 /** The OCI runtime as a typed library. It never learns what a pod is. */
 export * from './capabilities.ts'
 export * from './cgroup/index.ts'
+export * from './container-id.ts'
+export type { CgroupManager } from './context.ts'
 export { createRuntime, type RuntimeOptions } from './create-runtime.ts'
 export * from './default-spec.ts'
+export { describeCreate, describeExec } from './dry-run.ts'
 export * from './features.ts'
 export * from './mount-options.ts'
 export * from './rlimits.ts'

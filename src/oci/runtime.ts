@@ -140,6 +140,8 @@ export interface ExecRequest {
   stdin?: boolean
   /** Descriptors 3 … 3+n-1 of the caller handed through. */
   preserveFds?: number
+  /** Existing cgroups below the container's, `[controller,…:]path` each, for the process to be in. */
+  cgroup?: readonly string[]
   /**
    * Nothing of ours stays: keelson-init is gone when `exec` resolves, and the process belongs to the caller's
    * subreaper. `wait` of the Execution is FAILED_PRECONDITION then. Needs a triple as stdio or a console socket.

@@ -36,15 +36,6 @@ export function validateResources(value: unknown, path = 'linux.resources'): Lin
   return checkShape(value, resourcesShape, path) as LinuxResources
 }
 
-/** What may name a directory and a cgroup: letters, digits, `_ + - .`; not `.` or `..`; at most 1024 characters. */
-export function validateContainerId(id: string): string {
-  if (/^[\w+.-]{1,1024}$/.test(id) && id !== '.' && id !== '..') return id
-  throw new KeelsonError('INVALID_ARGUMENT', `${JSON.stringify(id)} is no container id`, {
-    id,
-    hint: 'use letters, digits, and _ + - .',
-  })
-}
-
 function fail(path: string, message: string, hint: string): never {
   throw new KeelsonError('INVALID_ARGUMENT', `${path}: ${message}`, { path, hint })
 }

@@ -50,7 +50,7 @@ async function createUntil(scene: Scene, id: string, change: (plan: Plan) => Pla
   const { plan, inherited } = compileCreate(input)
   const started = await startInit({ plan: encodePlan(change(plan)), inherited, leaves: true })
   ownFd(started.control)[Symbol.dispose]()
-  return cgroup.leaves
+  return cgroup?.leaves ?? []
 }
 
 async function planOf(scene: Scene): Promise<Plan> {

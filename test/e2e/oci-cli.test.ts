@@ -198,7 +198,7 @@ busyboxTest('list: table, json, quiet', async (t) => {
     await runProgram(programs.keelson.path, ['--root', join(bundle.path, 'none'), 'list', '-f', 'json']),
     {
       code: 0,
-      stdout: 'null',
+      stdout: 'null\n',
     },
   )
 })

@@ -3,6 +3,7 @@ import {
   checkConsole,
   detachedLife,
   orDelete,
+  printPlan,
   readStart,
   startOptions,
   writePidFile,
@@ -16,9 +17,10 @@ export default command({
   async run(context, given) {
     const { bundle, spec, preserveFds, keepSessionKeyring } = readStart(given)
     if (spec.process) checkConsole(spec.process, true, given['console-socket'])
-    const runtime = await context.runtime()
     const life = detachedLife(given, preserveFds)
-    const container = await runtime.create({ id: given.container, bundle, spec, life, keepSessionKeyring })
+    const request = { id: given.container, bundle, spec, life, keepSessionKeyring }
+    if (given['dry-run']) return printPlan(context, request)
+    const container = await (await context.runtime()).create(request)
     await orDelete(container, context, async () =>
       writePidFile(given['pid-file'], (await container.state()).pid),
     )

@@ -1,4 +1,5 @@
 import { command } from '../oci/context.ts'
+import { matching, regexOption, toEach } from '../oci/select.ts'
 
 export default command({
   name: 'delete',
@@ -6,9 +7,11 @@ export default command({
   args: ['container'],
   options: {
     force: { type: 'boolean', short: 'f', help: 'kill it first if it runs; a missing one is fine' },
+    ...regexOption,
   },
-  async run({ runtime }, { container, force = false }) {
+  async run({ runtime }, { container, force = false, regex = false }) {
     const containers = await runtime()
+    if (regex) return toEach(await matching(containers, container), (one) => one.delete({ force }))
     const found = force ? await containers.find(container) : await containers.get(container)
     await found?.delete({ force })
   },

@@ -2,7 +2,7 @@ import { KeelsonError } from '../../base/index.ts'
 import type { Container, ExecRequest, Execution, Process } from '../../oci/index.ts'
 import { validateProcess } from '../../oci/validate.ts'
 import { readJson } from '../oci/bundle.ts'
-import { command } from '../oci/context.ts'
+import { type Context, command } from '../oci/context.ts'
 import { type ExecGiven, execOptions, processOf } from '../oci/exec-options.ts'
 import { copyTerminal, forwardSignals } from '../oci/foreground.ts'
 import { checkConsole, preserveFds, requireRoot, writePidFile } from '../oci/start-options.ts'
@@ -13,23 +13,36 @@ export default command({
   args: ['container', 'command...'],
   options: execOptions,
   failureCode: 255,
-  async run({ runtime }, given) {
+  async run(context, given) {
     requireRoot()
-    const container = await (await runtime()).get(given.container)
+    const container = await (await context.runtime()).get(given.container)
     const { status } = await container.state()
-    if (status === 'stopped') throw wrongState(given.container, 'is stopped')
-    if (status === 'paused' && !given['ignore-paused']) throw wrongState(given.container, 'is paused')
+    if (status === 'stopped') throw wrongState(given.container, 'is stopped', 'container not running')
+    if (status === 'paused' && !given['ignore-paused'])
+      throw wrongState(given.container, 'is paused', 'resume it, or give --ignore-paused')
     const process = await processToRun(container, given)
     const detached = given.detach === true
     checkConsole(process, detached, given['console-socket'])
-    const execution = await container.exec(requestOf(process, given, detached))
+    const request = requestOf(process, given, detached)
+    if (given['dry-run']) return printPlan(context, given.container, request)
+    const execution = await container.exec(request)
     await writePidFile(given['pid-file'], execution.pid)
     return detached ? 0 : followToEnd(execution, process.terminal === true)
   },
 })
 
-function wrongState(id: string, state: string): KeelsonError {
-  return new KeelsonError('FAILED_PRECONDITION', `container ${id} ${state}`, { op: 'exec', id })
+async function printPlan(
+  { out, runtimeOptions }: Context,
+  id: string,
+  request: ExecRequest,
+): Promise<number> {
+  const { describeExec } = await import('../../oci/index.ts')
+  out((await describeExec(runtimeOptions, id, request)).map((line) => `${line}\n`).join(''))
+  return 0
+}
+
+function wrongState(id: string, state: string, hint: string): KeelsonError {
+  return new KeelsonError('FAILED_PRECONDITION', `container ${id} ${state}`, { op: 'exec', id, hint })
 }
 
 async function processToRun(
@@ -53,6 +66,7 @@ function requestOf(process: Process, given: ExecGiven, detached: boolean): ExecR
     stdio: foregroundTerminal ? 'pipe' : [0, 1, 2],
     stdin: foregroundTerminal,
     preserveFds: preserveFds(given['preserve-fds']),
+    ...(given.cgroup ? { cgroup: given.cgroup } : {}),
     ...(detached ? { detached: socket === undefined ? {} : { consoleSocket: socket } } : {}),
   }
 }

@@ -19,7 +19,7 @@ export default command({
     const containers = await (await runtime()).list()
     if (quiet) return out(containers.map(({ id }) => `${id}\n`).join(''))
     const rows = (await Promise.all(containers.map(documentOf))).filter((row) => row !== undefined)
-    if (format === 'json') return out(rows.length === 0 ? 'null' : JSON.stringify(rows))
+    if (format === 'json') return out(`${rows.length === 0 ? 'null' : JSON.stringify(rows)}\n`)
     const header = ['ID', 'PID', 'STATUS', 'BUNDLE', 'CREATED', 'OWNER']
     out(
       table([

@@ -15,7 +15,7 @@ export default command({
     const pids = await (await (await runtime()).get(container)).pids()
     out(
       format === 'json'
-        ? JSON.stringify(pids)
+        ? `${JSON.stringify(pids)}\n`
         : filterPs(runPs(options.length > 0 ? options : ['-ef']), pids),
     )
   },

@@ -1,13 +1,13 @@
-import type { Container } from '../../oci/index.ts'
+import type { Container, CreateRequest } from '../../oci/index.ts'
 import { type Context, command } from '../oci/context.ts'
 import { copyTerminal, forwardSignals } from '../oci/foreground.ts'
 import {
   checkConsole,
   detachedLife,
   orDelete,
+  printPlan,
   readStart,
   type StartGiven,
-  type StartRequest,
   startOptions,
   writePidFile,
 } from '../oci/start-options.ts'
@@ -23,30 +23,35 @@ export default command({
     'no-subreaper': { type: 'boolean', help: 'accepted: orphans of the container are never ours' },
   },
   async run(context, given) {
-    const request = readStart(given)
     const { detach = false, keep = false } = given
-    if (request.spec.process) checkConsole(request.spec.process, detach, given['console-socket'])
-    const container = await createAndStart(context, given, request, detach)
+    const { request, terminal } = requestOf(given, detach)
+    if (given['dry-run']) return printPlan(context, request)
+    const container = await createAndStart(context, given, request)
     if (detach) return 0
     try {
-      return await followToEnd(container, request.spec.process?.terminal === true)
+      return await followToEnd(container, terminal)
     } finally {
       if (!keep) await container.delete({ force: true })
     }
   },
 })
 
-async function createAndStart(
-  context: Context,
-  given: StartGiven & { container: string },
-  { bundle, spec, preserveFds, keepSessionKeyring }: StartRequest,
-  detach: boolean,
-): Promise<Container> {
-  const runtime = await context.runtime()
+function requestOf(given: StartGiven & { container: string }, detach: boolean) {
+  const { bundle, spec, preserveFds, keepSessionKeyring } = readStart(given)
+  if (spec.process) checkConsole(spec.process, detach, given['console-socket'])
   const life = detach
     ? detachedLife(given, preserveFds)
     : ({ kind: 'foreground', stdio: [0, 1, 2], preserveFds } as const)
-  const container = await runtime.create({ id: given.container, bundle, spec, life, keepSessionKeyring })
+  const request: CreateRequest = { id: given.container, bundle, spec, life, keepSessionKeyring }
+  return { request, terminal: spec.process?.terminal === true }
+}
+
+async function createAndStart(
+  context: Context,
+  given: StartGiven,
+  request: CreateRequest,
+): Promise<Container> {
+  const container = await (await context.runtime()).create(request)
   await orDelete(container, context, async () => {
     await writePidFile(given['pid-file'], (await container.state()).pid)
     await container.start()

@@ -5,9 +5,9 @@ import type { Spec } from '../../oci/index.ts'
 import { validateSpec } from '../../oci/validate.ts'
 
 /** Reads and checks a bundle's config.json, and that what it says of the host is there. */
-export function readBundle(bundle: string): { bundle: string; spec: Spec } {
+export function readBundle(bundle: string, config?: string): { bundle: string; spec: Spec } {
   const path = resolve(bundle)
-  const spec = validateSpec(readJson(join(path, 'config.json')))
+  const spec = validateSpec(readJson(config ?? join(path, 'config.json')))
   checkRootfs(path, spec)
   return { bundle: path, spec }
 }

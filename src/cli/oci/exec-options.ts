@@ -1,5 +1,6 @@
 import { KeelsonError } from '../../base/index.ts'
 import type { Capabilities, Process, User } from '../../oci/index.ts'
+import type { OptionValues } from '../command.ts'
 
 export const execOptions = {
   'console-socket': {
@@ -15,7 +16,7 @@ export const execOptions = {
     type: 'strings',
     short: 'g',
     value: 'GID',
-    help: 'supplementary group; may be repeated',
+    help: 'add a supplementary group; may be repeated',
   },
   process: { type: 'string', short: 'p', value: 'FILE', help: 'take the whole process from this JSON file' },
   detach: { type: 'boolean', short: 'd', help: 'leave it running' },
@@ -25,26 +26,16 @@ export const execOptions = {
   'no-new-privs': { type: 'boolean', help: 'set no_new_privs' },
   cap: { type: 'strings', short: 'c', value: 'CAP_NAME', help: 'add a capability; may be repeated' },
   'preserve-fds': { type: 'string', value: 'N', help: 'hand through N descriptors after standard error' },
+  cgroup: {
+    type: 'strings',
+    value: '[CONTROLLER:]PATH',
+    help: 'run it in this cgroup, which exists below the container’s; may be repeated',
+  },
+  'dry-run': { type: 'boolean', help: 'print what would be done, step by step, and do nothing' },
   'ignore-paused': { type: 'boolean', help: 'also in a paused container: it runs when that is resumed' },
 } as const
 
-export interface ExecGiven {
-  'console-socket'?: string
-  cwd?: string
-  env?: string[]
-  tty?: boolean
-  user?: string
-  'additional-gids'?: string[]
-  process?: string
-  detach?: boolean
-  'pid-file'?: string
-  'process-label'?: string
-  apparmor?: string
-  'no-new-privs'?: boolean
-  cap?: string[]
-  'preserve-fds'?: string
-  'ignore-paused'?: boolean
-}
+export type ExecGiven = OptionValues<typeof execOptions>
 
 /** The container's own process with what the options change: everything not named stays as it was. */
 export function processOf(base: Process, given: ExecGiven & { command: string[] }): Process {
@@ -73,7 +64,9 @@ function userOf(base: User, { user, 'additional-gids': groups }: ExecGiven): Use
     ...base,
     ...(uid === undefined ? {} : { uid: Number(uid) }),
     ...(gid === undefined ? {} : { gid: Number(gid) }),
-    ...(groups === undefined ? {} : { additionalGids: groups.map(groupId) }),
+    ...(groups === undefined
+      ? {}
+      : { additionalGids: [...(base.additionalGids ?? []), ...groups.map(groupId)] }),
   }
 }
 

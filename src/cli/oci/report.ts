@@ -4,8 +4,11 @@ import {
   createLogger,
   type KeelsonError,
   type Logger,
+  type LogLevel,
+  SyscallError,
   systemClock,
 } from '../../base/index.ts'
+import { errnoReason } from '../../oci/errno-reason.ts'
 
 /**
  * Where log lines go: `--log FILE` (appended), else standard error. Callers such as containerd read the last line
@@ -15,15 +18,17 @@ import {
 export interface LogSettings {
   file?: string
   format: 'json' | 'text'
-  debug: boolean
+  level: LogLevel
+  /** A failure is told with its stack. */
+  trace: boolean
 }
 
-export function openLog({ file, format, debug }: LogSettings): Logger {
+export function openLog({ file, format, level }: LogSettings): Logger {
   const fd = file === undefined || file === '' ? 2 : openSync(file, 'a', 0o644)
   return createLogger({
     write: (line) => writeAll(fd, line),
     nowMs: () => systemClock.nowMs(),
-    level: debug ? 'debug' : 'warn',
+    level,
     format,
   })
 }
@@ -31,19 +36,27 @@ export function openLog({ file, format, debug }: LogSettings): Logger {
 /** The one line a person sees: `keelson-oci: <what>: <why> (<what to do>)`. */
 export function errorLine(error: KeelsonError, op: string): string {
   const message = error.message.startsWith(`${op}: `) ? error.message.slice(op.length + 2) : error.message
-  const why = message.replace(/\s*\n\s*/g, ' ')
+  const why = withReason(error, message.replace(/\s*\n\s*/g, ' '))
   return `${op}: ${why}${error.hint === undefined ? '' : ` (${error.hint})`}`
 }
 
-/** Tells the log file and standard error, each once. */
+/** Callers look for the C library's sentence (podman tells 126 from 127 by it), people for the errno's name. */
+function withReason(error: KeelsonError, why: string): string {
+  const reason = error instanceof SyscallError ? errnoReason(error.errno) : undefined
+  return reason === undefined || why.includes(reason) ? why : `${why}: ${reason}`
+}
+
+/** Tells the log file and standard error, each once. In JSON the step of a plan is a field of its own. */
 export function reportFailure(cause: unknown, op: string, log: Logger, settings: LogSettings): void {
   const error = asKeelsonError(cause)
   const line = errorLine(error, op)
   const { message: _, ...details } = error.toJSON()
+  const [stage] = (error.op ?? op).split(': ').slice(1)
   const toFile = settings.file !== undefined && settings.file !== ''
-  if (toFile || settings.format === 'json') log.error(line, details)
+  if (toFile || settings.format === 'json')
+    log.error(line, { ...details, op, ...(stage === undefined ? {} : { stage }) })
   if (toFile || settings.format === 'text') writeAll(2, `keelson-oci: ${line}\n`)
-  if (settings.debug && error.stack) writeAll(2, `${error.stack}\n`)
+  if (settings.trace && error.stack) writeAll(2, `${error.stack}\n`)
 }
 
 /** A reader that has gone away (EPIPE) is no reason to fail. */

@@ -1,30 +1,31 @@
 import { KeelsonError, writeAtomic } from '../../base/index.ts'
-import type { Container, DetachedLife, Process, Spec } from '../../oci/index.ts'
+import type { Container, CreateRequest, DetachedLife, Process, Spec } from '../../oci/index.ts'
+import type { OptionValues } from '../command.ts'
 import { readBundle } from './bundle.ts'
 import type { Context } from './context.ts'
 
 /** Options that `create` and `run` share. */
 export const startOptions = {
   bundle: { type: 'string', short: 'b', value: 'DIR', help: 'the bundle; default: the current directory' },
+  config: {
+    type: 'string',
+    short: 'f',
+    value: 'FILE',
+    help: 'the configuration; default: config.json in the bundle',
+  },
   'console-socket': {
     type: 'string',
     value: 'SOCKET',
     help: 'unix socket that receives the master of the container’s terminal',
   },
+  'dry-run': { type: 'boolean', help: 'print what would be done, step by step, and do nothing' },
   'pid-file': { type: 'string', value: 'FILE', help: 'write the pid of the container’s first process there' },
   'no-pivot': { type: 'boolean', help: 'refused: pivot_root is always used, also above a ramdisk' },
   'no-new-keyring': { type: 'boolean', help: 'keep the session keyring of the caller' },
   'preserve-fds': { type: 'string', value: 'N', help: 'hand through N descriptors after standard error' },
 } as const
 
-export interface StartGiven {
-  bundle?: string
-  'console-socket'?: string
-  'pid-file'?: string
-  'no-pivot'?: boolean
-  'no-new-keyring'?: boolean
-  'preserve-fds'?: string
-}
+export type StartGiven = OptionValues<typeof startOptions>
 
 export interface StartRequest {
   bundle: string
@@ -40,7 +41,7 @@ export function readStart(given: StartGiven): StartRequest {
     throw new KeelsonError('UNIMPLEMENTED', '--no-pivot is not supported', {
       hint: 'leave it out: the root is switched by pivot_root on every kind of file system',
     })
-  const { bundle, spec } = readBundle(given.bundle ?? '.')
+  const { bundle, spec } = readBundle(given.bundle ?? '.', given.config)
   if (!spec.process)
     throw new KeelsonError('INVALID_ARGUMENT', 'process: is missing', {
       path: 'process',
@@ -94,6 +95,12 @@ export function detachedLife(given: StartGiven, preserved: number): DetachedLife
     preserveFds: preserved,
     ...(socket === undefined ? {} : { consoleSocket: socket }),
   }
+}
+
+/** What `--dry-run` does instead. */
+export async function printPlan({ out, runtimeOptions }: Context, request: CreateRequest): Promise<void> {
+  const { describeCreate } = await import('../../oci/index.ts')
+  out((await describeCreate(runtimeOptions, request)).map((line) => `${line}\n`).join(''))
 }
 
 /** Does `step`; when it fails the container goes with it, so that nothing is left behind. */

@@ -16,14 +16,18 @@ const next: Record<Status, Partial<Record<Cause, Status>>> = {
 export function nextStatus(status: Status, cause: Cause, id: string): Status {
   const to = next[status][cause]
   if (to !== undefined) return to
-  throw new KeelsonError('FAILED_PRECONDITION', `cannot ${cause} container ${id}: it is ${status}`, {
-    op: cause,
-    id,
-  })
+  throw refusal(status, cause, id)
 }
 
 /** Refuses what needs a process in a container that has none. */
 export function requireAlive(status: Status, op: string, id: string): void {
   if (status === 'created' || status === 'running' || status === 'paused') return
-  throw new KeelsonError('FAILED_PRECONDITION', `cannot ${op} container ${id}: it is ${status}`, { op, id })
+  throw refusal(status, op, id)
+}
+
+/** runc's words are among ours where callers look for them: a containerd that kills what has ended reads this text. */
+function refusal(status: Status, op: string, id: string): KeelsonError {
+  const known = op === 'resume' ? ', container not paused' : op === 'start' ? '' : ', container not running'
+  const message = `cannot ${op} container ${id}: it is ${status}${known}`
+  return new KeelsonError('FAILED_PRECONDITION', message, { op, id })
 }

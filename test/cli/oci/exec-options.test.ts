@@ -34,9 +34,9 @@ test('--cap adds to the bounding, effective and permitted sets, never to what ch
   })
 })
 
-test('environment is added, groups are replaced', (t) => {
+test('environment and groups are added', (t) => {
   const process = processOf(base, { command, env: ['B=2'], 'additional-gids': ['8', '9'] })
   t.deepEqual(process.env, ['A=1', 'B=2'])
-  t.deepEqual(process.user?.additionalGids, [8, 9])
+  t.deepEqual(process.user?.additionalGids, [7, 8, 9])
   t.throws(() => processOf(base, { command, 'additional-gids': ['wheel'] }), { code: 'INVALID_ARGUMENT' })
 })

@@ -22,7 +22,7 @@ test('long cells push their column', (t) => {
 
 test('an error is one line that names call, errno, path and what to do', (t) => {
   const error = new SyscallError({ call: 'mount', errno: 'EPERM', path: '/x', op: 'create', hint: 'be root' })
-  t.is(errorLine(error, 'create'), 'create: mount /x: EPERM (be root)')
+  t.is(errorLine(error, 'create'), 'create: mount /x: EPERM: operation not permitted (be root)')
 })
 
 test('the state in the specification’s words', (t) => {

@@ -1,7 +1,7 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { hasCode } from '../../../src/base/index.ts'
-import { decodePlan, encodePlan, formatPlan } from '../../../src/oci/plan/index.ts'
+import { decodePlan, encodePlan } from '../../../src/oci/plan/index.ts'
 import { type ArgumentKind, type Operation, operationTable } from '../../../src/oci/plan/operations.ts'
 
 const text = fc.string({ unit: 'grapheme' }).filter((one) => !one.includes('\0'))
@@ -51,14 +51,4 @@ test('broken bytes are refused, never misread past their end', (t) => {
 test('a NUL byte cannot cut a string short', (t) => {
   const bad = { parent: [{ op: 'makeDirectory', path: '/a\0b', mode: 0 } as const], child: [] }
   t.throws(() => encodePlan(bad), { message: /NUL/ })
-})
-
-test('a plan can be read by people', (t) => {
-  t.deepEqual(
-    formatPlan({
-      parent: [{ op: 'await', barrier: 3 }],
-      child: [{ op: 'joinNamespace', namespace: 2, type: 0x40000000n }],
-    }),
-    ['parent 0  await barrier=joined', 'child 0  joinNamespace namespace=#2 type=0x40000000'],
-  )
 })
