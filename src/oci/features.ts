@@ -6,17 +6,22 @@ import { knownActions, knownArchitectures, knownFlags, operators } from './secco
 
 export interface FeaturesInput {
   version: string
+  commit: string
   /** Undefined where no cgroup file system is mounted. */
   layout: CgroupLayout | undefined
-  /** cap_last_cap of the running kernel. */
-  lastCapability: number
 }
+
+/**
+ * Annotations of a configuration that change what we do, so that whoever lets users write annotations can refuse
+ * them (CVE-2024-3154); one that ends in a dot stands for all that begin with it.
+ */
+const unsafeAnnotations: readonly string[] = []
 
 /**
  * The features document (runtime-spec features.md): what this runtime can do, and in annotations what it cannot do on
  * this very host. A feature is true only when it is done, not when it is accepted.
  */
-export function features({ version, layout, lastCapability }: FeaturesInput): Record<string, unknown> {
+export function features({ version, commit, layout }: FeaturesInput): Record<string, unknown> {
   return {
     ociVersionMin: '1.0.0',
     ociVersionMax: ociVersion,
@@ -24,7 +29,7 @@ export function features({ version, layout, lastCapability }: FeaturesInput): Re
     mountOptions: knownMountOptions,
     linux: {
       namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'uts'],
-      capabilities: capabilityNames.slice(0, lastCapability + 1),
+      capabilities: capabilityNames,
       cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
       seccomp: {
         enabled: true,
@@ -36,16 +41,19 @@ export function features({ version, layout, lastCapability }: FeaturesInput): Re
       },
       apparmor: { enabled: false },
       selinux: { enabled: false },
-      intelRdt: { enabled: false },
+      intelRdt: { enabled: false, schemata: false, monitoring: false },
+      memoryPolicy: { modes: [], flags: [] },
       netDevices: { enabled: false },
       mountExtensions: { idmap: { enabled: false } },
     },
     annotations: {
       'io.keelson.version': version,
+      'io.keelson.commit': commit,
       'io.keelson.cgroup.mode': layout?.mode ?? 'none',
       'io.keelson.cgroup.controllers': controllers(layout).join(','),
       'io.keelson.cgroup.devices': layout?.mode === 'v2' ? 'not enforced' : 'enforced',
     },
+    potentiallyUnsafeConfigAnnotations: unsafeAnnotations,
   }
 }
 

@@ -1,16 +1,16 @@
 import test from 'ava'
+import { ociVersion } from '../../src/oci/default-spec.ts'
 import { features } from '../../src/oci/features.ts'
 
 test('the document names what this host has, and admits what is not enforced', (t) => {
   const document = features({
     version: '1.2.3',
-    lastCapability: 1,
+    commit: 'abc',
     layout: { mode: 'v2', v1: [], v2: { controllers: ['pids', 'cpu'], mountPoint: '/c', own: '/' } },
   })
   t.like(document, {
     hooks: [],
     linux: {
-      capabilities: ['CAP_CHOWN', 'CAP_DAC_OVERRIDE'],
       seccomp: { enabled: true },
       apparmor: { enabled: false },
       selinux: { enabled: false },
@@ -18,10 +18,13 @@ test('the document names what this host has, and admits what is not enforced', (
     },
     annotations: {
       'io.keelson.version': '1.2.3',
+      'io.keelson.commit': 'abc',
       'io.keelson.cgroup.mode': 'v2',
       'io.keelson.cgroup.controllers': 'cpu,pids',
       'io.keelson.cgroup.devices': 'not enforced',
     },
   })
+  t.deepEqual(document['ociVersionMax'], ociVersion)
+  t.true(Array.isArray(document['potentiallyUnsafeConfigAnnotations']))
   t.deepEqual(JSON.parse(JSON.stringify(document)), document)
 })

@@ -1,15 +1,13 @@
-import { readFileSync } from 'node:fs'
 import { type CgroupLayout, readCgroupLayout } from '../../oci/cgroup/layout.ts'
 import { features } from '../../oci/features.ts'
 import { command } from '../oci/context.ts'
-import { version } from '../version.ts'
+import { commit, version } from '../version.ts'
 
 export default command({
   name: 'features',
   summary: 'print what this runtime can do here, as JSON',
   async run({ out }) {
-    const lastCapability = Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'utf8'))
-    const document = features({ version, layout: layoutOrNone(), lastCapability })
+    const document = features({ version, commit, layout: layoutOrNone() })
     out(`${JSON.stringify(document, undefined, 4)}\n`)
   },
 })
