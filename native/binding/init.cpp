@@ -6,16 +6,16 @@
 namespace keelson::binding {
 namespace {
 
-kernel::InitRequest readRequest(const Napi::CallbackInfo& info) {
-  kernel::InitRequest request;
-  request.program = readString(info[0], "program");
-  const auto plan = info[1].As<Napi::Uint8Array>();
-  request.plan.assign(plan.Data(), plan.Data() + plan.ByteLength());
-  const auto inherited = info[2].As<Napi::Array>();
-  for (uint32_t i = 0; i < inherited.Length(); i++)
-    request.inherited.push_back(readInt(inherited.Get(i), "inherited descriptor"));
-  request.leaves = info[3].ToBoolean().Value();
-  return request;
+std::vector<uint8_t> readBytes(const Napi::Value& value) {
+  const auto bytes = value.As<Napi::Uint8Array>();
+  return {bytes.Data(), bytes.Data() + bytes.ByteLength()};
+}
+
+std::vector<int> readDescriptors(const Napi::Value& value) {
+  const auto array = value.As<Napi::Array>();
+  std::vector<int> fds;
+  for (uint32_t i = 0; i < array.Length(); i++) fds.push_back(readInt(array.Get(i), "inherited descriptor"));
+  return fds;
 }
 
 void setFrame(Napi::Object result, const kernel::InitFrame& frame) {
@@ -23,44 +23,54 @@ void setFrame(Napi::Object result, const kernel::InitFrame& frame) {
   result.Set("payload", Napi::Buffer<uint8_t>::Copy(result.Env(), frame.payload.data(), frame.payload.size()));
 }
 
-Napi::Value startedToObject(Napi::Env env, kernel::StartedInit& started) {
+Napi::Value frameToObject(Napi::Env env, kernel::InitFrame& frame) {
   auto result = Napi::Object::New(env);
-  result.Set("pid", started.pid);
-  setFrame(result, started.answer);
-  result.Set("terminal", started.terminal.release());
+  setFrame(result, frame);
   return result;
 }
 
-// Returns { control, answer } at once: the caller can hang up while it waits.
-Napi::Value startInit(const Napi::CallbackInfo& info) {
-  auto request = readRequest(info);
+// Returns { control, pid } at once: the caller can hang up while it starts.
+Napi::Value spawnInit(const Napi::CallbackInfo& info) {
+  kernel::InitRequest request{readString(info[0], "program"), readBytes(info[1]), readDescriptors(info[2]),
+                              info[3].ToBoolean().Value()};
   auto pair = instant(info.Env(), [] { return kernel::makeControl(); });
-  const int control = pair.ours.release();
   auto theirs = std::make_shared<kernel::Fd>(std::move(pair.theirs));
   auto result = Napi::Object::New(info.Env());
-  result.Set("control", control);
-  result.Set("answer", onThread<kernel::StartedInit>(
-                           info.Env(),
-                           [request = std::move(request), control, theirs] {
-                             return kernel::startInit(request, control, std::move(*theirs));
-                           },
-                           startedToObject));
+  result.Set("control", pair.ours.release());
+  result.Set("pid", onPool<int>(
+                        info.Env(),
+                        [request = std::move(request), theirs] { return kernel::spawnInit(request, std::move(*theirs)); },
+                        [](Napi::Env env, int& pid) -> Napi::Value { return Napi::Number::New(env, pid); }));
   return result;
+}
+
+void sendPlan(const Napi::CallbackInfo& info) {
+  const int control = readInt(info[0], "control");
+  const auto plan = readBytes(info[1]);
+  const auto inherited = readDescriptors(info[2]);
+  instant(info.Env(), [&] { kernel::sendPlan(control, plan, inherited); });
+}
+
+Napi::Value receiveAnswer(const Napi::CallbackInfo& info) {
+  const int control = readInt(info[0], "control");
+  return whenReadable<kernel::InitAnswer>(
+      info.Env(), control, [control] { return kernel::receiveAnswer(control); },
+      [](Napi::Env env, kernel::InitAnswer& answer) -> Napi::Value {
+        auto result = Napi::Object::New(env);
+        setFrame(result, answer.frame);
+        result.Set("terminal", answer.terminal.release());
+        return result;
+      });
 }
 
 void hangUpInit(const Napi::CallbackInfo& info) { kernel::hangUp(readInt(info[0], "control")); }
 
 Napi::Value startProgram(const Napi::CallbackInfo& info) {
-  return onThread<kernel::InitFrame>(
-      info.Env(),
-      [directory = readString(info[0], "directory"), name = readString(info[1], "name")] {
-        return kernel::startProgram(directory, name);
-      },
-      [](Napi::Env env, kernel::InitFrame& frame) -> Napi::Value {
-        auto result = Napi::Object::New(env);
-        setFrame(result, frame);
-        return result;
-      });
+  const auto directory = readString(info[0], "directory"), name = readString(info[1], "name");
+  auto connection =
+      std::make_shared<kernel::Fd>(instant(info.Env(), [&] { return kernel::askStart(directory, name); }));
+  return whenReadable<kernel::InitFrame>(
+      info.Env(), connection->get(), [connection] { return kernel::receiveStart(connection->get()); }, frameToObject);
 }
 
 void sendInitFrame(const Napi::CallbackInfo& info) {
@@ -81,7 +91,9 @@ Napi::Value reapInit(const Napi::CallbackInfo& info) {
 void exportInit(Napi::Env env, Napi::Object exports) {
   exports.Set("hangUpInit", Napi::Function::New(env, hangUpInit));
   exports.Set("startProgram", Napi::Function::New(env, startProgram));
-  exports.Set("startInit", Napi::Function::New(env, startInit));
+  exports.Set("spawnInit", Napi::Function::New(env, spawnInit));
+  exports.Set("sendPlan", Napi::Function::New(env, sendPlan));
+  exports.Set("receiveAnswer", Napi::Function::New(env, receiveAnswer));
   exports.Set("sendInitFrame", Napi::Function::New(env, sendInitFrame));
   exports.Set("reapInit", Napi::Function::New(env, reapInit));
 }

@@ -2,13 +2,11 @@
 
 #include "binding/value.hpp"
 #include "kernel/process.hpp"
-#include "kernel/readiness.hpp"
 
 namespace keelson::binding {
 namespace {
 
-Napi::Value endedToValue(Napi::Env env, int pidfd) {
-  const auto ended = kernel::pidfdReap(pidfd);
+Napi::Value endedToValue(Napi::Env env, kernel::Ended& ended) {
   if (!ended.isKnown) return env.Undefined();
   auto result = Napi::Object::New(env);
   result.Set("code", ended.code);
@@ -30,15 +28,7 @@ void pidfdSendSignal(const Napi::CallbackInfo& info) {
 // Resolves when the process has ended, with { code, signal } when it was ours to reap, else undefined.
 Napi::Value pidfdWait(const Napi::CallbackInfo& info) {
   const int pidfd = readInt(info[0], "pidfd");
-  auto deferred = Napi::Promise::Deferred::New(info.Env());
-  auto finished = Napi::ThreadSafeFunction::New(info.Env(), Napi::Function(), "keelson-pidfd", 0, 1);
-  instant(info.Env(), [&] {
-    kernel::watchReadable(pidfd, [finished, deferred, pidfd]() mutable {
-      finished.BlockingCall([deferred, pidfd](Napi::Env env, Napi::Function) { deferred.Resolve(endedToValue(env, pidfd)); });
-      finished.Release();
-    });
-  });
-  return deferred.Promise();
+  return whenReadable<kernel::Ended>(info.Env(), pidfd, [pidfd] { return kernel::pidfdReap(pidfd); }, endedToValue);
 }
 
 void setSubreaper(const Napi::CallbackInfo& info) {

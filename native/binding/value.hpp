@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "kernel/error.hpp"
+#include "kernel/readiness.hpp"
 
 namespace keelson::binding {
 
@@ -128,6 +129,27 @@ Napi::Value onThread(Napi::Env env, std::function<Result()> work,
     });
     finished.Release();
   }).detach();
+  return promise;
+}
+
+// Runs `work` once the descriptor is readable, on the one thread that waits for all of them: it must not block.
+template <typename Result>
+Napi::Value whenReadable(Napi::Env env, int fd, std::function<Result()> work,
+                         std::function<Napi::Value(Napi::Env, Result&)> convert) {
+  auto pending = pend<Result>(env, std::move(work), std::move(convert));
+  const Napi::Value promise = pending->deferred.Promise();
+  auto finished = Napi::ThreadSafeFunction::New(env, Napi::Function(), "keelson", 0, 1);
+  instant(env, [&] {
+    kernel::watchReadable(fd, [waiting = pending.get(), finished]() mutable {
+      waiting->run();
+      finished.BlockingCall(waiting, [](Napi::Env env, Napi::Function, Pending<Result>* done) {
+        std::unique_ptr<Pending<Result>> owned(done);
+        owned->settle(env);
+      });
+      finished.Release();
+    });
+  });
+  pending.release();  // the watcher's until it calls back
   return promise;
 }
 

@@ -25,6 +25,7 @@ struct init {
   int child_pidfd;   // parent only
   int child_pid;     // parent only
   bool is_child;
+  bool is_spare;     // no plan of a container yet
   uint32_t step;     // index of the running operation in its list
   char program[PATH_BYTES];
   char home[PATH_BYTES];  // "HOME=…" when the plan asked for it
@@ -41,6 +42,7 @@ _Noreturn void quit(int status);
 // Sends on to the starter what the child reported.
 _Noreturn void forward_failure(const void *payload, uint32_t length);
 
+void load_plan(int fd);  // maps and checks it, and closes the descriptor
 void run_list(const struct plan_list *list);
 
 static inline const char *text_at(uint32_t offset) { return self.plan.blob + offset; }

@@ -12,6 +12,8 @@
 #define CLOSE_ON_EXEC 0x40000000
 #define WAIT_ALL 0x100
 
+#define DESCRIPTORS_MAX 253  // the kernel's SCM_MAX_FD
+
 struct io_vector {
   void *base;
   size_t length;
@@ -72,6 +74,27 @@ long receive_frame(int socket, struct frame *frame, void *payload, uint32_t size
   if (frame->version != FRAME_VERSION || frame->length > size) return -EPROTO;
   result = receive_exact(socket, payload, frame->length, fd);
   return result < 0 ? result : (long)frame->length;
+}
+
+long receive_descriptors(int socket, uint8_t wanted, int *fds, uint32_t limit) {
+  struct frame frame;
+  struct {
+    size_t length;
+    int level, type;
+    int fds[DESCRIPTORS_MAX];
+  } control;
+  struct io_vector vector = {&frame, sizeof frame};
+  struct message message = {.vectors = &vector, .vector_count = 1, .control = &control, .control_length = sizeof control};
+  long count;
+  do count = sys(__NR_recvmsg, socket, &message, CLOSE_ON_EXEC | WAIT_ALL);
+  while (count == -EINTR);
+  if (count <= 0) return count == 0 ? -EPIPE : count;
+  if ((size_t)count != sizeof frame || frame.version != FRAME_VERSION || frame.type != wanted) return -EPROTO;
+  if (message.control_length == 0 || control.type != RIGHTS) return 0;
+  const size_t received = (control.length - offsetof(struct rights, fd)) / sizeof(int);
+  if (received > limit) return -EPROTO;
+  memcpy(fds, control.fds, received * sizeof(int));
+  return (long)received;
 }
 
 long send_bytes_with_fd(int socket, const char *bytes, size_t length, int fd) {

@@ -29,6 +29,7 @@ enum frame_type {
   FRAME_TERMINAL = 6,  // with the pty master attached
   FRAME_BARRIER = 7,   // barrier number
   FRAME_START = 8,     // to the start socket: run the program
+  FRAME_PLAN = 9,      // to a spare: the plan's descriptor and those of its first slots are attached
   FRAME_HELLO = 16,    // from a monitor: pid of the container's first process
   FRAME_ATTACH = 17,
   FRAME_STDIN = 18,
@@ -48,6 +49,9 @@ long send_frame(int socket, uint8_t type, const void *payload, uint32_t length, 
 
 // Receives one whole frame; *fd is -1 when none came. Bytes of the payload, or -errno; -EPIPE at the end.
 long receive_frame(int socket, struct frame *frame, void *payload, uint32_t size, int *fd);
+
+// Receives a frame without payload and its descriptors, at most `limit`. Their number, or -errno; -EPIPE at the end.
+long receive_descriptors(int socket, uint8_t wanted, int *fds, uint32_t limit);
 
 // Plain bytes with a descriptor, for sockets that are not ours (console sockets).
 long send_bytes_with_fd(int socket, const char *bytes, size_t length, int fd);

@@ -98,7 +98,8 @@
   X(72, giveStdio, "fffn")                 \
   X(73, raiseLimit, "nq")                  \
   X(74, adjustChild, "n")                  \
-  X(75, ownRoot, "")
+  X(75, ownRoot, "")                       \
+  X(171, receivePlan, "")
 
 #define PLAN_BARRIERS(X) \
   X(1, cloned)           \
@@ -106,7 +107,8 @@
   X(3, joined)           \
   X(4, hooksDone)        \
   X(5, committed)        \
-  X(6, started)
+  X(6, started)          \
+  X(7, limited)
 
 enum plan_operation {
 #define X(code, name, kinds) PLAN_##name = code,

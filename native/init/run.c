@@ -5,8 +5,10 @@
 #include "init/message.h"
 #include "init/syscall.h"
 
+enum side { SIDE_PARENT, SIDE_CHILD, SIDE_SPARE };
+
 struct failure {
-  uint32_t is_child;
+  uint32_t side;
   uint32_t step;
   uint32_t error;
   char call[28];
@@ -23,8 +25,10 @@ static void end_child(void) {
   sys(__NR_waitid, P_PIDFD, self.child_pidfd, 0, WEXITED | __WALL, 0);
 }
 
+static enum side side_of_self(void) { return self.is_child ? SIDE_CHILD : self.is_spare ? SIDE_SPARE : SIDE_PARENT; }
+
 void fail(const char *call, long error, const char *path) {
-  struct failure failure = {.is_child = self.is_child, .step = self.step, .error = (uint32_t)-error};
+  struct failure failure = {.side = side_of_self(), .step = self.step, .error = (uint32_t)-error};
   struct text name = {failure.call, sizeof failure.call, 0};
   struct text file = {failure.path, sizeof failure.path, 0};
   text_add(&name, call);

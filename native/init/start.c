@@ -22,13 +22,13 @@ static void reset_signals(void) {
   sys(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &none, 0, sizeof none);
 }
 
-static void read_plan(void) {
+void load_plan(int fd) {
   struct statx status;
-  check(sys(__NR_statx, PLAN_FD, "", AT_EMPTY_PATH, STATX_SIZE, &status), "statx", "plan");
-  const long mapped = sys(__NR_mmap, 0, status.stx_size, 1 /* PROT_READ */, 2 /* MAP_PRIVATE */, PLAN_FD, 0);
+  check(sys(__NR_statx, fd, "", AT_EMPTY_PATH, STATX_SIZE, &status), "statx", "plan");
+  const long mapped = sys(__NR_mmap, 0, status.stx_size, 1 /* PROT_READ */, 2 /* MAP_PRIVATE */, fd, 0);
   check(mapped > -4096 && mapped < 0 ? mapped : 0, "mmap", "plan");
   if (!plan_read((const void *)mapped, status.stx_size, &self.plan)) fail("plan", -EINVAL, "plan");
-  sys(__NR_close, PLAN_FD);
+  sys(__NR_close, fd);
 }
 
 __attribute__((used)) static void begin(void) {
@@ -38,7 +38,7 @@ __attribute__((used)) static void begin(void) {
   reset_signals();
   sys(__NR_umask, 0);
   sys(__NR_prctl, PR_SET_NAME, "keelson-init", 0, 0, 0);  // else it is the memfd's name
-  read_plan();
+  load_plan(PLAN_FD);
   run_list(&self.plan.parent);
   quit(0);
 }

@@ -152,39 +152,66 @@ ControlPair makeControl() {
   return {Fd(pair[0]), Fd(pair[1])};
 }
 
-StartedInit startInit(const InitRequest& request, int control, Fd theirs) {
-  StartedInit started;
+int spawnInit(const InitRequest& request, Fd theirs) {
   const Fd plan = planFd(request.plan);
   const Fd null(check(::open("/dev/null", O_RDWR | O_CLOEXEC), "open", "/dev/null"));
   Launch launch{programFd(request.program), {null.get(), null.get(), null.get(), theirs.get(), plan.get()}, {}};
   static_assert(kControlFd == 3 && kFirstInheritedFd == 5);
   launch.wanted.insert(launch.wanted.end(), request.inherited.begin(), request.inherited.end());
   launch.staged.resize(launch.wanted.size());
-  started.pid = spawn(launch);
-  theirs.reset();
-  if (request.leaves) reapInit(started.pid);
-  do started.answer = receiveFrame(control, started.terminal);
-  while (started.answer.type == FRAME_TERMINAL);
-  return started;
+  const int pid = spawn(launch);
+  if (request.leaves) reapInit(pid);
+  return pid;
+}
+
+void sendPlan(int control, const std::vector<uint8_t>& plan, const std::vector<int>& inherited) {
+  const Fd planned = planFd(plan);
+  std::vector<int> fds{planned.get()};
+  fds.insert(fds.end(), inherited.begin(), inherited.end());
+  frame header{FRAME_VERSION, FRAME_PLAN, 0, 0};
+  iovec vector{&header, sizeof header};
+  std::vector<char> attached(CMSG_SPACE(fds.size() * sizeof(int)));
+  msghdr message{};
+  message.msg_iov = &vector;
+  message.msg_iovlen = 1;
+  message.msg_control = attached.data();
+  message.msg_controllen = attached.size();
+  cmsghdr* rights = CMSG_FIRSTHDR(&message);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
+  std::memcpy(CMSG_DATA(rights), fds.data(), fds.size() * sizeof(int));
+  check(::sendmsg(control, &message, MSG_NOSIGNAL), "sendmsg", "control");
+}
+
+InitAnswer receiveAnswer(int control) {
+  InitAnswer answer;
+  answer.frame = receiveFrame(control, answer.terminal);
+  return answer;
 }
 
 void hangUp(int control) { ::shutdown(control, SHUT_WR); }
 
-InitFrame startProgram(const std::string& directory, const std::string& name) {
+Fd askStart(const std::string& directory, const std::string& name) {
   // By way of the directory's descriptor: an address holds 107 bytes and state roots may be longer.
   const Fd folder(check(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), "open", directory));
   const std::string path = "/proc/self/fd/" + std::to_string(folder.get()) + "/" + name;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   path.copy(address.sun_path, sizeof address.sun_path - 1);
-  const Fd socket(check(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"));
-  check(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), "connect", name);
-  sendInitFrame(socket.get(), FRAME_START);
+  // A full backlog answers EAGAIN instead of holding the caller up.
+  Fd connection(check(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket"));
+  check(::connect(connection.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), "connect", name);
+  sendInitFrame(connection.get(), FRAME_START);
+  return connection;
+}
+
+InitFrame receiveStart(int connection) {
   // A reset is not an end: whoever listened was gone before it took us.
   char first;
-  check(::recv(socket.get(), &first, sizeof first, MSG_PEEK), "recv", name);
+  check(::recv(connection, &first, sizeof first, MSG_PEEK), "recv", "start.sock");
   Fd none;
-  return receiveFrame(socket.get(), none);
+  return receiveFrame(connection, none);
 }
 
 void sendInitFrame(int control, uint8_t type) {

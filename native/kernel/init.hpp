@@ -14,10 +14,9 @@ struct InitFrame {
   std::vector<uint8_t> payload;
 };
 
-struct StartedInit {
-  int pid = 0;
-  InitFrame answer;  // the first of created, started, failure; or the end
-  Fd terminal;       // pty master that came before the answer
+struct InitAnswer {
+  InitFrame frame;
+  Fd terminal;  // pty master that came with it
 };
 
 struct InitRequest {
@@ -34,15 +33,24 @@ struct ControlPair {
 };
 ControlPair makeControl();
 
-// Blocks until keelson-init answers on `control`, which stays the caller's; so it belongs on a thread of its own.
-StartedInit startInit(const InitRequest& request, int control, Fd theirs);
+// Starts keelson-init; its pid. Sleeps until it was exec'ed, and where it leaves until it has.
+int spawnInit(const InitRequest& request, Fd theirs);
+
+// Gives a spare (native/init/spare.c) its plan and the descriptors of its first slots. Instant.
+void sendPlan(int control, const std::vector<uint8_t>& plan, const std::vector<int>& inherited);
+
+// The next frame on a control socket that is readable; type 0 at its end.
+InitAnswer receiveAnswer(int control);
 
 // Tells keelson-init that nobody wants its work any more: it takes back what it started and then answers. Instant.
 void hangUp(int control);
 
-// Connects to the start socket `name` of a state directory and asks for the start. Blocks until the program runs (the
-// connection just ends: type 0) or cannot (its failure frame). Fails with ECONNREFUSED or ENOENT when nobody waits there.
-InitFrame startProgram(const std::string& directory, const std::string& name);
+// Connects to the start socket `name` of a state directory and asks for the start. Fails with ECONNREFUSED or ENOENT
+// when nobody waits there. Instant.
+Fd askStart(const std::string& directory, const std::string& name);
+
+// What came of it, once the connection is readable: its end (type 0) when the program runs, else its failure frame.
+InitFrame receiveStart(int connection);
 
 // One frame without a payload. Never blocks: the socket is empty when it is sent.
 void sendInitFrame(int control, uint8_t type);

@@ -48,12 +48,14 @@ export async function openPodStack({ config, clock, log, onStep }: ProcessOption
     }),
   )
   onStep('pod network')
-  const runtime = createRuntime({
-    stateRoot: paths.containers,
-    instance,
-    clock,
-    log: log.child({ part: 'oci' }),
-  })
+  const runtime = await undo.use(
+    createRuntime({
+      stateRoot: paths.containers,
+      instance,
+      clock,
+      log: log.child({ part: 'oci' }),
+    }),
+  )
   const streaming = await undo.use(
     serveStreaming({ onError: (error) => log.warn('stream failed', { error }) }),
   )

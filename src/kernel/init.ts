@@ -4,12 +4,14 @@ import { native } from './native.ts'
 
 declare module './native.ts' {
   interface Native {
-    startInit(
+    spawnInit(
       program: string,
       plan: Uint8Array,
       inherited: readonly number[],
       leaves: boolean,
-    ): { control: number; answer: Promise<Omit<StartedInit, 'control'>> }
+    ): { control: number; pid: Promise<number> }
+    sendPlan(control: number, plan: Uint8Array, inherited: readonly number[]): void
+    receiveAnswer(control: number): Promise<InitAnswer>
     hangUpInit(control: number): void
     startProgram(directory: string, name: string): Promise<InitFrame>
     sendInitFrame(control: number, type: number): void
@@ -21,8 +23,6 @@ export interface InitRequest {
   plan: Uint8Array
   /** Descriptors that become the plan's first slots. Borrowed until the promise settles. */
   inherited: readonly number[]
-  /** The plan begins with `leaveParent`: nothing is left to reap. */
-  leaves: boolean
   /** Makes keelson-init take back what it started; its answer is then a failure (ECANCELED) or nothing. */
   signal?: AbortSignal | undefined
 }
@@ -33,20 +33,60 @@ export interface InitFrame {
   payload: Buffer
 }
 
-/** keelson-init after its first answer. `control` and `terminal` (-1: none) are the caller's to close. */
-export interface StartedInit extends InitFrame {
-  pid: number
-  control: number
+/** A frame, and the pty master that came with it or before it (-1: none), the caller's to close. */
+export interface InitAnswer extends InitFrame {
   terminal: number
 }
 
+/** keelson-init after its first answer. `control` and `terminal` are the caller's to close. */
+export interface StartedInit extends InitAnswer {
+  pid: number
+  control: number
+}
+
+const terminalFrame = 6
+
 /** Starts keelson-init from a sealed copy with this plan and waits for its first answer. */
-export async function startInit({ plan, inherited, leaves, signal }: InitRequest): Promise<StartedInit> {
-  const { control, answer } = native.startInit(builtFile('keelson-init'), plan, inherited, leaves)
+export async function startInit({ plan, inherited, signal }: InitRequest): Promise<StartedInit> {
+  const { control, pid } = native.spawnInit(builtFile('keelson-init'), plan, inherited, false)
+  return { ...(await initAnswer(control, signal, pid)), pid: await pid }
+}
+
+/** A keelson-init without a plan of a container; `spawned` fails when it could not be started. */
+export interface SpareInit {
+  control: number
+  spawned: Promise<number>
+}
+
+/** Starts keelson-init with a plan that ends in `receivePlan` (native/init/spare.c). */
+export function startSpareInit(plan: Uint8Array): SpareInit {
+  const { control, pid } = native.spawnInit(builtFile('keelson-init'), plan, [], true)
+  return { control, spawned: pid }
+}
+
+/** Gives a spare its plan. `inherited` is borrowed until this returns. EPIPE when it is gone. */
+export function sendPlan({ control }: SpareInit, plan: Uint8Array, inherited: readonly number[]): void {
+  native.sendPlan(control, plan, inherited)
+}
+
+/**
+ * The first answer on a control socket, which is closed when there will be none. The signal hangs up: what
+ * keelson-init began is then taken back, and the answer is a failure (ECANCELED) or nothing.
+ */
+export async function initAnswer(
+  control: number,
+  signal: AbortSignal | undefined,
+  spawned: Promise<number>,
+): Promise<InitAnswer & { control: number }> {
   const hangUp = () => native.hangUpInit(control)
   signal?.addEventListener('abort', hangUp, { once: true })
   try {
-    return { ...(await answer), control }
+    await spawned
+    for (let terminal = -1; ; ) {
+      const answer = await native.receiveAnswer(control)
+      if (answer.terminal >= 0) terminal = answer.terminal
+      if (answer.type !== terminalFrame) return { ...answer, terminal, control }
+    }
   } catch (error) {
     closeSync(control)
     throw error

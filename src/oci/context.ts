@@ -1,5 +1,6 @@
 import type { Clock, Logger } from '../base/index.ts'
-import type { CgroupLayout, CgroupPlan } from './cgroup/index.ts'
+import type { CgroupLayout } from './cgroup/index.ts'
+import type { Spares } from './spares.ts'
 
 /** Who makes the cgroups; `disabled`: nobody, containers stay in the caller's. */
 export type CgroupManager = 'cgroupfs' | 'systemd' | 'disabled'
@@ -12,7 +13,7 @@ export interface RuntimeContext {
   clock: Clock
   log: Logger
   layout: CgroupLayout
-  /** Of the monitors; its directories are made once. */
-  monitorCgroup(): Promise<CgroupPlan>
+  /** Of monitors, which live in a cgroup of their own. */
+  spares: Spares
   fileLimit: { soft: bigint; hard: bigint }
 }

@@ -37,18 +37,35 @@ export async function createContainer(context: RuntimeContext, request: CreateRe
   const { plan, inherited } = compileCreate(input)
   warn(context, request, cgroup)
   if (cgroup) undo.defer(() => discardCgroup(context, cgroup))
-  const leaves = request.life.kind === 'monitored'
   request.signal?.throwIfAborted()
-  const started = await startInit({ plan: encodePlan(plan), inherited, leaves, signal: request.signal })
+  const started = await startPlan(context, request, plan, inherited)
   await using answered = new Cleanup()
-  answered.defer(() => discardInit(started, leaves))
+  answered.defer(() => discardInit(started))
   request.signal?.throwIfAborted()
   const pid = commit(started, plan, directory, request.id)
   undo.keep()
   context.log.debug('created', { id: request.id })
-  if (request.life.kind !== 'foreground') return new DiskContainer(context, request.id, directory)
+  if (request.life.kind !== 'foreground' || started.pid === undefined)
+    return new DiskContainer(context, request.id, directory)
   answered.keep()
-  return new DiskContainer(context, request.id, directory, new Supervised(started, pid))
+  const foreground = new Supervised({ ...started, pid: started.pid }, pid)
+  return new DiskContainer(context, request.id, directory, foreground)
+}
+
+interface StartedPlan extends Omit<StartedInit, 'pid'> {
+  /** Of keelson-init, to be reaped; a monitor is nobody's child. */
+  pid?: number
+}
+
+function startPlan(
+  { spares }: RuntimeContext,
+  { life, signal }: CreateRequest,
+  plan: Plan,
+  inherited: readonly number[],
+): Promise<StartedPlan> {
+  const bytes = encodePlan(plan)
+  if (life.kind === 'monitored') return spares.start(bytes, inherited, signal)
+  return startInit({ plan: bytes, inherited, signal })
 }
 
 /** The container's state directory, open and locked, and the namespaces that it joins. */
@@ -73,7 +90,6 @@ export async function prepareCreate(
     mountFds: request.mountFds ?? {},
     cgroup,
     cgroupLayout: context.layout,
-    monitorCgroup: request.life.kind === 'monitored' ? await context.monitorCgroup() : undefined,
     records: {
       [recordFiles.config]: JSON.stringify(request.spec),
       [recordFiles.state]: encodeRecord(record),
@@ -91,7 +107,7 @@ function warn({ log }: RuntimeContext, { id, spec }: CreateRequest, cgroup: Cgro
 }
 
 /** keelson-init waits with everything made: that is recorded, and only then it may let go. */
-function commit(started: StartedInit, plan: Plan, directory: string, id: string): number {
+function commit(started: StartedPlan, plan: Plan, directory: string, id: string): number {
   if (started.type === frameType.failure) throw failureError(started.payload, plan, 'create', id)
   if (started.type !== frameType.created) throw lostError('create', id)
   const { pid } = decodeCreated(started.payload)
@@ -101,10 +117,10 @@ function commit(started: StartedInit, plan: Plan, directory: string, id: string)
 }
 
 /** Before the commit this ends the container; after it, keelson-init goes its own way. */
-async function discardInit({ control, terminal, pid }: StartedInit, leaves: boolean): Promise<void> {
+async function discardInit({ control, terminal, pid }: StartedPlan): Promise<void> {
   closeSync(control)
   if (terminal >= 0) closeSync(terminal)
-  if (!leaves) await reapInit(pid)
+  if (pid !== undefined) await reapInit(pid)
 }
 
 /**

@@ -3,11 +3,14 @@ import { join } from 'node:path'
 import { type Clock, hasErrno, KeelsonError, type Logger, silentLogger } from '../base/index.ts'
 import { originalFileLimit } from '../kernel/index.ts'
 import { type CgroupLayout, type CgroupPlan, planCgroup, readCgroupLayout } from './cgroup/index.ts'
+import { compileSpare } from './compile/spare.ts'
 import { DiskContainer } from './container.ts'
 import { isContainerId, validateContainerId } from './container-id.ts'
 import type { CgroupManager, RuntimeContext } from './context.ts'
 import { createContainer } from './create-container.ts'
+import { encodePlan } from './plan/index.ts'
 import type { Container, Runtime } from './runtime.ts'
+import { Spares } from './spares.ts'
 import { readRecord } from './state/record.ts'
 import { writeSettings } from './write-settings.ts'
 
@@ -48,6 +51,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       const found = await Promise.all((await names(context.stateRoot)).map(find))
       return found.filter((container) => container !== undefined)
     },
+    [Symbol.asyncDispose]: () => context.spares[Symbol.asyncDispose](),
   }
 }
 
@@ -55,8 +59,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
 export function createContext(options: RuntimeOptions): RuntimeContext {
   const instance = options.instance ?? 'keelson'
   let layout = options.cgroupLayout
-  let monitors: Promise<CgroupPlan> | undefined
-  return {
+  let spare: Promise<Uint8Array> | undefined
+  const context: RuntimeContext = {
     stateRoot: options.stateRoot,
     instance,
     cgroupManager: options.cgroupManager ?? 'cgroupfs',
@@ -66,12 +70,13 @@ export function createContext(options: RuntimeOptions): RuntimeContext {
       layout ??= readCgroupLayout()
       return layout
     },
-    monitorCgroup() {
-      monitors ??= makeGroup(planCgroup({ layout: this.layout, path: `/${instance}/monitors` }))
-      return monitors
-    },
+    spares: new Spares(options.clock, () => {
+      spare ??= monitorGroup(context).then((group) => encodePlan(compileSpare(group)))
+      return spare
+    }),
     fileLimit: callersFileLimit(options.callerNofileSoft),
   }
+  return context
 }
 
 function callersFileLimit(soft: number | undefined): { soft: bigint; hard: bigint } {
@@ -79,7 +84,8 @@ function callersFileLimit(soft: number | undefined): { soft: bigint; hard: bigin
   return soft === undefined ? limit : { ...limit, soft: BigInt(soft) }
 }
 
-async function makeGroup(plan: CgroupPlan): Promise<CgroupPlan> {
+async function monitorGroup({ layout, instance }: RuntimeContext): Promise<CgroupPlan> {
+  const plan = planCgroup({ layout, path: `/${instance}/monitors` })
   for (const directory of plan.directories) await mkdir(directory, { recursive: true })
   await writeSettings(plan.writes, 'create')
   return plan

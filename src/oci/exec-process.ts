@@ -40,7 +40,6 @@ export async function execInContainer(
     const started = await startInit({
       plan: encodePlan(plan),
       inherited,
-      leaves: false,
       signal: request.signal,
     })
     if (started.type === frameType.started)

@@ -6,13 +6,18 @@ import type { LinuxResources, Process, Spec } from './spec.ts'
  * a signal. All of it is safe to call again after a crash: state lives under the state root, and a container is
  * found again by its id. Errors are KeelsonError (or SyscallError with call, errno, path).
  */
-export interface Runtime {
+export interface Runtime extends AsyncDisposable {
   /** Makes everything up to the moment before the user's program: afterwards the status is `created`. */
   create(request: CreateRequest): Promise<Container>
   /** NOT_FOUND when there is no such container. */
   get(id: string): Promise<Container>
   find(id: string): Promise<Container | undefined>
   list(): Promise<Container[]>
+  /**
+   * Ends what is kept ready for the next container: at most one idle monitor, which otherwise ends with this process
+   * or after a minute. Containers are untouched, and the runtime stays usable.
+   */
+  [Symbol.asyncDispose](): Promise<void>
 }
 
 export type Status = 'creating' | 'created' | 'running' | 'paused' | 'stopped'

@@ -2,12 +2,12 @@ import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { systemClock } from '../../src/base/index.ts'
-import { lockFile, ownFd, startInit } from '../../src/kernel/index.ts'
+import { lockFile, ownFd } from '../../src/kernel/index.ts'
 import { compileCreate } from '../../src/oci/compile/create.ts'
 import type { RuntimeContext } from '../../src/oci/context.ts'
 import { prepareCreate } from '../../src/oci/create-container.ts'
 import { createContext } from '../../src/oci/create-runtime.ts'
-import type { CreateRequest } from '../../src/oci/index.ts'
+import { type CreateRequest, planCgroup } from '../../src/oci/index.ts'
 import { encodePlan, type Plan } from '../../src/oci/plan/index.ts'
 import { type ContainerStage, containerStage, plainSpec } from '../support/container.ts'
 import { eventually } from '../support/eventually.ts'
@@ -48,7 +48,7 @@ async function createUntil(scene: Scene, id: string, change: (plan: Plan) => Pla
   const place = { directory, directoryFd: directoryFd.fd, lockFd: lock.fd, namespaceFds: {} }
   const { cgroup, input } = await prepareCreate(scene.context, request(scene, id), place)
   const { plan, inherited } = compileCreate(input)
-  const started = await startInit({ plan: encodePlan(change(plan)), inherited, leaves: true })
+  const started = await scene.context.spares.start(encodePlan(change(plan)), inherited, undefined)
   ownFd(started.control)[Symbol.dispose]()
   return cgroup?.leaves ?? []
 }
@@ -62,8 +62,7 @@ async function crashEverywhere(t: ExecutionContext, side: 'parent' | 'child'): P
   await using stage = await containerStage(`crash-${side}`)
   const scene = openScene(stage)
   const plan = await planOf(scene)
-  // The parent's first step forks; before it there is nothing of ours.
-  for (let steps = 1; steps < plan[side].length; steps++) {
+  for (let steps = 0; steps < plan[side].length; steps++) {
     const id = `${side}-${steps}`
     const leaves = await createUntil(scene, id, (whole) => cut(whole, side, steps))
     const at = `${side} killed before step ${steps}, ${plan[side][steps]?.op}`
@@ -79,9 +78,11 @@ async function crashEverywhere(t: ExecutionContext, side: 'parent' | 'child'): P
   await eventually('nobody of ours lives', async () => (await survivors(scene)).length === 0)
 }
 
-/** Processes that are still in the monitors' cgroup. */
-async function survivors({ context }: Scene): Promise<string[]> {
-  const { leaves } = await context.monitorCgroup()
+/** Processes that are still in the monitors' cgroup, after the spare was let go. */
+async function survivors({ context, stage }: Scene): Promise<string[]> {
+  await context.spares[Symbol.asyncDispose]()
+  await stage.runtime[Symbol.asyncDispose]()
+  const { leaves } = planCgroup({ layout: context.layout, path: `/${stage.instance}/monitors` })
   const pids = leaves.flatMap((leaf) => readFileSync(join(leaf, 'cgroup.procs'), 'utf8').split('\n'))
   return [...new Set(pids)].filter((pid) => pid !== '')
 }

@@ -34,6 +34,7 @@ export async function containerStage(name: string): Promise<ContainerStage> {
     logPath: (id) => join(directory.path, `${id}.log`),
     async [Symbol.asyncDispose]() {
       for (const container of await runtime.list()) await container.delete({ force: true })
+      await runtime[Symbol.asyncDispose]()
       await removeGroups(instance)
       await directory[Symbol.asyncDispose]()
     },

@@ -36,6 +36,8 @@ export class FakeRuntime implements Runtime {
     throw new KeelsonError('NOT_FOUND', `no container ${id}`)
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {}
+
   async find(id: string): Promise<Container | undefined> {
     return this.containers.get(id)
   }

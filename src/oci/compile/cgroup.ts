@@ -1,22 +1,36 @@
+import { posix } from 'node:path'
 import type { CgroupPlan } from '../cgroup/index.ts'
 import { noFd, type Operation } from '../plan/operations.ts'
 import type { Slots } from '../plan/slots.ts'
 import { O_DIRECTORY, O_PATH, OPEN, writeFlags } from './constants.ts'
 
-/** Directories, then limits: before anybody joins. */
-export function makeCgroup(cgroup: CgroupPlan | undefined): Operation[] {
+/**
+ * Directories, then limits: before anybody joins. The v2 tree comes before the clone, which needs it; the v1 trees
+ * after it, while the child makes its network namespace.
+ */
+export function makeCgroup(cgroup: CgroupPlan | undefined, tree: 'v1' | 'v2'): Operation[] {
   if (!cgroup) return []
+  const isWanted = (directory: string) => isAbove(directory, cgroup.v2Directory) === (tree === 'v2')
   return [
-    ...cgroup.directories.map((path): Operation => ({ op: 'makeDirectory', path, mode: 0o755 })),
-    ...cgroup.writes.map(
-      ({ path, value, optional }): Operation => ({
-        op: 'writeFile',
-        path,
-        data: Buffer.from(value),
-        flags: optional ? writeFlags.optional : 0,
-      }),
-    ),
+    ...cgroup.directories
+      .filter(isWanted)
+      .map((path): Operation => ({ op: 'makeDirectory', path, mode: 0o755 })),
+    ...cgroup.writes
+      .filter(({ path }) => isWanted(posix.dirname(path)))
+      .map(
+        ({ path, value, optional }): Operation => ({
+          op: 'writeFile',
+          path,
+          data: Buffer.from(value),
+          flags: optional ? writeFlags.optional : 0,
+        }),
+      ),
   ]
+}
+
+/** Whether it is that directory or lies on the way to it. */
+function isAbove(directory: string, below: string | undefined): boolean {
+  return below === directory || below?.startsWith(`${directory}/`) === true
 }
 
 /** v1: whoever runs this writes `0`, itself, to a tasks file. */

@@ -35,8 +35,11 @@ export function compileCreate(request: CompileRequest): CompiledPlan {
   const rootfs = compileRootfs(request, slots, namespaces)
   const life = compileLife(request, slots, directory)
   const v2 = openV2(cgroup, slots)
+  const v1 = makeCgroup(cgroup, 'v1')
   const child: Operation[] = [
     ...namespaces.child,
+    ...(namespaces.unshareNetwork ? [{ op: 'unshare', flags: CLONE.NEWNET } as const] : []),
+    ...(v1.length > 0 ? [{ op: 'await', barrier: barriers.limited } as const] : []),
     ...(cgroup?.tasksFiles ?? []).map(joinTasks),
     ...(namespaces.unshareCgroup ? [{ op: 'unshare', flags: CLONE.NEWCGROUP } as const] : []),
     { op: 'newSession' },
@@ -58,16 +61,15 @@ export function compileCreate(request: CompileRequest): CompiledPlan {
     }),
   ]
   const parent: Operation[] = [
-    ...life.first,
     ...writeRecords(request, directory),
-    ...life.open,
-    ...makeCgroup(cgroup),
+    ...life.beforeClone,
+    ...makeCgroup(cgroup, 'v2'),
     ...v2.operations,
-    ...life.afterCgroup,
     ...namespaces.parent,
     { op: 'clone', flags: namespaces.cloneFlags, cgroup: v2.slot },
-    // While the child mounts, and so that a delete after a crash knows the process as early as can be.
+    // So that a delete after a crash knows the process as early as can be.
     { op: 'recordProcess', directory, name: 'pid' },
+    ...(v1.length > 0 ? [...v1, { op: 'signal', barrier: barriers.limited } as const] : []),
     ...life.afterClone,
     { op: 'await', barrier: barriers.joined },
     { op: 'reportCreated' },

@@ -1,15 +1,15 @@
 import { noFd, type Operation } from '../plan/operations.ts'
 import type { Slots } from '../plan/slots.ts'
 import type { DetachedLife, ForegroundLife, MonitoredLife } from '../runtime.ts'
-import { joinTasks } from './cgroup.ts'
 import { monitorFlags, O_NOFOLLOW, OPEN } from './constants.ts'
 import type { CompileRequest } from './request.ts'
 
-/** What a container's two lives, monitored and detached, add to the parent's list, at their places in it. */
+/**
+ * What a container's lives add to the parent's list, at their places in it. What the child does not need is made
+ * after the clone, while the child mounts.
+ */
 export interface LifePlan {
-  first: Operation[]
-  open: Operation[]
-  afterCgroup: Operation[]
+  beforeClone: Operation[]
   afterClone: Operation[]
   last: Operation[]
   stdio: readonly [number, number, number]
@@ -32,24 +32,14 @@ function monitored(request: CompileRequest, life: MonitoredLife, slots: Slots, d
   const pipes = terminal ? undefined : makePipes(slots, life.stdin === true)
   const master = terminal ? slots.allocate() : noFd
   const logFlags = OPEN.WRONLY | OPEN.CREAT | OPEN.APPEND | O_NOFOLLOW
-  const group = request.monitorCgroup
-  const v2Group = group?.v2Directory !== undefined && group.tasksFiles.length === 0 ? slots.allocate() : noFd
   return {
-    first: [
-      ...open(v2Group, group?.v2Directory, OPEN.RDONLY),
-      { op: 'leaveParent', cgroup: v2Group },
-      ...(group?.tasksFiles ?? []).map(joinTasks),
-    ],
-    open: [
-      ...listen(directory, listener, 'start.sock'),
-      ...listen(directory, monitorSocket, 'monitor.sock'),
-      ...open(log ?? noFd, life.logPath, logFlags),
-      ...(pipes?.make ?? []),
-    ],
-    afterCgroup: open(oom ?? noFd, request.cgroup?.oomFile, OPEN.RDONLY),
+    beforeClone: [...listen(directory, listener, 'start.sock'), ...(pipes?.make ?? [])],
     afterClone: [
       { op: 'closeSlot', slot: listener },
       ...(pipes?.closeTheirs ?? []),
+      ...listen(directory, monitorSocket, 'monitor.sock'),
+      ...open(log ?? noFd, life.logPath, logFlags),
+      ...open(oom ?? noFd, request.cgroup?.oomFile, OPEN.RDONLY),
       ...(terminal ? [{ op: 'receiveTerminal', to: master } as const] : []),
     ],
     last: [
@@ -88,9 +78,7 @@ function unmonitored(
   const master = terminal ? slots.allocate() : noFd
   const [stdin = noFd, stdout = noFd, stderr = noFd] = stdio
   return {
-    first: [],
-    open: listen(directory, listener, 'start.sock'),
-    afterCgroup: [],
+    beforeClone: listen(directory, listener, 'start.sock'),
     afterClone: [
       { op: 'closeSlot', slot: listener },
       ...(terminal ? receiveAndSend(master, life.kind === 'detached' ? (life.consoleSocket ?? '') : '') : []),

@@ -23,6 +23,11 @@ export interface NamespacePlan {
   child: Operation[]
   /** After the child joined its cgroups, so that they are the root of its view. */
   unshareCgroup: boolean
+  /**
+   * By the child, at its start. The dearest of the namespaces (0.4 ms of 0.8): it is made while the parent makes the
+   * v1 cgroups instead of inside the clone, for which both would wait.
+   */
+  unshareNetwork: boolean
   has(type: NamespaceType): boolean
 }
 
@@ -37,6 +42,7 @@ export function compileNamespaces(
     parent: [],
     child: [],
     unshareCgroup: false,
+    unshareNetwork: false,
     has: (type) => namespaces.some((one) => one.type === type),
   }
   if (!result.has('mount'))
@@ -47,6 +53,7 @@ export function compileNamespaces(
     const fd = fds[type as NamespaceType]
     if (fd !== undefined) join(result, type as NamespaceType, slots.inherit(fd), flag)
     else if (type === 'cgroup') result.unshareCgroup = true
+    else if (type === 'network') result.unshareNetwork = true
     else result.cloneFlags |= flag
   })
   return result

@@ -21,8 +21,6 @@ export interface CompileRequest {
   lockFd: number
   cgroup: CgroupPlan | undefined
   cgroupLayout: CgroupLayout
-  /** Where monitors live, a cgroup of their own. */
-  monitorCgroup: CgroupPlan | undefined
   /** Files of the state directory that are written before anything else, by name. */
   records: Readonly<Record<string, string>>
   /** RLIMIT_NOFILE that a container gets when its specification names none. */

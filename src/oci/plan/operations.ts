@@ -146,6 +146,7 @@ export const operationTable = {
   raiseLimit: { code: 73, args: { resource: 'u32', hard: 'u64' } },
   adjustChild: { code: 74, args: { score: 'u32' } },
   ownRoot: { code: 75, args: {} },
+  receivePlan: { code: 171, args: {} },
 } as const
 
 /** The letter of each kind in plan.h. */
@@ -159,7 +160,15 @@ export const kindLetters = {
   newFd: 'o',
 } as const
 
-export const barriers = { cloned: 1, mapped: 2, joined: 3, hooksDone: 4, committed: 5, started: 6 } as const
+export const barriers = {
+  cloned: 1,
+  mapped: 2,
+  joined: 3,
+  hooksDone: 4,
+  committed: 5,
+  started: 6,
+  limited: 7,
+} as const
 
 /** Where an `fd` argument names none. */
 export const noFd = 0xffffffff

@@ -1,9 +1,11 @@
 import test from 'ava'
 import { hasCode } from '../../../src/base/index.ts'
 import type { CgroupLayout } from '../../../src/oci/cgroup/layout.ts'
+import { CLONE } from '../../../src/oci/compile/constants.ts'
 import { compileCreate } from '../../../src/oci/compile/create.ts'
 import type { CompileRequest } from '../../../src/oci/compile/request.ts'
 import { planCgroup, type Spec } from '../../../src/oci/index.ts'
+import { barriers, type Operation } from '../../../src/oci/plan/operations.ts'
 import { plainSpec } from '../../support/container.ts'
 
 const layout: CgroupLayout = {
@@ -26,7 +28,6 @@ function request(spec: Spec, more: Partial<CompileRequest> = {}): CompileRequest
     lockFd: 21,
     cgroup: group('/k/one'),
     cgroupLayout: layout,
-    monitorCgroup: group('/k/monitors'),
     records: { 'state.json': '{}' },
     fileLimit: { soft: 1024n, hard: 4096n },
     ...more,
@@ -46,7 +47,17 @@ test('the record is on disk before the first cgroup is made', (t) => {
 
 test('the cgroup namespace is unshared only after the cgroup was joined', (t) => {
   const { child } = compileCreate(request(plainSpec(['true']))).plan
-  t.true(names(child).indexOf('joinCgroup') < names(child).indexOf('unshare'))
+  const unshared = child.findIndex((one) => one.op === 'unshare' && one.flags === CLONE.NEWCGROUP)
+  t.true(unshared > names(child).lastIndexOf('joinCgroup'))
+})
+
+test('limits are there before anybody joins, also where they are made after the clone', (t) => {
+  const { parent, child } = compileCreate(request(plainSpec(['true']))).plan
+  const limited = (list: readonly Operation[], op: string) =>
+    list.findIndex((one) => one.op === op && 'barrier' in one && one.barrier === barriers.limited)
+  t.true(names(parent).indexOf('clone') < names(parent).indexOf('makeDirectory'))
+  t.true(names(parent).lastIndexOf('writeFile') < limited(parent, 'signal'))
+  t.true(limited(child, 'await') < names(child).indexOf('joinCgroup'))
 })
 
 test('settings are written before anything covers /proc, and the filter is last with no_new_privs', (t) => {

@@ -1,0 +1,27 @@
+import type { CgroupPlan } from '../cgroup/index.ts'
+import { noFd, type Operation, type Plan } from '../plan/operations.ts'
+import { Slots } from '../plan/slots.ts'
+import { joinTasks } from './cgroup.ts'
+import { OPEN } from './constants.ts'
+
+/**
+ * What a monitor does before it has a container: it leaves its starter and goes to the monitors' cgroup, so that its
+ * memory is not the daemon's and the daemon's end is not its own.
+ */
+export function compileSpare({ v2Directory, tasksFiles }: CgroupPlan): Plan {
+  const slots = new Slots()
+  // On hybrid the unified group is where the starter is; limits of monitors live in the v1 groups.
+  const group = v2Directory !== undefined && tasksFiles.length === 0 ? slots.allocate() : noFd
+  const open: Operation[] =
+    group === noFd ? [] : [{ op: 'openPath', path: v2Directory ?? '', flags: OPEN.RDONLY, to: group }]
+  return {
+    parent: [
+      ...open,
+      { op: 'leaveParent', cgroup: group },
+      ...open.map((): Operation => ({ op: 'closeSlot', slot: group })),
+      ...tasksFiles.map(joinTasks),
+      { op: 'receivePlan' },
+    ],
+    child: [],
+  }
+}
