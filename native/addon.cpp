@@ -5,6 +5,7 @@
 #include "binding/init.hpp"
 #include "binding/lock.hpp"
 #include "binding/file-lock.hpp"
+#include "binding/landlock.hpp"
 #include "binding/layers.hpp"
 #include "binding/mount.hpp"
 #include "binding/namespace-pins.hpp"
@@ -23,6 +24,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   keelson::binding::exportInit(env, exports);
   keelson::binding::exportLock(env, exports);
   keelson::binding::exportFileLock(env, exports);
+  keelson::binding::exportLandlock(env, exports);
   keelson::binding::exportLayers(env, exports);
   keelson::binding::exportMount(env, exports);
   keelson::binding::exportNamespacePins(env, exports);

@@ -3,6 +3,7 @@
 #include "init/linux.h"
 #include "init/memory.h"
 #include "init/path.h"
+#include "init/proc.h"
 #include "init/syscall.h"
 
 static uint64_t device_number(uint32_t major, uint32_t minor) {
@@ -31,6 +32,13 @@ void operation_makeNode(const uint32_t *words) {
   sys(__NR_close, parent);
 }
 
+// Where nothing is mounted on /dev its nodes are made in the image, which may have put a link there (CVE-2026-41579,
+// CVE-2026-47766): refused, wherever it leads.
+void operation_realDirectory(const uint32_t *words) {
+  const char *path = text_at(words[0]);
+  sys(__NR_close, check(open_target(path, TARGET_DIRECTORY, RESOLVE_NO_SYMLINKS), "openat2", path));
+}
+
 void operation_makeLink(const uint32_t *words) {
   const char *path = text_at(words[0]);
   const char *name;
@@ -40,23 +48,12 @@ void operation_makeLink(const uint32_t *words) {
   sys(__NR_close, parent);
 }
 
-// Through a procfs nobody could mount over, and no link may be followed: the write reaches that setting or nothing.
-static long write_proc(const char *path, const char *value, uint64_t resolve) {
-  const struct open_how how = {.flags = O_WRONLY | O_CLOEXEC,
-                               .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | resolve};
-  const long fd = sys(__NR_openat2, private_proc(), path, &how, sizeof how);
-  if (fd < 0) return fd;
-  const long written = sys(__NR_write, fd, value, length_of(value));
-  sys(__NR_close, fd);
-  return written;
-}
-
 void operation_writeSysctl(const uint32_t *words) {
   char path[256];
   struct text text = {path, sizeof path, 0};
   text_add(&text, "sys/");
   text_add(&text, text_at(words[0]));
-  check(write_proc(path, text_at(words[1]), RESOLVE_NO_SYMLINKS), "sysctl", text_at(words[0]));
+  check(write_proc(path, text_at(words[1]), true), "sysctl", text_at(words[0]));
 }
 
 // Lowering needs CAP_SYS_RESOURCE, which a machine may withhold even from root: then the inherited value stays.
@@ -64,6 +61,6 @@ void operation_adjustOomScore(const uint32_t *words) {
   char value[16];
   struct text text = {value, sizeof value, 0};
   text_add_number(&text, (int32_t)words[0]);
-  const long written = write_proc("self/oom_score_adj", value, 0);
+  const long written = write_proc("self/oom_score_adj", value, false);
   if (written != -EACCES && written != -EPERM) check(written, "write", "oom_score_adj");
 }

@@ -1,6 +1,7 @@
 // Plain files and descriptors of the host: cgroup directories and limits, the state directory, pipes.
 #include "init/init.h"
 #include "init/linux.h"
+#include "init/memory.h"
 #include "init/process.h"
 #include "init/syscall.h"
 
@@ -45,6 +46,14 @@ void operation_joinCgroup(const uint32_t *words) {
     check(write_whole(path, "0", 1), "write", path);
   else
     check(sys(__NR_write, fd, "0", 1), "write", path);
+}
+
+// The clone itself is not enough here: a resctrl group takes processes only by their number.
+void operation_enrolChild(const uint32_t *words) {
+  char number[16];
+  struct text text = {number, sizeof number, 0};
+  text_add_number(&text, self.child_pid);
+  check(write_whole(text_at(words[0]), number, text.length), "write", text_at(words[0]));
 }
 
 void operation_makePipe(const uint32_t *words) {

@@ -22,6 +22,7 @@ struct init {
   int proc;          // a procfs mount of our own that nobody can put anything over
   int masks;         // empty read-only tmpfs that masked directories share
   int listener;      // start socket
+  int ruleset;       // of Landlock, until it is enforced
   int child_pidfd;   // parent only
   int child_pid;     // parent only
   bool is_child;

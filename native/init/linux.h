@@ -23,6 +23,8 @@
 #ifndef AT_RECURSIVE
 #define AT_RECURSIVE 0x8000
 #endif
+#define MOUNT_PRIVATE (1 << 18)  // MS_PRIVATE
+#define MOUNT_SLAVE (1 << 19)    // MS_SLAVE
 #define SIGNAL_HANGUP 1
 #define SIGNAL_INTERRUPT 2
 #define SIGNAL_KILL 9

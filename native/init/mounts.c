@@ -4,11 +4,21 @@
 #include "init/memory.h"
 #include "init/mount.h"
 #include "init/path.h"
+#include "init/proc.h"
 #include "init/syscall.h"
 
-#define FILESYSTEM_REAL_TARGET 1  // no symlink may lead to the target (proc, sys)
-#define BIND_RECURSIVE 1
 #define RECURSIVE_PROPAGATION 16384  // MS_REC
+// What may be asked of any mount.
+#define REAL_TARGET 1        // no symlink may lead to the target (proc, sys)
+#define TARGET_NOFOLLOW 2    // a symlink at the target is itself covered
+#define OVER_PROC 4          // the target may lie on a procfs
+#define SOURCE_PROC 8        // the source must be the root of a procfs
+#define SOURCE_NOFOLLOW 16
+#define SOURCE_RECURSIVE 32
+#define COPY_UP 64           // what the target holds is copied into the new file system
+#define KEEP_MODE 128        // a target that was there gives the new root its mode
+#define COPY_SYMLINK 256     // a source that is a symlink is made again at the target
+#define PROC_ROOT_INODE 1
 
 long move_mount_to(int mount, int target) {
   return sys(__NR_move_mount, mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
@@ -20,18 +30,8 @@ long set_attributes(int mount, bool recursive, uint64_t set, uint64_t clear, uin
   return sys(__NR_mount_setattr, mount, "", flags, &attributes, sizeof attributes);
 }
 
-// An option is "key=value" or a bare flag.
-static long configure(int context, const char *option) {
-  char key[64];
-  struct text text = {key, sizeof key, 0};
-  const char *equals = find_char(option, '=');
-  if (equals == NULL) return sys(__NR_fsconfig, context, FSCONFIG_SET_FLAG, option, 0, 0);
-  text_add_count(&text, option, (size_t)(equals - option));
-  return sys(__NR_fsconfig, context, FSCONFIG_SET_STRING, key, equals + 1, 0);
-}
-
 // On failure *call names the system call that failed.
-static long make_filesystem(const uint32_t *words, const char **call) {
+static long make_filesystem(const uint32_t *words, uint32_t attributes, const char **call) {
   const char *source = text_at(words[1]);
   const char *option = text_at(words[3]);
   *call = "fsopen";
@@ -39,15 +39,26 @@ static long make_filesystem(const uint32_t *words, const char **call) {
   if (context < 0) return context;
   *call = "fsconfig";
   long result = *source == '\0' ? 0 : sys(__NR_fsconfig, context, FSCONFIG_SET_STRING, "source", source, 0);
-  for (uint32_t i = 0; i < words[4] && result >= 0; i++, option += length_of(option) + 1)
-    result = configure((int)context, option);
+  if (result >= 0) result = configure_each((int)context, option, words[4]);
   if (result >= 0) result = sys(__NR_fsconfig, context, FSCONFIG_CMD_CREATE, 0, 0, 0);
   if (result >= 0) {
     *call = "fsmount";
-    result = sys(__NR_fsmount, context, FSMOUNT_CLOEXEC, (uint32_t)plan_wide(words + 5));
+    result = sys(__NR_fsmount, context, FSMOUNT_CLOEXEC, attributes);
   }
   sys(__NR_close, context);
   return result;
+}
+
+static enum target kind_of(int fd) { return (mode_of(fd) & S_IFMT) == S_IFDIR ? TARGET_DIRECTORY : TARGET_FILE; }
+
+// A mount over a file of procfs would stand in for a setting or a label that we, or the program, believe to write
+// (CVE-2019-16884): the plan names the few that are allowed, and a symlink leads to no others.
+static int open_mount_target(const char *path, enum target kind, uint32_t flags) {
+  const uint64_t resolve = (flags & REAL_TARGET) != 0 ? RESOLVE_NO_SYMLINKS : 0;
+  const uint64_t follow = (flags & TARGET_NOFOLLOW) != 0 ? O_NOFOLLOW : 0;
+  const int target = (int)check(open_target_as(path, kind, follow, resolve), "openat2", path);
+  if ((flags & OVER_PROC) == 0 && is_proc(target)) fail("mount over procfs", -EPERM, path);
+  return target;
 }
 
 static void attach(int mount, int target, const char *path) {
@@ -55,53 +66,89 @@ static void attach(int mount, int target, const char *path) {
   sys(__NR_close, target);
 }
 
-void operation_mountFilesystem(const uint32_t *words) {
-  const char *path = text_at(words[2]);
-  const char *call;
-  const long mount = make_filesystem(words, &call);
-  check(mount, call, path);
-  const uint64_t resolve = (words[7] & FILESYSTEM_REAL_TARGET) != 0 ? RESOLVE_NO_SYMLINKS : 0;
-  attach((int)mount, (int)check(open_target(path, TARGET_DIRECTORY, resolve), "openat2", path), path);
-  if (same_text(text_at(words[0]), "proc") && self.proc < 0)
-    self.proc = (int)mount;
-  else
-    sys(__NR_close, mount);
+static void change(int mount, bool recursive, const uint32_t *set_and_clear, const char *path) {
+  const uint64_t set = plan_wide(set_and_clear), clear = plan_wide(set_and_clear + 2);
+  if (set != 0 || clear != 0) check(set_attributes(mount, recursive, set, clear, 0), "mount_setattr", path);
 }
 
-static enum target kind_of(int fd) { return (mode_of(fd) & S_IFMT) == S_IFDIR ? TARGET_DIRECTORY : TARGET_FILE; }
+// Once it is attached: `slave` and then `shared` are both in force, so each is a call of its own.
+static void propagate(int mount, const uint32_t *bytes, const char *path) {
+  for (uint32_t at = 0; at + sizeof(uint32_t) <= bytes[1]; at += sizeof(uint32_t)) {
+    uint32_t kind;
+    memcpy(&kind, text_at(bytes[0] + at), sizeof kind);
+    const bool recursive = (kind & RECURSIVE_PROPAGATION) != 0;
+    check(set_attributes(mount, recursive, 0, 0, kind & ~RECURSIVE_PROPAGATION), "mount_setattr", path);
+  }
+}
+
+// The mode that the new root takes over from the directory that it covers; 0 for none.
+static uint32_t mode_to_keep(const char *path, uint32_t flags) {
+  const long there = (flags & KEEP_MODE) != 0 ? open_in_root(path, O_PATH | O_DIRECTORY, 0) : -ENOENT;
+  if (there < 0) return 0;
+  const uint32_t mode = mode_of((int)there);
+  sys(__NR_close, there);
+  return mode;
+}
+
+// words: type, source, target, options, attributes, flags, propagation.
+void operation_mountFilesystem(const uint32_t *words) {
+  const char *path = text_at(words[2]);
+  const uint32_t attributes = (uint32_t)plan_wide(words + 5), flags = words[7];
+  const bool fill = (flags & COPY_UP) != 0;
+  const uint32_t kept_mode = mode_to_keep(path, flags);
+  const char *call;
+  const long made = make_filesystem(words, fill ? attributes & ~MOUNT_ATTR_RDONLY : attributes, &call);
+  const int mount = (int)check(made, call, path);
+  const int target = open_mount_target(path, TARGET_DIRECTORY, flags);
+  if (kept_mode != 0) set_mode(mount, kept_mode);
+  if (fill) copy_up(target, mount, path);
+  if (fill && (attributes & MOUNT_ATTR_RDONLY) != 0)
+    check(set_attributes(mount, false, MOUNT_ATTR_RDONLY, 0, 0), "mount_setattr", path);
+  attach(mount, target, path);
+  propagate(mount, words + 8, path);
+  if (same_text(text_at(words[0]), "proc")) keep_proc(mount);
+  sys(__NR_close, mount);
+}
+
+static bool is_proc_root(int fd) {
+  struct statx status;
+  return is_proc(fd) && sys(__NR_statx, fd, "", AT_EMPTY_PATH, STATX_INO, &status) >= 0 &&
+         status.stx_ino == PROC_ROOT_INODE;
+}
+
+// words: target, flags, set, clear, recursive set, recursive clear, propagation. The recursive ones come last and win.
+static void place_tree(int tree, const uint32_t *words) {
+  const char *path = text_at(words[0]);
+  const uint32_t flags = words[1];
+  if ((flags & SOURCE_PROC) != 0 && !is_proc_root(tree)) fail("not a procfs", -EPERM, path);
+  change(tree, false, words + 2, path);
+  change(tree, true, words + 6, path);
+  attach(tree, open_mount_target(path, kind_of(tree), flags), path);
+  propagate(tree, words + 10, path);
+}
+
+static long open_source(const char *source, uint32_t flags) {
+  const uint32_t follow = (flags & SOURCE_NOFOLLOW) != 0 ? AT_SYMLINK_NOFOLLOW : 0;
+  const uint32_t recursive = (flags & SOURCE_RECURSIVE) != 0 ? AT_RECURSIVE : 0;
+  return sys(__NR_open_tree, AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | follow | recursive);
+}
 
 void operation_mountBind(const uint32_t *words) {
   const char *source = text_at(words[0]);
-  const char *path = text_at(words[1]);
-  const bool recursive = (words[2] & BIND_RECURSIVE) != 0;
-  const uint32_t flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0);
-  const int tree = (int)check(sys(__NR_open_tree, AT_FDCWD, source, flags), "open_tree", source);
-  const uint64_t set = plan_wide(words + 3), clear = plan_wide(words + 5);
-  const uint64_t recursive_set = plan_wide(words + 7), recursive_clear = plan_wide(words + 9);
-  if (recursive_set != 0 || recursive_clear != 0)
-    check(set_attributes(tree, true, recursive_set, recursive_clear, 0), "mount_setattr", path);
-  if (set != 0 || clear != 0) check(set_attributes(tree, false, set, clear, 0), "mount_setattr", path);
-  attach(tree, (int)check(open_target(path, kind_of(tree), 0), "openat2", path), path);
-  const uint32_t propagation = words[11];
-  if (propagation != 0)
-    check(set_attributes(tree, (propagation & RECURSIVE_PROPAGATION) != 0, 0, 0, propagation & ~RECURSIVE_PROPAGATION),
-          "mount_setattr", path);
+  if ((words[2] & COPY_SYMLINK) != 0 && copy_symlink(source, text_at(words[1]))) return;
+  const int tree = (int)check(open_source(source, words[2]), "open_tree", source);
+  place_tree(tree, words + 1);
   sys(__NR_close, tree);
 }
 
-void operation_mountTree(const uint32_t *words) {
-  const int tree = slot_fd(words[0]);
-  const char *path = text_at(words[1]);
-  const uint64_t set = plan_wide(words + 2), clear = plan_wide(words + 4);
-  if (set != 0 || clear != 0) check(set_attributes(tree, true, set, clear, 0), "mount_setattr", path);
-  attach(tree, (int)check(open_target(path, kind_of(tree), 0), "openat2", path), path);
-}
+// Of a tree that was handed in.
+void operation_mountTree(const uint32_t *words) { place_tree(slot_fd(words[0]), words + 1); }
 
 // Of a mount that is there already.
 void operation_changeMount(const uint32_t *words) {
   const char *path = text_at(words[0]);
   const int target = (int)check(open_in_root(path, O_PATH, 0), "openat2", path);
-  check(set_attributes(target, false, plan_wide(words + 1), plan_wide(words + 3), 0), "mount_setattr", path);
+  change(target, false, words + 1, path);
   sys(__NR_close, target);
 }
 

@@ -84,16 +84,18 @@ static long make_file(const char *path) {
   return 0;
 }
 
-long open_target(const char *path, enum target kind, uint64_t resolve) {
-  const uint64_t flags = kind == TARGET_DIRECTORY ? O_PATH | O_DIRECTORY : O_PATH;
+long open_target_as(const char *path, enum target kind, uint64_t flags, uint64_t resolve) {
+  flags |= kind == TARGET_DIRECTORY ? O_PATH | O_DIRECTORY : O_PATH;
   const long fd = open_in_root(path, flags, resolve);
   if (fd != -ENOENT) return fd;
   const long made = kind == TARGET_DIRECTORY ? make_directories(path) : make_file(path);
   if (made < 0) return made;
-  if (kind == TARGET_DIRECTORY && resolve == 0) return made;
+  if (kind == TARGET_DIRECTORY && resolve == 0 && (flags & O_NOFOLLOW) == 0) return made;
   if (kind == TARGET_DIRECTORY) sys(__NR_close, made);
   return open_in_root(path, flags, resolve);
 }
+
+long open_target(const char *path, enum target kind, uint64_t resolve) { return open_target_as(path, kind, 0, resolve); }
 
 uint32_t mode_of(int fd) {
   struct statx status;
@@ -105,13 +107,4 @@ bool is_device(int fd, uint32_t major, uint32_t minor) {
   struct statx status;
   if (sys(__NR_statx, fd, "", AT_EMPTY_PATH, STATX_TYPE, &status) < 0) return false;
   return (status.stx_mode & S_IFMT) == S_IFCHR && status.stx_rdev_major == major && status.stx_rdev_minor == minor;
-}
-
-int private_proc(void) {
-  if (self.proc >= 0) return self.proc;
-  const int context = (int)check(sys(__NR_fsopen, "proc", FSOPEN_CLOEXEC), "fsopen", "proc");
-  check(sys(__NR_fsconfig, context, FSCONFIG_CMD_CREATE, 0, 0, 0), "fsconfig", "proc");
-  self.proc = (int)check(sys(__NR_fsmount, context, FSMOUNT_CLOEXEC, 0), "fsmount", "proc");
-  sys(__NR_close, context);
-  return self.proc;
 }

@@ -12,6 +12,7 @@ enum target { TARGET_DIRECTORY, TARGET_FILE };
 
 // Opens (O_PATH) a mount target, making it and its parents where they are missing.
 long open_target(const char *path, enum target kind, uint64_t resolve);
+long open_target_as(const char *path, enum target kind, uint64_t flags, uint64_t resolve);
 
 // Opens the parent directory of a path, making it where missing; *name is the last component inside `path`.
 long open_parent(const char *path, const char **name);
@@ -19,6 +20,3 @@ long open_parent(const char *path, const char **name);
 // mode with the file type bits of an open descriptor, 0 when it cannot be told.
 uint32_t mode_of(int fd);
 bool is_device(int fd, uint32_t major, uint32_t minor);
-
-// A descriptor of a procfs of our own, made when first needed.
-int private_proc(void);

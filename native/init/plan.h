@@ -53,9 +53,9 @@
   X(27, rootOverlay, "lssn")               \
   X(28, rootDirectory, "s")                \
   X(29, attachRoot, "s")                   \
-  X(30, mountFilesystem, "ssslqn")         \
-  X(31, mountBind, "ssnqqqqn")            \
-  X(32, mountTree, "fsqq")                 \
+  X(30, mountFilesystem, "ssslqnb")        \
+  X(31, mountBind, "ssnqqqqb")             \
+  X(32, mountTree, "fsnqqqqb")             \
   X(33, makeNode, "snnnnn")                \
   X(34, makeLink, "ss")                    \
   X(35, writeSysctl, "ss")                 \
@@ -99,7 +99,23 @@
   X(73, raiseLimit, "nq")                  \
   X(74, adjustChild, "n")                  \
   X(75, ownRoot, "")                       \
-  X(171, receivePlan, "")
+  X(171, receivePlan, "")                  \
+  X(91, setPersonality, "n")               \
+  X(92, setMemoryPolicy, "nb")             \
+  X(93, setScheduler, "nnnqqqq")           \
+  X(94, setIoPriority, "n")                \
+  X(95, setAffinity, "b")                  \
+  X(96, resetAffinity, "")                 \
+  X(97, writeAttribute, "ss")              \
+  X(98, makeRuleset, "qqq")                \
+  X(99, allowPath, "sqqn")                 \
+  X(100, allowPort, "qq")                  \
+  X(101, restrictSelf, "")                 \
+  X(102, realDirectory, "s")               \
+  X(103, reconfigureMount, "slqq")         \
+  X(104, privateMount, "s")                \
+  X(105, moveDevice, "fss")                \
+  X(106, enrolChild, "s")
 
 #define PLAN_BARRIERS(X) \
   X(1, cloned)           \

@@ -85,28 +85,30 @@ void operation_ownStdio(const uint32_t *words) {
     if (!is_device(fd, 1, 3)) sys(__NR_fchown, fd, words[0], -1);
 }
 
-// Afterwards only 0 to 2, the preserved ones from 3 on, the start socket and the sync socket are open.
+// Afterwards only 0 to 2, the preserved ones from 3 on, and behind them what we need ourselves until exec are open.
 void operation_keepDescriptors(const uint32_t *words) {
   const uint32_t count = words[1] / sizeof(uint32_t);
-  const int listener = slot_fd(words[2]);
+  self.listener = slot_fd(words[2]);
+  int *const own[] = {&self.sync, &self.listener, &self.ruleset};
+  const uint32_t own_count = sizeof own / sizeof *own;
   uint32_t slots[PLAN_SLOTS];
   if (count > PLAN_SLOTS) fail("keepDescriptors", -EINVAL, NULL);
   memcpy(slots, text_at(words[0]), count * sizeof(uint32_t));
-  int staged[PLAN_SLOTS + 2];
-  const uint32_t above = 3 + count + 2;  // staging does not overlap the places that are filled below
+  int staged[PLAN_SLOTS + sizeof own / sizeof *own];
+  const uint32_t above = 3 + count + own_count;  // staging does not overlap the places that are filled below
   uint32_t kept = 0;
   for (; kept < count; kept++)
     staged[kept] = (int)check(sys(__NR_fcntl, self.slots[slots[kept] % PLAN_SLOTS], F_DUPFD_CLOEXEC, above),
                               "fcntl", NULL);
-  const uint32_t sync_at = kept, listener_at = kept + 1;
-  staged[kept++] = (int)check(sys(__NR_fcntl, self.sync, F_DUPFD_CLOEXEC, above), "fcntl", NULL);
-  if (listener >= 0)
-    staged[kept++] = (int)check(sys(__NR_fcntl, listener, F_DUPFD_CLOEXEC, above), "fcntl", NULL);
+  for (uint32_t i = 0; i < own_count; i++) {
+    if (*own[i] < 0) continue;
+    staged[kept] = (int)check(sys(__NR_fcntl, *own[i], F_DUPFD_CLOEXEC, above), "fcntl", NULL);
+    *own[i] = (int)(3 + kept++);
+  }
   for (uint32_t i = 0; i < kept; i++)
     check(sys(__NR_dup3, staged[i], 3 + i, i < count ? 0 : O_CLOEXEC), "dup3", NULL);
   sys(__NR_close_range, 3 + kept, ~0u, 0);
-  self.sync = self.report = (int)(3 + sync_at);
-  self.listener = listener >= 0 ? (int)(3 + listener_at) : -1;
+  self.report = self.sync;
   self.root = self.proc = self.masks = -1;
 }
 

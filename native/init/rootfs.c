@@ -90,14 +90,17 @@ void operation_attachRoot(const uint32_t *words) {
   check(sys(__NR_move_mount, self.root, "", AT_FDCWD, place, flags), "move_mount", place);
 }
 
-// pivot_root(".", ".") stacks the old root on the new one; detaching "." then removes the old. Host mounts were made
-// slaves before, so nothing of this reaches the host.
+// pivot_root(".", ".") stacks the old root on the new one; detaching "." then removes the old. Where the host's mounts
+// are still shared (rootfsPropagation), detaching them here would detach them on the host: they become slaves first.
 void operation_pivotRoot(const uint32_t *words) {
   (void)words;
+  const long old = check(sys(__NR_openat, AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC), "openat", "/");
   check(sys(__NR_fchdir, self.root), "fchdir", "rootfs");
   check(sys(__NR_pivot_root, ".", "."), "pivot_root", ".");
+  check(set_attributes((int)old, true, 0, 0, MOUNT_SLAVE), "mount_setattr", "old root");
   check(sys(__NR_umount2, ".", DETACH), "umount2", ".");
   check(sys(__NR_chdir, "/"), "chdir", "/");
+  sys(__NR_close, old);
 }
 
 void operation_readonlyRoot(const uint32_t *words) {

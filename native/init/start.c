@@ -33,7 +33,7 @@ void load_plan(int fd) {
 
 __attribute__((used)) static void begin(void) {
   self.control = self.report = CONTROL_FD;
-  self.sync = self.root = self.proc = self.masks = self.listener = self.child_pidfd = -1;
+  self.sync = self.root = self.proc = self.masks = self.listener = self.ruleset = self.child_pidfd = -1;
   for (int i = 0; i < (int)PLAN_SLOTS; i++) self.slots[i] = FIRST_INHERITED_FD + i;
   reset_signals();
   sys(__NR_umask, 0);

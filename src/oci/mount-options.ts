@@ -13,12 +13,18 @@ export interface MountOptions {
   attributes: AttributeChange
   /** `rro`, `rnosuid`, …: for the mount and everything below it (AT_RECURSIVE). */
   recursive: AttributeChange
-  /** MS_SHARED, MS_SLAVE, … with MS_REC where asked, in the order given. */
+  /** MS_SHARED, MS_SLAVE, … with MS_REC where asked: what has to be applied, in order. */
   propagation: number[]
   bind: boolean
   recursiveBind: boolean
   remount: boolean
   tmpcopyup: boolean
+  /** A source that is a symlink is itself bound (crun). */
+  sourceNofollow: boolean
+  /** A symlink at the destination is itself covered (crun). */
+  destinationNofollow: boolean
+  /** A source that is a symlink is made again at the destination (crun). */
+  copySymlink: boolean
   idmap?: 'idmap' | 'ridmap'
   /** Options for the file system itself: `size=65536k`, `lowerdir=…`. */
   data: string[]
@@ -149,11 +155,14 @@ export const knownMountOptions: readonly string[] = [
   ...Object.keys(propagationOptions),
   ...recursiveNames.keys(),
   'bind',
-  'rbind',
+  'copy-symlink',
   'defaults',
+  'dest-nofollow',
   'idmap',
+  'rbind',
   'remount',
   'ridmap',
+  'src-nofollow',
   'tmpcopyup',
 ].sort()
 
@@ -169,6 +178,9 @@ export function parseMountOptions(options: readonly string[] = []): MountOptions
     recursiveBind: false,
     remount: false,
     tmpcopyup: false,
+    sourceNofollow: false,
+    destinationNofollow: false,
+    copySymlink: false,
     data: [],
   }
   for (const option of options) applyOption(result, option)
@@ -180,9 +192,15 @@ function applyOption(result: MountOptions, option: string): void {
   const propagation = propagationOptions[option]
   const recursive = recursiveNames.get(option)
   if (flag) applyFlag(result, option, flag)
-  else if (propagation !== undefined) result.propagation.push(propagation)
+  else if (propagation !== undefined) addPropagation(result.propagation, propagation)
   else if (recursive) mergeAttributes(result.recursive, attributeOptions[recursive])
   else if (!applyWord(result, option)) result.data.push(option)
+}
+
+/** A later kind undoes the earlier ones, except that a slave may be shared as well (mount_namespaces(7)). */
+function addPropagation(list: number[], kind: number): void {
+  const keepsSlave = (kind & MS.SHARED) !== 0
+  list.splice(0, list.length, ...list.filter((one) => keepsSlave && (one & MS.SLAVE) !== 0), kind)
 }
 
 function applyFlag(result: MountOptions, option: string, { bit, off }: { bit: number; off?: true }): void {
@@ -209,6 +227,15 @@ function applyWord(result: MountOptions, option: string): boolean {
       return true
     case 'tmpcopyup':
       result.tmpcopyup = true
+      return true
+    case 'src-nofollow':
+      result.sourceNofollow = true
+      return true
+    case 'dest-nofollow':
+      result.destinationNofollow = true
+      return true
+    case 'copy-symlink':
+      result.copySymlink = true
       return true
     case 'idmap':
     case 'ridmap':

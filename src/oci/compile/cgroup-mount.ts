@@ -4,6 +4,7 @@ import type { MountOptions } from '../mount-options.ts'
 import { MOUNT_ATTR } from '../mount-options.ts'
 import type { Operation } from '../plan/operations.ts'
 import type { Mount } from '../spec.ts'
+import { noBytes } from './constants.ts'
 import type { CompileRequest } from './request.ts'
 
 /**
@@ -45,13 +46,22 @@ export function compileCgroupMount(
       clear: 0n,
       recursiveSet: 0n,
       recursiveClear: 0n,
-      propagation: 0,
+      propagation: noBytes,
     }
   }
 }
 
 function filesystem(type: string, target: string, options: string[], attributes: bigint): Operation {
-  return { op: 'mountFilesystem', type, source: type, target, options, attributes, flags: 0 }
+  return {
+    op: 'mountFilesystem',
+    type,
+    source: type,
+    target,
+    options,
+    attributes,
+    flags: 0,
+    propagation: noBytes,
+  }
 }
 
 function links(destination: string, { mountPoint, controllers }: CgroupHierarchy): Operation[] {

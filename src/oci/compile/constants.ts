@@ -22,8 +22,24 @@ export const O_NOFOLLOW = process.arch === 'arm64' ? 0o100000 : 0o400000
 /** Flags of single operations, see native/init. */
 export const writeFlags = { optional: 1 } as const
 export const overlayFlags = { volatile: 1, classic: 2 } as const
-export const filesystemFlags = { realTarget: 1 } as const
-export const bindFlags = { recursive: 1 } as const
+export const mountFlags = {
+  realTarget: 1,
+  targetNofollow: 2,
+  overProc: 4,
+  sourceProc: 8,
+  sourceNofollow: 16,
+  recursive: 32,
+  copyUp: 64,
+  keepMode: 128,
+  copySymlink: 256,
+} as const
 export const directoryFlags = { makeMissing: 1 } as const
 export const terminalFlags = { bindConsole: 1 } as const
 export const monitorFlags = { stdinOnce: 1 } as const
+
+export const noBytes = new Uint8Array()
+
+/** Numbers as an operation's byte string. */
+export function words(numbers: readonly number[]): Uint8Array {
+  return numbers.length === 0 ? noBytes : new Uint8Array(Uint32Array.from(numbers).buffer)
+}

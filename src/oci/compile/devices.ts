@@ -33,14 +33,13 @@ const defaultLinks: readonly [string, string][] = [
 
 /** Nodes and links of /dev; nothing where the host's own /dev is bound there. */
 export function compileDevices({ mounts = [], linux = {} }: Spec): Operation[] {
-  const isBound = mounts.some(
-    ({ destination, type, options }) =>
-      posix.normalize(`${destination}/`) === '/dev/' && (type === 'bind' || parseMountOptions(options).bind),
-  )
-  if (isBound) return []
+  const onDev = mounts.filter(({ destination }) => posix.normalize(`/${destination}/`) === '/dev/')
+  if (onDev.some(({ type, options }) => type === 'bind' || parseMountOptions(options).bind)) return []
   const own = linux.devices ?? []
   const named = new Set(own.map(({ path }) => posix.normalize(path)))
   return [
+    // Made in the image itself, which may have anything there.
+    ...(onDev.length === 0 ? [{ op: 'realDirectory', path: '/dev' } as const] : []),
     ...defaultDevices
       .filter(([path]) => !named.has(path))
       .map(([path, major, minor]) => node(path, characterDevice | 0o666, major, minor)),

@@ -3,7 +3,7 @@ import type { Operation } from '../plan/operations.ts'
 import { compileRlimits } from '../rlimits.ts'
 import { compileSeccompCached } from '../seccomp/index.ts'
 import type { Process, Seccomp } from '../spec.ts'
-import { directoryFlags, terminalFlags } from './constants.ts'
+import { directoryFlags, terminalFlags, words } from './constants.ts'
 import { refuseUnsupportedProcess, unsupported } from './unsupported.ts'
 
 export interface ProgramRequest {
@@ -91,8 +91,4 @@ function loadSeccomp(profile: Seccomp): Operation {
   const { program, flags, notify } = compileSeccompCached(profile)
   if (notify) throw unsupported('a seccomp listener', 'linux.seccomp.listenerPath')
   return { op: 'loadSeccomp', program, flags }
-}
-
-function words(numbers: readonly number[]): Uint8Array {
-  return new Uint8Array(Uint32Array.from(numbers).buffer)
 }

@@ -1,4 +1,4 @@
-import { isAbsolute, join } from 'node:path'
+import { resolve } from 'node:path'
 import { KeelsonError } from '../../base/index.ts'
 import { MS, rootfsPropagation } from '../mount-options.ts'
 import type { Operation } from '../plan/operations.ts'
@@ -8,18 +8,14 @@ import { compileDevices } from './devices.ts'
 import { compileMounts } from './mounts.ts'
 import type { NamespacePlan } from './namespaces.ts'
 import type { CompileRequest } from './request.ts'
-import { unsupported } from './unsupported.ts'
 
 /** Root, mounts, devices, pivot, and what is hidden or read-only in it. */
 export function compileRootfs(request: CompileRequest, slots: Slots, namespaces: NamespacePlan): Operation[] {
   const { spec } = request
   const { linux = {} } = spec
   const propagation = rootfsPropagation(linux.rootfsPropagation)
-  if (propagation !== undefined && (propagation & MS.SHARED) !== 0)
-    throw unsupported('a shared root file system', 'linux.rootfsPropagation')
   return [
-    // Slaves: what the host mounts later arrives, nothing of ours goes back.
-    { op: 'setPropagation', flags: propagation ?? MS.SLAVE | MS.REC },
+    ...separateFromHost(request, propagation),
     root(request),
     { op: 'attachRoot', place: request.directory },
     ...compileMounts(request, slots, namespaces.unshareCgroup),
@@ -33,17 +29,35 @@ export function compileRootfs(request: CompileRequest, slots: Slots, namespaces:
     ),
     ...(linux.readonlyPaths ?? []).map((path): Operation => ({ op: 'readonlyPath', path })),
     ...(linux.maskedPaths ?? []).map((path): Operation => ({ op: 'maskPath', path })),
+    // Last: an unbindable mount could not be covered by clones of itself any more.
+    ...(propagation === undefined ? [] : [{ op: 'setPropagation', flags: propagation } as const]),
   ]
 }
 
-function root({ rootfs, spec, bundle }: CompileRequest): Operation {
+/**
+ * Slaves: what the host mounts later arrives, nothing of ours goes back. With a shared root file system the volumes
+ * have to stay peers of the host's mounts, so only what our own mounts hang on is cut off.
+ */
+function separateFromHost(request: CompileRequest, propagation = 0): Operation[] {
+  if ((propagation & MS.SHARED) === 0) return [{ op: 'setPropagation', flags: MS.SLAVE | MS.REC }]
+  const places = [request.directory, rootPath(request)].filter((path) => path !== undefined)
+  return places.map((path) => ({ op: 'privateMount', path }))
+}
+
+function rootPath({ rootfs, spec, bundle }: CompileRequest): string | undefined {
+  const path = rootfs?.kind === 'overlay' ? undefined : (rootfs?.path ?? spec.root?.path)
+  return path ? resolve(bundle, path) : undefined
+}
+
+function root(request: CompileRequest): Operation {
+  const { rootfs } = request
   if (rootfs?.kind === 'overlay') {
     const { lower, upper, work, volatile } = rootfs
     return { op: 'rootOverlay', lower, upper, work, flags: volatile ? overlayFlags.volatile : 0 }
   }
-  const path = rootfs?.path ?? spec.root?.path
+  const path = rootPath(request)
   if (!path) throw new KeelsonError('INVALID_ARGUMENT', 'root.path is missing', { path: 'root.path' })
-  return { op: 'rootDirectory', path: isAbsolute(path) ? path : join(bundle, path) }
+  return { op: 'rootDirectory', path }
 }
 
 function names({ hostname, domainname }: CompileRequest['spec'], namespaces: NamespacePlan): Operation[] {

@@ -113,7 +113,6 @@ test('what cannot be done is refused with its JSON path', (t) => {
       'linux.memoryPolicy',
       (spec) => Object.assign(spec.linux ?? {}, { memoryPolicy: { mode: 'MPOL_BIND' } }),
     ],
-    ['linux.rootfsPropagation', (spec) => Object.assign(spec.linux ?? {}, { rootfsPropagation: 'rshared' })],
   ]
   for (const [path, change] of cases) {
     const spec = plainSpec(['true'])

@@ -56,7 +56,17 @@ test('masks, limits and bytes as people write them', (t) => {
       { op: 'setIdentity', uid: 1, gid: 2, groups: new Uint8Array(Uint32Array.of(5, 7).buffer), umask: 0o22 },
       { op: 'adjustOomScore', score: -500 >>> 0 },
       { op: 'loadSeccomp', program: new Uint8Array(16), flags: 0 },
-      { op: 'mountTree', tree: noFd, target: '/x', set: 0x21n, clear: 0x70n },
+      {
+        op: 'mountTree',
+        tree: noFd,
+        target: '/x',
+        flags: 0,
+        set: 0x21n,
+        clear: 0x70n,
+        recursiveSet: 0n,
+        recursiveClear: 1n,
+        propagation: new Uint8Array(Uint32Array.of(1 << 19, (1 << 20) | 16384).buffer),
+      },
     ],
   })
   t.deepEqual(
@@ -67,7 +77,7 @@ test('masks, limits and bytes as people write them', (t) => {
       'setIdentity        uid=1 gid=2 groups=5,7 umask=022',
       'adjustOomScore     score=-500',
       'loadSeccomp        program=2 instructions flags=0',
-      'mountTree          tree=- target="/x" set=RDONLY|STRICTATIME clear=ATIME',
+      'mountTree          tree=- target="/x" flags=0 set=RDONLY|STRICTATIME clear=ATIME recursiveSet=0 recursiveClear=RDONLY propagation=SLAVE,SHARED|REC',
     ],
   )
 })
