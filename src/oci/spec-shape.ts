@@ -1,31 +1,49 @@
-import { KeelsonError } from '../base/index.ts'
+import { ranges, type Shape } from './validate/shape.ts'
 
-/**
- * The JSON shape of config.json as data (runtime-spec schema/*.json), and the check that a parsed file has it.
- * Fields that are not named here are nobody's business: the specification wants them ignored.
- */
-export type Shape =
-  | 'string'
-  | 'boolean'
-  | 'integer'
-  | 'object'
-  | { list: Shape }
-  | { map: Shape }
-  | { fields: Readonly<Record<string, Shape>>; required?: readonly string[] }
-
+/** config.json as runtime-spec 1.3 has it (its schema files, and the ranges that config.md tells in words). */
+const { u16, u32, i32, u64, i64 } = ranges
 const strings: Shape = { list: 'string' }
+/** -1 is written for infinity as well. */
+const rlimit: Shape = { range: [-1, 2 ** 64] }
+const cpuList: Shape = { pattern: /^[\d, -]*$/, means: 'a list such as 0-3,7' }
 
 const idMappings: Shape = {
   list: {
-    fields: { containerID: 'integer', hostID: 'integer', size: 'integer' },
+    fields: { containerID: u32, hostID: u32, size: u32 },
     required: ['containerID', 'hostID', 'size'],
   },
+}
+
+const scheduler: Shape = {
+  fields: {
+    policy: {
+      words: [
+        ...['SCHED_OTHER', 'SCHED_FIFO', 'SCHED_RR', 'SCHED_BATCH'],
+        ...['SCHED_ISO', 'SCHED_IDLE', 'SCHED_DEADLINE'],
+      ],
+    },
+    nice: { range: [-20, 19] },
+    priority: i32,
+    flags: {
+      list: {
+        words: [
+          ...['SCHED_FLAG_RESET_ON_FORK', 'SCHED_FLAG_RECLAIM', 'SCHED_FLAG_DL_OVERRUN'],
+          ...['SCHED_FLAG_KEEP_POLICY', 'SCHED_FLAG_KEEP_PARAMS'],
+          ...['SCHED_FLAG_UTIL_CLAMP_MIN', 'SCHED_FLAG_UTIL_CLAMP_MAX'],
+        ],
+      },
+    },
+    runtime: u64,
+    deadline: u64,
+    period: u64,
+  },
+  required: ['policy'],
 }
 
 export const processShape: Shape = {
   fields: {
     terminal: 'boolean',
-    consoleSize: { fields: { height: 'integer', width: 'integer' }, required: ['height', 'width'] },
+    consoleSize: { fields: { height: u16, width: u16 }, required: ['height', 'width'] },
     cwd: 'string',
     env: strings,
     args: strings,
@@ -44,41 +62,56 @@ export const processShape: Shape = {
     },
     rlimits: {
       list: {
-        fields: { type: 'string', soft: 'integer', hard: 'integer' },
+        fields: { type: 'string', soft: rlimit, hard: rlimit },
         required: ['type', 'soft', 'hard'],
       },
     },
     noNewPrivileges: 'boolean',
     apparmorProfile: 'string',
     selinuxLabel: 'string',
-    oomScoreAdj: 'integer',
-    ioPriority: { fields: { class: 'string', priority: 'integer' } },
-    scheduler: 'object',
-    execCPUAffinity: { fields: { initial: 'string', final: 'string' } },
+    oomScoreAdj: { range: [-1000, 1000] },
+    ioPriority: {
+      fields: {
+        class: { words: ['IOPRIO_CLASS_RT', 'IOPRIO_CLASS_BE', 'IOPRIO_CLASS_IDLE'] },
+        priority: { range: [0, 7] },
+      },
+      required: ['class'],
+    },
+    scheduler,
+    execCPUAffinity: { fields: { initial: cpuList, final: cpuList } },
   },
   required: ['cwd'],
 }
 
 const hooks: Shape = {
-  list: { fields: { path: 'string', args: strings, env: strings, timeout: 'integer' }, required: ['path'] },
+  list: { fields: { path: 'string', args: strings, env: strings, timeout: i32 }, required: ['path'] },
 }
+
+/** It becomes part of a file name. */
+const pageSize: Shape = { pattern: /^[1-9]\d*[KMG]B$/, means: 'a size such as 2MB' }
 
 const resources: Shape = {
   fields: {
     devices: {
       list: {
-        fields: { allow: 'boolean', type: 'string', major: 'integer', minor: 'integer', access: 'string' },
+        fields: {
+          allow: 'boolean',
+          type: { words: ['a', 'c', 'b', 'u', 'p', ''] },
+          major: i64,
+          minor: i64,
+          access: 'string',
+        },
         required: ['allow'],
       },
     },
     memory: {
       fields: {
-        limit: 'integer',
-        reservation: 'integer',
-        swap: 'integer',
-        kernel: 'integer',
-        kernelTCP: 'integer',
-        swappiness: 'integer',
+        limit: i64,
+        reservation: i64,
+        swap: i64,
+        kernel: i64,
+        kernelTCP: i64,
+        swappiness: { range: [0, 100] },
         disableOOMKiller: 'boolean',
         useHierarchy: 'boolean',
         checkBeforeUpdate: 'boolean',
@@ -86,31 +119,31 @@ const resources: Shape = {
     },
     cpu: {
       fields: {
-        shares: 'integer',
-        quota: 'integer',
-        burst: 'integer',
-        period: 'integer',
-        realtimeRuntime: 'integer',
-        realtimePeriod: 'integer',
+        shares: u64,
+        quota: i64,
+        burst: u64,
+        period: u64,
+        realtimeRuntime: i64,
+        realtimePeriod: u64,
         cpus: 'string',
         mems: 'string',
-        idle: 'integer',
+        idle: i64,
       },
     },
-    pids: { fields: { limit: 'integer' } },
+    pids: { fields: { limit: i64 } },
     blockIO: 'object',
     hugepageLimits: {
-      list: { fields: { pageSize: 'string', limit: 'integer' }, required: ['pageSize', 'limit'] },
+      list: { fields: { pageSize, limit: u64 }, required: ['pageSize', 'limit'] },
     },
     network: {
       fields: {
-        classID: 'integer',
+        classID: u32,
         priorities: {
-          list: { fields: { name: 'string', priority: 'integer' }, required: ['name', 'priority'] },
+          list: { fields: { name: 'string', priority: u32 }, required: ['name', 'priority'] },
         },
       },
     },
-    rdma: { map: { fields: { hcaHandles: 'integer', hcaObjects: 'integer' } } },
+    rdma: { map: { fields: { hcaHandles: u32, hcaObjects: u32 } } },
     unified: { map: 'string' },
   },
 }
@@ -118,7 +151,7 @@ const resources: Shape = {
 const seccomp: Shape = {
   fields: {
     defaultAction: 'string',
-    defaultErrnoRet: 'integer',
+    defaultErrnoRet: u32,
     architectures: strings,
     flags: strings,
     listenerPath: 'string',
@@ -128,10 +161,10 @@ const seccomp: Shape = {
         fields: {
           names: strings,
           action: 'string',
-          errnoRet: 'integer',
+          errnoRet: u32,
           args: {
             list: {
-              fields: { index: 'integer', value: 'integer', valueTwo: 'integer', op: 'string' },
+              fields: { index: u32, value: u64, valueTwo: u64, op: 'string' },
               required: ['index', 'value', 'op'],
             },
           },
@@ -146,25 +179,45 @@ const seccomp: Shape = {
 const device: Shape = {
   fields: {
     path: 'string',
-    type: 'string',
-    major: 'integer',
-    minor: 'integer',
-    fileMode: 'integer',
-    uid: 'integer',
-    gid: 'integer',
+    type: { words: ['c', 'b', 'u', 'p'] },
+    major: i64,
+    minor: i64,
+    fileMode: u32,
+    uid: u32,
+    gid: u32,
   },
   required: ['path', 'type'],
+}
+
+const memoryPolicy: Shape = {
+  fields: {
+    mode: {
+      words: [
+        ...['MPOL_DEFAULT', 'MPOL_BIND', 'MPOL_INTERLEAVE', 'MPOL_WEIGHTED_INTERLEAVE'],
+        ...['MPOL_PREFERRED', 'MPOL_PREFERRED_MANY', 'MPOL_LOCAL'],
+      ],
+    },
+    nodes: cpuList,
+    flags: {
+      list: { words: ['MPOL_F_NUMA_BALANCING', 'MPOL_F_RELATIVE_NODES', 'MPOL_F_STATIC_NODES'] },
+    },
+  },
+  required: ['mode'],
+}
+
+const namespaceType: Shape = {
+  words: ['pid', 'network', 'ipc', 'uts', 'mount', 'user', 'cgroup', 'time'],
 }
 
 const linux: Shape = {
   fields: {
     uidMappings: idMappings,
     gidMappings: idMappings,
-    timeOffsets: { map: { fields: { secs: 'integer', nanosecs: 'integer' } } },
+    timeOffsets: { map: { fields: { secs: i64, nanosecs: u32 } } },
     sysctl: { map: 'string' },
     resources,
     cgroupsPath: 'string',
-    namespaces: { list: { fields: { type: 'string', path: 'string' }, required: ['type'] } },
+    namespaces: { list: { fields: { type: namespaceType, path: 'string' }, required: ['type'] } },
     devices: { list: device },
     netDevices: { map: { fields: { name: 'string' } } },
     seccomp,
@@ -172,9 +225,22 @@ const linux: Shape = {
     maskedPaths: strings,
     readonlyPaths: strings,
     mountLabel: 'string',
-    intelRdt: 'object',
-    memoryPolicy: 'object',
-    personality: { fields: { domain: 'string', flags: strings }, required: ['domain'] },
+    intelRdt: {
+      fields: {
+        closID: 'string',
+        schemata: strings,
+        l3CacheSchema: 'string',
+        memBwSchema: 'string',
+        enableMonitoring: 'boolean',
+        enableCMT: 'boolean',
+        enableMBM: 'boolean',
+      },
+    },
+    memoryPolicy,
+    personality: {
+      fields: { domain: { words: ['LINUX', 'LINUX32'] }, flags: strings },
+      required: ['domain'],
+    },
   },
 }
 
@@ -214,67 +280,4 @@ export const specShape: Shape = {
     linux,
   },
   required: ['ociVersion'],
-}
-
-/**
- * Throws INVALID_ARGUMENT at the first value that does not fit, with its JSON path. `null` counts as absent, since
- * Go programs write it for empty lists; a copy without them is returned.
- */
-export function checkShape(value: unknown, shape: Shape, path: string): unknown {
-  if (typeof shape === 'string') return checkScalar(value, shape, path)
-  if ('list' in shape) {
-    if (!Array.isArray(value)) throw wrongType(value, 'a list', path)
-    return value.map((item, index) => checkShape(item, shape.list, `${path}[${index}]`))
-  }
-  if (!isObject(value)) throw wrongType(value, 'an object', path)
-  const present = Object.entries(value).filter(([, item]) => item !== null && item !== undefined)
-  if ('map' in shape)
-    return Object.fromEntries(
-      present.map(([key, item]) => [key, checkShape(item, shape.map, `${path}[${JSON.stringify(key)}]`)]),
-    )
-  const below = (name: string) => (path === '' ? name : `${path}.${name}`)
-  for (const name of shape.required ?? [])
-    if (!present.some(([key]) => key === name))
-      throw new KeelsonError('INVALID_ARGUMENT', `${below(name)} is missing`, {
-        path: below(name),
-        hint: 'add it',
-      })
-  return Object.fromEntries(
-    present.map(([key, item]) => {
-      const field = shape.fields[key]
-      return [key, field === undefined ? item : checkShape(item, field, below(key))]
-    }),
-  )
-}
-
-function checkScalar(
-  value: unknown,
-  shape: 'string' | 'boolean' | 'integer' | 'object',
-  path: string,
-): unknown {
-  if (shape === 'object') {
-    if (!isObject(value)) throw wrongType(value, 'an object', path)
-  } else if (shape === 'integer') {
-    if (typeof value !== 'number' || !Number.isInteger(value)) throw wrongType(value, 'a whole number', path)
-  } else if (typeof value !== shape) throw wrongType(value, `a ${shape}`, path)
-  // The kernel ends every string at its first NUL: what follows would be dropped without a word.
-  if (typeof value === 'string' && value.includes('\0'))
-    throw new KeelsonError('INVALID_ARGUMENT', `${path} contains a NUL character`, {
-      path,
-      hint: 'remove it',
-    })
-  return value
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function wrongType(value: unknown, wanted: string, path: string): KeelsonError {
-  const found = value === null ? 'null' : Array.isArray(value) ? 'a list' : typeof value
-  const place = path === '' ? 'the configuration' : path
-  return new KeelsonError('INVALID_ARGUMENT', `${place} must be ${wanted}, not ${found}`, {
-    path: place,
-    hint: `write ${wanted}`,
-  })
 }

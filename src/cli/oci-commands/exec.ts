@@ -1,10 +1,10 @@
 import { KeelsonError } from '../../base/index.ts'
 import type { Container, ExecRequest, Execution, Process } from '../../oci/index.ts'
 import { validateProcess } from '../../oci/validate.ts'
-import { readJson } from '../oci/bundle.ts'
 import { type Context, command } from '../oci/context.ts'
 import { type ExecGiven, execOptions, processOf } from '../oci/exec-options.ts'
 import { copyTerminal, forwardSignals } from '../oci/foreground.ts'
+import { readJson } from '../oci/read-json.ts'
 import { checkConsole, preserveFds, requireRoot, writePidFile } from '../oci/start-options.ts'
 
 export default command({

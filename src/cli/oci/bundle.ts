@@ -1,8 +1,9 @@
-import { readFileSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { asKeelsonError, hasErrno, KeelsonError } from '../../base/index.ts'
+import { KeelsonError } from '../../base/index.ts'
 import type { Spec } from '../../oci/index.ts'
 import { validateSpec } from '../../oci/validate.ts'
+import { readJson } from './read-json.ts'
 
 /** Reads and checks a bundle's config.json, and that what it says of the host is there. */
 export function readBundle(bundle: string, config?: string): { bundle: string; spec: Spec } {
@@ -10,23 +11,6 @@ export function readBundle(bundle: string, config?: string): { bundle: string; s
   const spec = validateSpec(readJson(config ?? join(path, 'config.json')))
   checkRootfs(path, spec)
   return { bundle: path, spec }
-}
-
-export function readJson(path: string): unknown {
-  let text: string
-  try {
-    text = readFileSync(path === '-' ? 0 : path, 'utf8')
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT'))
-      throw new KeelsonError('NOT_FOUND', `${path} does not exist`, { path, hint: 'give the right --bundle' })
-    throw asKeelsonError(error, { path })
-  }
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    throw new KeelsonError('INVALID_ARGUMENT', `${path} is not JSON: ${why}`, { path })
-  }
 }
 
 function checkRootfs(bundle: string, { root }: Spec): void {
