@@ -53,7 +53,7 @@ if [ "$purpose" = test ]; then
   node scripts/peers.mjs >/tmp/keelson-setup-peers.log 2>&1 || say "some peers cannot be had (their tests are skipped): $(tail -n 1 /tmp/keelson-setup-peers.log)"
 fi
 newer() { [ ! -e "$1" ] || [ -n "$(find "${@:2}" -newer "$1" -type f -print -quit)" ]; }
-if newer build/Release/keelson.node native; then
+if [ ! -e bin/keelson-oci ] || newer build/Release/keelson.node native; then
   say "building the native part"
   npm run --silent install >/tmp/keelson-setup-native.log 2>&1 || { tail -n 20 /tmp/keelson-setup-native.log >&2; exit 1; }
   touch build/Release/keelson.node

@@ -33,6 +33,10 @@ void operation_writeFile(const uint32_t *words) {
   if ((words[3] & WRITE_OPTIONAL) == 0) check(result, "write", path);
 }
 
+void write_record(int directory, const char *name, const char *data, size_t length) {
+  check(try_write_record(directory, name, data, length), "write", name);
+}
+
 void operation_replaceFile(const uint32_t *words) {
   write_record(slot_fd(words[0]), text_at(words[1]), text_at(words[2]), words[3]);
 }

@@ -17,6 +17,7 @@ static const char *kinds_of(uint32_t code) {
   case number:                 \
     return kinds;
     PLAN_OPERATIONS(X)
+    PLAN_FRONT_OPERATIONS(X)
 #undef X
     default:
       return NULL;

@@ -117,6 +117,20 @@
   X(105, moveDevice, "fss")                \
   X(106, enrolChild, "s")
 
+// What the native front (native/front) may do by itself, as it was decided when the container was made.
+#define PLAN_FRONT_OPERATIONS(X) \
+  X(126, verb, "n")              \
+  X(127, takeLock, "")           \
+  X(128, requireBoot, "s")       \
+  X(129, requireStatus, "n")     \
+  X(130, startProgram, "")       \
+  X(131, signalProcess, "")      \
+  X(132, removeGroup, "s")       \
+  X(133, removeState, "")        \
+  X(134, print, "s")             \
+  X(135, printPid, "")           \
+  X(136, printStatus, "")
+
 #define PLAN_BARRIERS(X) \
   X(1, cloned)           \
   X(2, mapped)           \
@@ -129,6 +143,7 @@
 enum plan_operation {
 #define X(code, name, kinds) PLAN_##name = code,
   PLAN_OPERATIONS(X)
+  PLAN_FRONT_OPERATIONS(X)
 #undef X
 };
 

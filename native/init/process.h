@@ -4,7 +4,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Field 22 of /proc/<pid>/stat: with the boot id, what makes a pid mean one process for ever. 0 when it is gone.
+// Fields 3 and 22 of /proc/<pid>/stat; all zero when there is no such process.
+struct process_stat {
+  char state;  // 'Z': it has ended and waits for its parent
+  uint64_t start_ticks;
+};
+struct process_stat process_stat(int pid);
+
+// Reads decimal digits; where they end.
+const char *number_at(const char *text, uint64_t *number);
+
+// Field 22 alone: with the boot id, what makes a pid mean one process for ever. 0 when it is gone.
 uint64_t start_ticks(int pid);
 
 // Writes a file of the state directory whole, by rename; fails the plan when it cannot.

@@ -7,13 +7,14 @@ import { capabilityMasks } from './capabilities.ts'
 import { type CgroupPlan, killCgroup, planCgroup, removeCgroup } from './cgroup/index.ts'
 import { compileCreate } from './compile/create.ts'
 import type { CompileRequest } from './compile/request.ts'
+import { compileVerbs } from './compile/verbs.ts'
 import { DiskContainer } from './container.ts'
 import type { RuntimeContext } from './context.ts'
 import { failureError, lostError } from './failure.ts'
 import { decodeCreated, frameType } from './frames.ts'
 import { encodePlan, type Plan } from './plan/index.ts'
 import type { Container, CreateRequest, NamespaceType } from './runtime.ts'
-import type { LinuxResources } from './spec.ts'
+import type { LinuxResources, Spec } from './spec.ts'
 import { type DecidedRecord, encodeRecord, markCreated, recordFiles, recordVersion } from './state/record.ts'
 import { Supervised } from './supervised.ts'
 
@@ -90,13 +91,19 @@ export async function prepareCreate(
     mountFds: request.mountFds ?? {},
     cgroup,
     cgroupLayout: context.layout,
-    records: {
-      [recordFiles.config]: JSON.stringify(request.spec),
-      [recordFiles.state]: encodeRecord(record),
-    },
+    records: recordsOf(record, request.spec),
     fileLimit: context.fileLimit,
   }
   return { cgroup, input }
+}
+
+function recordsOf(record: DecidedRecord, spec: Spec): Record<string, string | Uint8Array> {
+  const verbs = compileVerbs(record, spec)
+  return {
+    [recordFiles.config]: JSON.stringify(spec),
+    ...(verbs ? { [recordFiles.verbs]: encodePlan(verbs) } : {}),
+    [recordFiles.state]: encodeRecord(record),
+  }
 }
 
 /** What was asked for and cannot be had here, where the specification lets a container run all the same. */

@@ -1,4 +1,4 @@
-import { hasErrno } from '../base/index.ts'
+import { hasErrno, type KeelsonError } from '../base/index.ts'
 import { startProgram } from '../kernel/index.ts'
 import type { RuntimeContext } from './context.ts'
 import { failureError, lostError } from './failure.ts'
@@ -18,8 +18,13 @@ export async function startContainer(context: RuntimeContext, id: string, direct
     if (hasErrno(error, 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOENT')) return refuse(id, directory)
     throw error
   })
-  if (type === frameType.failure) throw failureError(payload, undefined, 'start', id)
+  if (type === frameType.failure) throw startFailure(payload, id)
   markStarted(directory, BigInt(Math.round(context.clock.nowMs() * 1000)) * 1000n)
+}
+
+/** What the first process answered instead of running the program. */
+export function startFailure(answer: Buffer, id: string): KeelsonError {
+  return failureError(answer, undefined, 'start', id)
 }
 
 /** Says what the container is by now instead of waiting for its start. */

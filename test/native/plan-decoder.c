@@ -15,6 +15,7 @@ static const char *kinds_of(uint32_t code) {
   case number:                 \
     return kinds;
     PLAN_OPERATIONS(X)
+    PLAN_FRONT_OPERATIONS(X)
 #undef X
   }
   abort();

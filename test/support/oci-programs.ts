@@ -33,6 +33,8 @@ export interface Program {
 
 export interface Programs extends AsyncDisposable {
   keelson: Program
+  /** The same commands by Node alone, on the same state root. */
+  withoutFront: Program
   runc: Program | undefined
   folder: string
 }
@@ -54,8 +56,18 @@ export async function ociPrograms(): Promise<Programs> {
   ])
   cpSync(join(root, 'bin/keelson-oci'), join(folder, 'bin/keelson-oci'))
   const hasRunc = spawnSync('runc', ['--version']).status === 0
+  const keelson = program('keelson-oci', join(folder, 'bin/keelson-oci'), folder)
   return {
-    keelson: program('keelson-oci', join(folder, 'bin/keelson-oci'), folder),
+    keelson,
+    withoutFront: {
+      ...keelson,
+      run: (args, options) =>
+        runProgram(
+          process.execPath,
+          [join(folder, 'dist/cli/oci-main.cjs'), '--root', keelson.stateRoot, ...args],
+          options,
+        ),
+    },
     runc: hasRunc ? program('runc', 'runc', folder) : undefined,
     folder,
     async [Symbol.asyncDispose]() {

@@ -1,7 +1,7 @@
 import { KeelsonError } from '../../base/index.ts'
 import type { Container } from '../../oci/index.ts'
+import { type StateDocument, stateDocument } from '../../oci/state/document.ts'
 import { command } from '../oci/context.ts'
-import { type StateDocument, stateDocument } from '../oci/state-document.ts'
 import { table } from '../oci/table.ts'
 
 export default command({

@@ -1,10 +1,14 @@
+import { startFailure } from '../../oci/start-container.ts'
 import { command } from '../oci/context.ts'
+import { takeAnswer } from '../oci/handed-over.ts'
 
 export default command({
   name: 'start',
   summary: 'run the program of a created container',
   args: ['container'],
   async run({ runtime }, { container }) {
+    const answer = takeAnswer(process.env)
+    if (answer) throw startFailure(answer, container)
     await (await (await runtime()).get(container)).start()
   },
 })

@@ -1,5 +1,5 @@
+import { stateDocument, stateText } from '../../oci/state/document.ts'
 import { command } from '../oci/context.ts'
-import { stateDocument } from '../oci/state-document.ts'
 
 export default command({
   name: 'state',
@@ -7,6 +7,6 @@ export default command({
   args: ['container'],
   async run({ runtime, out }, { container }) {
     const state = await (await (await runtime()).get(container)).state()
-    out(JSON.stringify({ ...stateDocument(state), owner: '' }, undefined, 2)) // as runc: no owner, no line end
+    out(stateText(stateDocument(state)))
   },
 })

@@ -82,10 +82,10 @@ export function compileCreate(request: CompileRequest): CompiledPlan {
 }
 
 function writeRecords({ records }: CompileRequest, directory: number): Operation[] {
-  return Object.entries(records).map(([name, text]) => ({
+  return Object.entries(records).map(([name, data]) => ({
     op: 'replaceFile',
     directory,
     name,
-    data: Buffer.from(text),
+    data: typeof data === 'string' ? Buffer.from(data) : data,
   }))
 }

@@ -22,7 +22,7 @@ export interface CompileRequest {
   cgroup: CgroupPlan | undefined
   cgroupLayout: CgroupLayout
   /** Files of the state directory that are written before anything else, by name. */
-  records: Readonly<Record<string, string>>
+  records: Readonly<Record<string, string | Uint8Array>>
   /** RLIMIT_NOFILE that a container gets when its specification names none. */
   fileLimit: { soft: bigint; hard: bigint }
 }

@@ -187,6 +187,17 @@ export const operationTable = {
   privateMount: { code: 104, args: { path: 'string' } },
   moveDevice: { code: 105, args: { namespace: 'fd', name: 'string', newName: 'string' } },
   enrolChild: { code: 106, args: { path: 'string' } },
+  verb: { code: 126, args: { verb: 'u32' } },
+  takeLock: { code: 127, args: {} },
+  requireBoot: { code: 128, args: { bootId: 'string' } },
+  requireStatus: { code: 129, args: { statuses: 'u32' } },
+  startProgram: { code: 130, args: {} },
+  signalProcess: { code: 131, args: {} },
+  removeGroup: { code: 132, args: { path: 'string' } },
+  removeState: { code: 133, args: {} },
+  print: { code: 134, args: { text: 'string' } },
+  printPid: { code: 135, args: {} },
+  printStatus: { code: 136, args: {} },
 } as const
 
 /** The letter of each kind in plan.h. */

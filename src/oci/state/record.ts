@@ -9,6 +9,7 @@ import type { Spec } from '../spec.ts'
  *
  *     lock          flock'ed by every command that changes the container
  *     state.json    what was decided at create; written before the first cgroup is made, and never again
+ *     verbs.plan    what start, state, kill and delete do to it, for the native front (compile/verbs.ts)
  *     config.json   the specification it was made from
  *     pid           `<pid> <start time in ticks>`, written by keelson-init itself
  *     created       it may be started (empty)
@@ -27,6 +28,7 @@ import type { Spec } from '../spec.ts'
 export const recordFiles = {
   lock: 'lock',
   state: 'state.json',
+  verbs: 'verbs.plan',
   config: 'config.json',
   pid: 'pid',
   created: 'created',

@@ -1,7 +1,6 @@
 import test from 'ava'
 import { SyscallError } from '../../../src/base/index.ts'
 import { errorLine } from '../../../src/cli/oci/report.ts'
-import { rfc3339Nano, stateDocument } from '../../../src/cli/oci/state-document.ts'
 import { table } from '../../../src/cli/oci/table.ts'
 import { filterPs } from '../../../src/cli/oci-commands/ps.ts'
 
@@ -23,28 +22,6 @@ test('long cells push their column', (t) => {
 test('an error is one line that names call, errno, path and what to do', (t) => {
   const error = new SyscallError({ call: 'mount', errno: 'EPERM', path: '/x', op: 'create', hint: 'be root' })
   t.is(errorLine(error, 'create'), 'create: mount /x: EPERM: operation not permitted (be root)')
-})
-
-test('the state in the specification’s words', (t) => {
-  const state = {
-    ociVersion: '1.2.0',
-    id: 'a',
-    status: 'stopped',
-    pid: 12,
-    bundle: '/b',
-    annotations: {},
-    createdAtNs: 1_700_000_000_123_450_000n,
-  } as const
-  t.deepEqual(stateDocument(state), {
-    ociVersion: '1.2.0',
-    id: 'a',
-    pid: 0,
-    status: 'stopped',
-    bundle: '/b',
-    created: '2023-11-14T22:13:20.12345Z',
-    owner: 'root',
-  })
-  t.is(rfc3339Nano(0n), '1970-01-01T00:00:00Z')
 })
 
 test('ps keeps the heading and the lines whose PID is ours', (t) => {

@@ -1,7 +1,8 @@
 #!/bin/sh
-# keelson-oci: starts Node on the command line's bundle. Node reads its NODE_* variables before any of our code (one
-# of them costs 47 ms a start, others load code), and they are the caller's, not ours: every one is dropped. No
-# program is started on the way unless this file is reached through a symbolic link.
+# What a package carries as bin/keelson-oci until its install script has built the native front (native/front) in this
+# place. It starts Node on the command line's bundle, as the front does with all it does not do itself, without the
+# NODE_* variables: Node reads them before any of our code (one costs 47 ms a start, others load code), and they are
+# the caller's, not ours.
 self=$0
 while [ -h "$self" ]; do
   link=$(readlink "$self")

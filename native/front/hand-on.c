@@ -1,0 +1,103 @@
+// Node on the command line's bundle. It reads its NODE_* variables before any of our code (one of them costs 47 ms a
+// start, others load code), and they are the caller's, not ours: every one is dropped.
+#include <stddef.h>
+
+#include "front/front.h"
+#include "init/linux.h"
+#include "init/memory.h"
+#include "init/syscall.h"
+
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define ANSWER_VARIABLE "KEELSON_OCI_ANSWER="
+
+static char answer[sizeof ANSWER_VARIABLE + 12];
+
+static const char *after(const char *text, const char *start) {
+  for (; *start != '\0'; start++, text++)
+    if (*text != *start) return NULL;
+  return text;
+}
+
+const char *variable(const char *name) {
+  for (char **at = front.environment; *at != NULL; at++) {
+    const char *rest = after(*at, name);
+    if (rest != NULL && *rest == '=') return rest + 1;
+  }
+  return NULL;
+}
+
+static size_t count_of(char **list) {
+  size_t count = 0;
+  while (list[count] != NULL) count++;
+  return count;
+}
+
+// `kept` has room for all of the environment and the answer.
+static void keep_variables(const char **kept) {
+  for (char **at = front.environment; *at != NULL; at++)
+    if (after(*at, "NODE_") == NULL && after(*at, ANSWER_VARIABLE) == NULL) *kept++ = *at;
+  if (answer[0] != '\0') *kept++ = answer;
+  *kept = NULL;
+}
+
+_Noreturn static void refuse(const char *what, const char *folder, const char *rest) {
+  char line[PATH_BYTES + 256];
+  struct text text = {line, sizeof line, 0};
+  text_add(&text, "keelson-oci: start: ");
+  text_add(&text, what);
+  text_add(&text, folder);
+  text_add(&text, rest);
+  sys(__NR_write, 2, line, text.length);
+  quit(1);
+}
+
+// The first `node` of PATH that can be run, as a shell would find it.
+static void execute_node(const char **arguments, const char **environment) {
+  const char *path = variable("PATH");
+  char program[PATH_BYTES];
+  for (const char *at = path == NULL ? DEFAULT_PATH : path; at != NULL;) {
+    struct text text = {program, sizeof program, 0};
+    const char *end = find_char(at, ':');
+    text_add_count(&text, at, end == NULL ? length_of(at) : (size_t)(end - at));
+    text_add(&text, text.length == 0 ? "node" : "/node");
+    sys(__NR_execve, program, arguments, environment);
+    at = end == NULL ? NULL : end + 1;
+  }
+}
+
+// The folder this program lies in: a link to it, as npm makes one, leads to the package all the same.
+static void find_folder(char *folder) {
+  const long length = sys(__NR_readlinkat, AT_FDCWD, "/proc/self/exe", folder, PATH_BYTES - 64);
+  if (length <= 0) refuse("/proc is not mounted\n", "", "");
+  long end = length;
+  while (end > 0 && folder[end - 1] != '/') end--;
+  folder[end > 1 ? end - 1 : 0] = '\0';
+}
+
+void hand_on(void) {
+  char main_file[PATH_BYTES];
+  find_folder(main_file);
+  const size_t folder_length = length_of(main_file);
+  struct text text = {main_file, sizeof main_file, folder_length};
+  text_add(&text, "/../dist/cli/oci-main.cjs");
+  if (sys(__NR_faccessat, AT_FDCWD, main_file, 0) < 0) {
+    main_file[folder_length] = '\0';
+    refuse("the command line is not built (run `npm run build` in ", main_file, "/..)\n");
+  }
+  const size_t count = count_of(front.arguments);
+  const char *arguments[count + 3], *environment[count_of(front.environment) + 2];
+  arguments[0] = "node";
+  arguments[1] = main_file;
+  for (size_t i = 1; i <= count; i++) arguments[i + 1] = front.arguments[i];  // with the NULL at their end
+  keep_variables(environment);
+  execute_node(arguments, environment);
+  refuse("there is no node in the PATH\n", "", "");
+}
+
+void hand_on_answer(int connection) {
+  struct text text = {answer, sizeof answer, 0};
+  text_add(&text, ANSWER_VARIABLE);
+  text_add_number(&text, connection);
+  sys(__NR_fcntl, connection, F_SETFD, 0);
+  hand_on();
+}

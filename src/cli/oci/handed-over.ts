@@ -1,0 +1,20 @@
+import { readSync } from 'node:fs'
+import { lostError } from '../../oci/failure.ts'
+import { FrameReader, framePayloadMax } from '../../oci/frames.ts'
+
+/**
+ * The native front has asked the container to start and heard why it cannot: the connection with that answer, unread,
+ * is one of our descriptors (native/front/hand-on.c). Undefined when it is Node that has to ask.
+ */
+export function takeAnswer(env: NodeJS.ProcessEnv): Buffer | undefined {
+  const fd = Number(env['KEELSON_OCI_ANSWER'] || Number.NaN)
+  if (!Number.isInteger(fd)) return undefined
+  const chunk = Buffer.alloc(framePayloadMax + 64)
+  const reader = new FrameReader()
+  for (;;) {
+    const length = readSync(fd, chunk)
+    if (length === 0) throw lostError('start', '')
+    const [frame] = reader.push(Buffer.from(chunk.subarray(0, length)))
+    if (frame) return frame.payload
+  }
+}
