@@ -96,6 +96,7 @@ static bool read_arguments(char **words) {
 static bool read_globals(char ***words) {
   if (!read_options(words, global_options) || **words == NULL) return false;
   if (log_format != NULL && !same_text(log_format, "text") && !same_text(log_format, "json")) return false;
+  if (front.log != NULL && find_char(front.log, ':') != NULL) return false;  // may name another kind of log
   if (front.root != NULL) return is_plain_path(front.root);
   front.root = "/run/keelson-oci";
   return sys(__NR_geteuid) == 0;  // somebody else's lies in a directory of theirs

@@ -99,7 +99,7 @@ export async function initAnswer(
  * Asks the container that waits at this socket of its state directory to run its program. Type 0: it runs; otherwise
  * the failure frame. ECONNREFUSED, ECONNRESET or ENOENT when nobody waits there.
  */
-export function startProgram(directory: string, name: string): Promise<InitFrame> {
+export async function startProgram(directory: string, name: string): Promise<InitFrame> {
   return native.startProgram(directory, name)
 }
 
