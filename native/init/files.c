@@ -5,7 +5,9 @@
 #include "init/process.h"
 #include "init/syscall.h"
 
-#define WRITE_OPTIONAL 1
+#define WRITE_SKIP 1         // any failure is fine
+#define WRITE_SKIP_ABSENT 2  // a missing file is fine
+#define WRITE_ALTERNATIVE 4  // only when the file of the write before was missing
 
 void operation_openPath(const uint32_t *words) {
   const char *path = text_at(words[0]);
@@ -28,9 +30,13 @@ static long write_whole(const char *path, const void *data, size_t length) {
 }
 
 void operation_writeFile(const uint32_t *words) {
+  static bool was_absent;
   const char *path = text_at(words[0]);
+  if ((words[3] & WRITE_ALTERNATIVE) != 0 && !was_absent) return;
   const long result = write_whole(path, text_at(words[1]), words[2]);
-  if ((words[3] & WRITE_OPTIONAL) == 0) check(result, "write", path);
+  was_absent = result == -ENOENT;
+  if ((words[3] & WRITE_SKIP) != 0 || ((words[3] & WRITE_SKIP_ABSENT) != 0 && was_absent)) return;
+  check(result, "write", path);
 }
 
 void write_record(int directory, const char *name, const char *data, size_t length) {

@@ -99,7 +99,6 @@
   X(73, raiseLimit, "nq")                  \
   X(74, adjustChild, "n")                  \
   X(75, ownRoot, "")                       \
-  X(171, receivePlan, "")                  \
   X(91, setPersonality, "n")               \
   X(92, setMemoryPolicy, "nb")             \
   X(93, setScheduler, "nnnqqqq")           \
@@ -115,7 +114,9 @@
   X(103, reconfigureMount, "slqq")         \
   X(104, privateMount, "s")                \
   X(105, moveDevice, "fss")                \
-  X(106, enrolChild, "s")
+  X(106, enrolChild, "s")                  \
+  X(111, attachDevices, "sbn")             \
+  X(171, receivePlan, "")
 
 // What the native front (native/front) may do by itself, as it was decided when the container was made.
 #define PLAN_FRONT_OPERATIONS(X) \

@@ -50,6 +50,7 @@ export async function openPodStack({ config, clock, log, onStep }: ProcessOption
   onStep('pod network')
   const runtime = await undo.use(
     createRuntime({
+      missingControllers: 'tell',
       stateRoot: paths.containers,
       instance,
       clock,

@@ -1,13 +1,15 @@
 import { join } from 'node:path'
 import { KeelsonError } from '../base/index.ts'
-import { lockFile, pidfdSendSignal } from '../kernel/index.ts'
-import { cgroupPids, freezeCgroup, killCgroup, planCgroupUpdate, thawCgroup } from './cgroup/index.ts'
+import { lockFile } from '../kernel/index.ts'
+import { cgroupPids } from './cgroup/index.ts'
 import type { RuntimeContext } from './context.ts'
 import { deleteContainer } from './delete-container.ts'
 import { execInContainer } from './exec-process.ts'
 import { waitForExit } from './exit-status.ts'
 import { frameType } from './frames.ts'
+import { killContainer } from './kill-container.ts'
 import { connectIn, MonitorConnection } from './monitor-client.ts'
+import { pauseContainer, resumeContainer } from './pause-container.ts'
 import type {
   Attachment,
   Container,
@@ -21,12 +23,10 @@ import { SharedWait } from './shared-wait.ts'
 import { signalNumber } from './signals.ts'
 import type { LinuxResources, Spec } from './spec.ts'
 import { startContainer } from './start-container.ts'
-import { nextStatus, requireAlive } from './state/lifecycle.ts'
 import { type Observed, observe } from './state/observe.ts'
-import { openProcess } from './state/open-process.ts'
-import { markPaused, readConfig, recordFiles } from './state/record.ts'
+import { readConfig, recordFiles } from './state/record.ts'
 import type { Supervised } from './supervised.ts'
-import { writeSettings } from './write-settings.ts'
+import { updateContainer } from './update-container.ts'
 
 /** A container by its state directory. Holds nothing open, so any number of them may exist in any process. */
 export class DiskContainer implements Container {
@@ -75,11 +75,7 @@ export class DiskContainer implements Container {
 
   async kill(signal: number | string, options: { all?: boolean } = {}): Promise<void> {
     const number = signalNumber(signal)
-    const { record, status } = this.#observe()
-    if (options.all && record.cgroup) return killCgroup(record.cgroup.leaves, number)
-    requireAlive(status, 'kill', this.id)
-    using process = record.process && openProcess(record.process, record.bootId)
-    if (process) pidfdSendSignal(process.fd, number)
+    await killContainer(this.#context, this.id, this.#directory, number, options.all === true)
   }
 
   wait(options: { signal?: AbortSignal } = {}): Promise<Exit> {
@@ -104,24 +100,17 @@ export class DiskContainer implements Container {
 
   async update(resources: LinuxResources): Promise<void> {
     using _lock = await this.#lock()
-    const { record, status } = this.#observe()
-    requireAlive(status, 'update', this.id)
-    if (!record.cgroup) return
-    const { writes, notices } = planCgroupUpdate({
-      layout: this.#context.layout,
-      path: record.cgroup.path,
-      resources,
-    })
-    for (const notice of notices) this.#context.log.warn(notice, { id: this.id })
-    await writeSettings(writes)
+    await updateContainer(this.#context, this.id, this.#directory, resources)
   }
 
-  pause(): Promise<void> {
-    return this.#freeze('pause')
+  async pause(): Promise<void> {
+    using _lock = await this.#lock()
+    await pauseContainer(this.#context, this.id, this.#directory)
   }
 
-  resume(): Promise<void> {
-    return this.#freeze('resume')
+  async resume(): Promise<void> {
+    using _lock = await this.#lock()
+    await resumeContainer(this.id, this.#directory)
   }
 
   async reopenLog(): Promise<void> {
@@ -144,15 +133,6 @@ export class DiskContainer implements Container {
     const monitor = await this.#monitor('attach')
     options.signal?.addEventListener('abort', () => monitor[Symbol.dispose](), { once: true })
     return monitor.attach(process?.terminal === true)
-  }
-
-  async #freeze(cause: 'pause' | 'resume'): Promise<void> {
-    using _lock = await this.#lock()
-    const { record, status } = this.#observe()
-    nextStatus(status, cause, this.id)
-    if (cause === 'pause') await freezeCgroup(record.cgroup?.leaves ?? [])
-    else await thawCgroup(record.cgroup?.leaves ?? [])
-    markPaused(this.#directory, cause === 'pause')
   }
 
   async #monitor(op: string): Promise<MonitorConnection> {

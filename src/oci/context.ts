@@ -15,5 +15,7 @@ export interface RuntimeContext {
   layout: CgroupLayout
   /** Of monitors, which live in a cgroup of their own. */
   spares: Spares
+  /** What a limit is whose controller the host lacks: an error, or only a notice. */
+  missingControllers: 'refuse' | 'tell'
   fileLimit: { soft: bigint; hard: bigint }
 }

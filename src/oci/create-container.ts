@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import { asKeelsonError, bootId, Cleanup, hasErrno, KeelsonError } from '../base/index.ts'
 import { lockFile, ownFd, reapInit, type StartedInit, sendInitFrame, startInit } from '../kernel/index.ts'
 import { capabilityMasks } from './capabilities.ts'
-import { type CgroupPlan, killCgroup, planCgroup, removeCgroup } from './cgroup/index.ts'
+import { type CgroupPlan, killCgroup, planCgroup, removeCgroup, requireUnused } from './cgroup/index.ts'
 import { compileCreate } from './compile/create.ts'
 import type { CompileRequest } from './compile/request.ts'
 import { compileVerbs } from './compile/verbs.ts'
@@ -35,6 +35,7 @@ export async function createContainer(context: RuntimeContext, request: CreateRe
   const namespaceFds = openNamespaces(request, namespaces)
   const place = { directory, directoryFd: directoryFd.fd, lockFd: lock.fd, namespaceFds }
   const { cgroup, input } = await prepareCreate(context, request, place)
+  if (cgroup) await requireUnused(cgroup) // before anything of ours could be taken back in there
   const { plan, inherited } = compileCreate(input)
   warn(context, request, cgroup)
   if (cgroup) undo.defer(() => discardCgroup(context, cgroup))
@@ -158,7 +159,8 @@ function cgroupPathOf({ instance }: RuntimeContext, { spec, id }: CreateRequest)
 function cgroupOf(context: RuntimeContext, request: CreateRequest): CgroupPlan | undefined {
   const { resources } = request.spec.linux ?? {}
   if (context.cgroupManager === 'disabled') return refuseLimits(resources)
-  return planCgroup({ layout: context.layout, path: cgroupPathOf(context, request), resources })
+  const { layout, missingControllers: missing } = context
+  return planCgroup({ layout, path: cgroupPathOf(context, request), resources, missing })
 }
 
 /** Device rules are let pass: every configuration has them, and without capabilities they guard little. */
@@ -196,8 +198,8 @@ function firstRecord(
   }
 }
 
-function cgroupRecord(path: string, { leaves, tasksFiles, v2Directory }: CgroupPlan) {
-  return { path, leaves, tasksFiles, ...(v2Directory === undefined ? {} : { v2Directory }) }
+function cgroupRecord(path: string, { leaves, freezers, tasksFiles, v2Directory }: CgroupPlan) {
+  return { path, leaves, freezers, tasksFiles, ...(v2Directory === undefined ? {} : { v2Directory }) }
 }
 
 function rootfsPath({ rootfs, spec, bundle }: CreateRequest): { rootfs?: string } {

@@ -28,6 +28,11 @@ export interface RuntimeOptions {
   callerNofileSoft?: number
   /** Default `cgroupfs`. */
   cgroupManager?: CgroupManager
+  /**
+   * A limit whose cgroup controller this host lacks: `refuse` (default) fails the create, as runc does; `tell` logs a
+   * warning.
+   */
+  missingControllers?: 'refuse' | 'tell'
   /** Default: what this process sees. */
   cgroupLayout?: CgroupLayout
 }
@@ -64,6 +69,7 @@ export function createContext(options: RuntimeOptions): RuntimeContext {
     stateRoot: options.stateRoot,
     instance,
     cgroupManager: options.cgroupManager ?? 'cgroupfs',
+    missingControllers: options.missingControllers ?? 'refuse',
     clock: options.clock,
     log: options.log ?? silentLogger,
     get layout() {

@@ -3,12 +3,14 @@ import { KeelsonError } from '../base/index.ts'
 import { pidfdSendSignal, pidfdWait, removeEmptyDirectories } from '../kernel/index.ts'
 import { killCgroup, removeCgroup } from './cgroup/index.ts'
 import type { RuntimeContext } from './context.ts'
+import { thawToDie } from './kill-container.ts'
 import { connectIn, MonitorConnection } from './monitor-client.ts'
-import { observe } from './state/observe.ts'
+import { type Observed, observe } from './state/observe.ts'
 import { openProcess } from './state/open-process.ts'
 import { type ContainerRecord, readRecord, recordFiles } from './state/record.ts'
 
 const sigkill = 9
+const killTimeoutMs = 10_000
 
 /** Takes everything of a container away, whatever is there of it. The caller holds its lock. */
 export async function deleteContainer(
@@ -27,20 +29,32 @@ export async function deleteContainer(
         id,
         hint: 'stop it first, or force',
       })
-    if (status !== 'stopped') await end(record)
+    if (status !== 'stopped') await end(context, observed)
     if (!exit) await awaitMonitor(directory, id) // its exit record is the last that a monitor writes
     await removeGroups(context, record)
   }
   rmSync(directory, { recursive: true, force: true })
 }
 
-async function end(record: ContainerRecord): Promise<void> {
+/** Where the pid namespace is shared, the first process is only one of many: the cgroup is killed, with it in it. */
+async function end({ clock }: RuntimeContext, observed: Observed): Promise<void> {
+  const { record } = observed
   using process = record.process && openProcess(record.process, record.bootId)
-  if (process) {
-    pidfdSendSignal(process.fd, sigkill)
-    await pidfdWait(process.fd)
-  }
-  if (record.cgroup && !record.namespaces.pid) await killCgroup(record.cgroup.leaves)
+  if (record.cgroup && !record.namespaces.pid) await killCgroup(record.cgroup.leaves, sigkill, clock)
+  if (!process) return
+  pidfdSendSignal(process.fd, sigkill)
+  await thawToDie(observed)
+  let cancel = () => {}
+  const late = new Promise<'late'>((resolve) => {
+    cancel = clock.after(killTimeoutMs, () => resolve('late'))
+  })
+  const ended = await Promise.race([pidfdWait(process.fd), late]).finally(cancel)
+  if (ended !== 'late') return
+  throw new KeelsonError('DEADLINE_EXCEEDED', `container ${record.id} was killed and does not end`, {
+    op: 'delete',
+    id: record.id,
+    hint: 'its process hangs in the kernel, or a cgroup above it is frozen',
+  })
 }
 
 /** Its last write goes to the directory that is about to be removed. */

@@ -51,7 +51,7 @@ export function features({ version, commit, layout }: FeaturesInput): Record<str
       'io.keelson.commit': commit,
       'io.keelson.cgroup.mode': layout?.mode ?? 'none',
       'io.keelson.cgroup.controllers': controllers(layout).join(','),
-      'io.keelson.cgroup.devices': layout?.mode === 'v2' ? 'not enforced' : 'enforced',
+      'io.keelson.cgroup.devices': 'enforced',
     },
     potentiallyUnsafeConfigAnnotations: unsafeAnnotations,
   }

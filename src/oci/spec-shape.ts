@@ -90,6 +90,30 @@ const hooks: Shape = {
 /** It becomes part of a file name. */
 const pageSize: Shape = { pattern: /^[1-9]\d*[KMG]B$/, means: 'a size such as 2MB' }
 
+const throttle: Shape = {
+  list: {
+    fields: { major: i64, minor: i64, rate: u64 },
+    required: ['major', 'minor', 'rate'],
+  },
+}
+
+const blockIO: Shape = {
+  fields: {
+    weight: u16,
+    leafWeight: u16,
+    weightDevice: {
+      list: {
+        fields: { major: i64, minor: i64, weight: u16, leafWeight: u16 },
+        required: ['major', 'minor'],
+      },
+    },
+    throttleReadBpsDevice: throttle,
+    throttleWriteBpsDevice: throttle,
+    throttleReadIOPSDevice: throttle,
+    throttleWriteIOPSDevice: throttle,
+  },
+}
+
 const resources: Shape = {
   fields: {
     devices: {
@@ -131,7 +155,7 @@ const resources: Shape = {
       },
     },
     pids: { fields: { limit: i64 } },
-    blockIO: 'object',
+    blockIO,
     hugepageLimits: {
       list: { fields: { pageSize, limit: u64 }, required: ['pageSize', 'limit'] },
     },

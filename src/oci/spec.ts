@@ -139,11 +139,27 @@ export interface LinuxResources {
     idle?: number
   }
   pids?: { limit?: number }
-  blockIO?: Record<string, unknown>
+  blockIO?: BlockIO
   hugepageLimits?: { pageSize: string; limit: number }[]
   network?: { classID?: number; priorities?: { name: string; priority: number }[] }
   rdma?: Record<string, { hcaHandles?: number; hcaObjects?: number }>
   unified?: Record<string, string>
+}
+
+export interface BlockIO {
+  weight?: number
+  leafWeight?: number
+  weightDevice?: { major: number; minor: number; weight?: number; leafWeight?: number }[]
+  throttleReadBpsDevice?: ThrottleDevice[]
+  throttleWriteBpsDevice?: ThrottleDevice[]
+  throttleReadIOPSDevice?: ThrottleDevice[]
+  throttleWriteIOPSDevice?: ThrottleDevice[]
+}
+
+export interface ThrottleDevice {
+  major: number
+  minor: number
+  rate: number
 }
 
 export interface Seccomp {

@@ -13,7 +13,7 @@ import { rootTest } from '../support/root.ts'
 const unified = /^\S+ \S+ \S+ \/ (\S+) .* - cgroup2 /m.exec(readFileSync('/proc/self/mountinfo', 'utf8'))?.[1]
 const scenario = fileURLToPath(new URL('cgroup-v2-scenario.ts', import.meta.url))
 
-const title = 'v2 alone: cloned into its cgroup, exec beside it, frozen, killed at once, removed'
+const title = 'v2 alone: cloned into its cgroup, frozen, killed at once, its devices governed by a program'
 if (unified === undefined) test.skip(`${title} (no cgroup2 is mounted here)`, (t) => t.pass())
 else
   rootTest(title, async (t) => {
@@ -31,4 +31,11 @@ else
     t.like(told, { mode: 'v2', pids: 2, paused: 'paused', exitCode: 137, executed: { exitCode: 137 } })
     t.true(told.init.endsWith(`/${told.instance}/v2`), told.init)
     t.is(told.exec, told.init)
+    t.like(told, { frozen: true, frozenFromOutside: 'paused' })
+    t.deepEqual(told.devices, {
+      denied: { opened: false, null: true },
+      allowed: { opened: true, null: true },
+    })
+    t.deepEqual(told.replaced, { first: [0, false], second: [0, true] })
+    t.is(told.used, 'the container’s cgroup is not empty: N process(es); the other is created')
   })

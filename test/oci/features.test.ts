@@ -2,7 +2,7 @@ import test from 'ava'
 import { ociVersion } from '../../src/oci/default-spec.ts'
 import { features } from '../../src/oci/features.ts'
 
-test('the document names what this host has, and admits what is not enforced', (t) => {
+test('the document names what this host has, and what is enforced on it', (t) => {
   const document = features({
     version: '1.2.3',
     commit: 'abc',
@@ -21,7 +21,7 @@ test('the document names what this host has, and admits what is not enforced', (
       'io.keelson.commit': 'abc',
       'io.keelson.cgroup.mode': 'v2',
       'io.keelson.cgroup.controllers': 'cpu,pids',
-      'io.keelson.cgroup.devices': 'not enforced',
+      'io.keelson.cgroup.devices': 'enforced',
     },
   })
   t.deepEqual(document['ociVersionMax'], ociVersion)

@@ -1,12 +1,18 @@
-import { readdir, readFile, rmdir, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { asKeelsonError, type Clock, hasErrno, KeelsonError } from '../../base/index.ts'
+import { asKeelsonError, type Clock, hasErrno, KeelsonError, systemClock } from '../../base/index.ts'
+import { readOrEmpty, subtree, tryWrite } from './files.ts'
+import { freezeBriefly, frozenAbove, thawCgroup } from './freezer.ts'
+import type { CgroupPlan } from './plan.ts'
 
 /**
  * Acts on cgroups that exist. `leaves` is what `planCgroup` gave: the container's directory in each hierarchy. A
  * directory that is gone counts as empty, so everything here may be called again after a crash.
  */
 type Leaves = readonly string[]
+
+const sigkill = 9
 
 /** Every process in the container's cgroups and below, ascending. Groups that the container made count too. */
 export async function cgroupPids(leaves: Leaves): Promise<number[]> {
@@ -19,42 +25,49 @@ export async function cgroupPids(leaves: Leaves): Promise<number[]> {
 }
 
 /**
- * Sends a signal to every process. SIGKILL on a v2 directory is one write to cgroup.kill, which a fork bomb cannot
- * outrun. What is left (v1, or a process that sits in another hierarchy only) is frozen first, so that none is
- * missed, and thawed after.
+ * A new container gets groups of its own: FAILED_PRECONDITION where somebody lives in one of them already, or where
+ * it could never run because they, or what is above them, are frozen.
  */
-export async function killCgroup(leaves: Leaves, signal = 9): Promise<void> {
-  if (signal === 9) for (const leaf of leaves) await tryWrite(join(leaf, 'cgroup.kill'), '1')
-  await freezeCgroup(leaves)
+export async function requireUnused({
+  leaves,
+  freezers,
+}: Pick<CgroupPlan, 'leaves' | 'freezers'>): Promise<void> {
+  const pids = await cgroupPids(leaves.filter((leaf) => existsSync(leaf)))
+  const details = { op: 'create', path: 'linux.cgroupsPath' }
+  if (pids.length > 0)
+    throw new KeelsonError(
+      'FAILED_PRECONDITION',
+      `the container’s cgroup is not empty: ${pids.length} process(es)`,
+      {
+        ...details,
+        hint: `choose another cgroupsPath, or end them: ${pids.slice(0, 8).join(', ')}`,
+      },
+    )
+  const frozen = frozenAbove(freezers)
+  if (frozen !== undefined)
+    throw new KeelsonError('FAILED_PRECONDITION', `the container’s cgroup is frozen: ${frozen}`, {
+      ...details,
+      hint: 'thaw it first',
+    })
+}
+
+/**
+ * Sends a signal to every process. SIGKILL on a v2 directory is one write to cgroup.kill, which a fork bomb cannot
+ * outrun and a frozen process cannot sleep through. What is left (v1, or a process that sits in another hierarchy
+ * only) is frozen first, so that none is missed, and thawed after: a signal waits for that on v1.
+ */
+export async function killCgroup(
+  leaves: Leaves,
+  signal = sigkill,
+  clock: Clock = systemClock,
+): Promise<void> {
+  if (signal === sigkill) for (const leaf of leaves) await tryWrite(join(leaf, 'cgroup.kill'), '1')
+  await freezeBriefly(leaves, { clock })
   try {
     for (const pid of await cgroupPids(leaves)) send(pid, signal)
   } finally {
     await thawCgroup(leaves)
   }
-}
-
-/** Stops every process of the group where it is. The state follows asynchronously. */
-export async function freezeCgroup(leaves: Leaves): Promise<void> {
-  for (const leaf of leaves) {
-    await tryWrite(join(leaf, 'freezer.state'), 'FROZEN')
-    await tryWrite(join(leaf, 'cgroup.freeze'), '1')
-  }
-}
-
-export async function thawCgroup(leaves: Leaves): Promise<void> {
-  for (const leaf of leaves) {
-    await tryWrite(join(leaf, 'freezer.state'), 'THAWED')
-    await tryWrite(join(leaf, 'cgroup.freeze'), '0')
-  }
-}
-
-/** v1 says FREEZING until every task has stopped; that counts as frozen, since nothing new runs. */
-export async function isFrozen(leaves: Leaves): Promise<boolean> {
-  for (const leaf of leaves) {
-    if (/^(FROZEN|FREEZING)/.test(await readOrEmpty(join(leaf, 'freezer.state')))) return true
-    if ((await readOrEmpty(join(leaf, 'cgroup.freeze'))).startsWith('1')) return true
-  }
-  return false
 }
 
 /** How often the kernel's OOM killer struck in the group (v1 memory.oom_control, v2 memory.events: `oom_kill N`). */
@@ -105,39 +118,6 @@ async function removeOne(directory: string): Promise<boolean> {
     if (hasErrno(error, 'ENOENT')) return true
     if (hasErrno(error, 'EBUSY', 'ENOTEMPTY')) return false
     throw asKeelsonError(error, { op: 'removeCgroup' })
-  }
-}
-
-/** The directory and all below it, parents first; empty when it is gone. */
-async function subtree(directory: string): Promise<string[]> {
-  try {
-    const entries = await readdir(directory, { withFileTypes: true })
-    const children = entries.filter((entry) => entry.isDirectory())
-    const below = await Promise.all(children.map(({ name }) => subtree(join(directory, name))))
-    return [directory, ...below.flat()]
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return []
-    throw asKeelsonError(error, { op: 'readCgroup' })
-  }
-}
-
-async function readOrEmpty(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT', 'ENODEV', 'EOPNOTSUPP')) return ''
-    throw asKeelsonError(error, { op: 'readCgroup' })
-  }
-}
-
-/** False when there is no such file: this hierarchy does not have the facility. Never creates one. */
-async function tryWrite(path: string, value: string): Promise<boolean> {
-  try {
-    await writeFile(path, value, { flag: 'r+' })
-    return true
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT', 'ENODEV')) return false
-    throw asKeelsonError(error, { op: 'writeCgroup' })
   }
 }
 

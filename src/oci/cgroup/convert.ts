@@ -23,11 +23,30 @@ export function ioWeight(weight: number): number | undefined {
   return Math.trunc(1 + ((weight - 10) * 9999) / 990)
 }
 
-/** quota and period in microseconds → cpu.max. No quota (0 or negative) is `max`; the period's default is the kernel's. */
+/** quota and period in microseconds → cpu.max. No quota (0 or negative) is `max`; the period's default is 100 ms. */
 export function cpuMax(quota: number | undefined, period: number | undefined): string | undefined {
   if (!quota && !period) return undefined
-  const limit = quota !== undefined && quota > 0 ? decimal(quota) : 'max'
-  return period ? `${limit} ${decimal(period)}` : limit
+  return `${quota !== undefined && quota > 0 ? decimal(quota) : 'max'} ${decimal(period || 100_000)}`
+}
+
+/** INVALID_ARGUMENT for a weight that neither scale has. */
+export function checkedWeight(weight: number, name: string): string {
+  if (weight >= 10 && weight <= 1000) return decimal(weight)
+  const path = `linux.resources.blockIO.${name}`
+  throw new KeelsonError('INVALID_ARGUMENT', `${path}: ${weight} is out of range`, {
+    path,
+    hint: 'use 10 to 1000',
+  })
+}
+
+/** It becomes a part of a file's name, so nothing but a size passes (runc#4103). */
+export function hugepageSize(pageSize: string, index: number): string {
+  if (/^[1-9]\d{0,9}[KMG]B$/.test(pageSize)) return pageSize
+  const path = `linux.resources.hugepageLimits[${index}].pageSize`
+  throw new KeelsonError('INVALID_ARGUMENT', `${path}: ${JSON.stringify(pageSize)} is no page size`, {
+    path,
+    hint: 'write a size such as 64KB, 2MB or 1GB',
+  })
 }
 
 /** -1 is the specification's word for no limit, `max` the kernel's. */

@@ -1,16 +1,19 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { posix } from 'node:path'
-import { asKeelsonError, hasErrno, KeelsonError } from '../../base/index.ts'
+import { asKeelsonError, hasErrno } from '../../base/index.ts'
 import type { LinuxResources } from '../spec.ts'
+import { compileDeviceProgram } from './device-program.ts'
 import { type CgroupHierarchy, type CgroupLayout, v1Hierarchy } from './layout.ts'
-import { type Setting, v1DeviceSettings, v1Settings } from './v1.ts'
-import { v2Settings } from './v2.ts'
+import { type Limits, type Placed, placeLimits } from './limits.ts'
+import { levels, pathChain } from './path.ts'
 
 export interface CgroupWrite {
   path: string
   value: string
-  /** A failure is reported and nothing more. */
-  optional?: true
+  /** `skipAbsent`: a missing file is fine; `skip`: any failure is. Default: a failure is the plan's. */
+  failure?: 'skipAbsent' | 'skip'
+  /** Only where the file of the write before was absent. */
+  alternative?: true
 }
 
 export interface CgroupPlan {
@@ -18,8 +21,14 @@ export interface CgroupPlan {
   directories: string[]
   /** The container's own directory in each hierarchy: what its state keeps, and what `removeCgroup` takes. */
   leaves: string[]
+  /** Those of the leaves that have a freezer. */
+  freezers: string[]
   /** After all directories were made, in this order, before anybody joins. */
   writes: CgroupWrite[]
+  /** After the container's process is inside. */
+  lateWrites: CgroupWrite[]
+  /** Device rules of v2, attached to the directory before anybody joins; absent where they allow everything. */
+  devices?: { path: string; program: Uint8Array }
   /** v1: the child writes `0` to each; a pid written by somebody else would wait 11 ms for RCU. */
   tasksFiles: string[]
   /** v2 (also on hybrid): CLONE_INTO_CGROUP. */
@@ -39,34 +48,39 @@ export interface CgroupRequest {
   read?: (path: string) => string | undefined
   /** Whether a directory exists already. */
   exists?: (path: string) => boolean
-  /** False leaves the devices controller alone (user namespaces may not write it). Default true. */
+  /** False leaves the devices alone (user namespaces may not govern them). Default true. */
   deviceRules?: boolean
+  /** A limit whose controller the host lacks: an error (default), as with runc, or only a notice. */
+  missing?: 'refuse' | 'tell'
 }
 
 /**
  * Where the container's cgroups lie and what is written there. INVALID_ARGUMENT for a path or a value that can
- * never work; a controller that is missing only gives a notice (degrade and say so).
+ * never work, FAILED_PRECONDITION for a limit that this host cannot give.
  */
 export function planCgroup(request: CgroupRequest): CgroupPlan {
-  const { layout, path } = request
-  const inner = checkedPath(path)
+  const { layout, path, resources = {}, deviceRules = true } = request
   const hierarchies = layout.v2 ? [...layout.v1, layout.v2] : layout.v1
-  const chains = new Map(hierarchies.map((one) => [one, chain(one, path, inner)]))
-  const leaf = (hierarchy: CgroupHierarchy) => chains.get(hierarchy)?.at(-1) ?? hierarchy.mountPoint
-  const wanted = settings(request, leaf)
+  const chains = new Map(hierarchies.map((one) => [one, pathChain(layout, one, path)]))
+  const leaf = leafIn(request)
+  const { placed, notices } = limitsOf(request, deviceRules)
   const oom = v1Hierarchy(layout, 'memory')
+  const early = placed.filter(({ setting }) => !setting.late)
   return {
     directories: [...chains.values()].flat(),
     leaves: hierarchies.map(leaf),
+    freezers: [v1Hierarchy(layout, 'freezer'), layout.v2].filter((one) => one !== undefined).map(leaf),
     writes: [
-      ...enableWrites(layout, wanted.v2, chains),
+      ...enableWrites(layout, placed, chains),
       ...cpusetSeeds(v1Hierarchy(layout, 'cpuset'), chains, request),
-      ...wanted.writes,
+      ...early.map((one) => writeOf(one, leaf)),
     ],
+    lateWrites: placed.filter(({ setting }) => setting.late).map((one) => writeOf(one, leaf)),
+    ...(deviceRules ? deviceProgram(layout, resources, leaf) : {}),
     tasksFiles: layout.v1.map((one) => posix.join(leaf(one), 'tasks')),
     ...(layout.v2 ? { v2Directory: leaf(layout.v2) } : {}),
     ...(oom ? { oomFile: posix.join(leaf(oom), 'memory.oom_control') } : v2OomFile(layout, leaf)),
-    notices: wanted.notices,
+    notices,
   }
 }
 
@@ -75,75 +89,45 @@ export function planCgroupUpdate(request: Omit<CgroupRequest, 'deviceRules' | 'e
   writes: CgroupWrite[]
   notices: string[]
 } {
-  const inner = checkedPath(request.path)
-  const leaf = (one: CgroupHierarchy) => chain(one, request.path, inner).at(-1) ?? one.mountPoint
-  const { writes, notices } = settings({ ...request, deviceRules: false }, leaf)
-  return { writes, notices }
+  const { placed, notices } = limitsOf(request, false)
+  return { writes: placed.map((one) => writeOf(one, leafIn(request))), notices }
 }
 
-/** A path that climbs, or the root itself, would put the container where it can harm its host. */
-function checkedPath(path: string): string[] {
-  const names = path.split('/').filter((name) => name !== '' && name !== '.')
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly these may not become file names
-  if (names.length === 0 || names.includes('..') || names.some((name) => /[\x00-\x1f]/.test(name)))
-    throw new KeelsonError('INVALID_ARGUMENT', `linux.cgroupsPath: ${JSON.stringify(path)} is not usable`, {
-      path: 'linux.cgroupsPath',
-      hint: 'give a path below the root, without `..`',
-    })
-  return names
+type Leaf = (hierarchy: CgroupHierarchy) => string
+
+function leafIn({ layout, path }: CgroupRequest): Leaf {
+  return (hierarchy) => pathChain(layout, hierarchy, path).at(-1) ?? hierarchy.mountPoint
 }
 
-/** Every directory from below the mount point (or below our own cgroup) down to the leaf. */
-function chain(hierarchy: CgroupHierarchy, path: string, names: readonly string[]): string[] {
-  const base = path.startsWith('/') ? hierarchy.mountPoint : posix.join(hierarchy.mountPoint, hierarchy.own)
-  return names.map((_, index) => posix.join(base, ...names.slice(0, index + 1)))
-}
-
-interface Wanted {
-  writes: CgroupWrite[]
-  /** v2 controllers that some setting needs. */
-  v2: string[]
-  notices: string[]
-}
-
-function settings(request: CgroupRequest, leaf: (one: CgroupHierarchy) => string): Wanted {
-  const { layout, resources = {}, read = readText } = request
-  const wanted: Wanted = { writes: [], v2: [], notices: [] }
+function limitsOf(request: CgroupRequest, devices: boolean): Limits {
+  const { layout, resources = {}, missing = 'refuse', read = readText } = request
+  const leaf = leafIn(request)
   const current = (controller: string, file: string) => {
-    const hierarchy = v1Hierarchy(layout, controller)
+    const hierarchy = v1Hierarchy(layout, controller) ?? layout.v2
     return hierarchy && read(posix.join(leaf(hierarchy), file))
   }
-  const devices = request.deviceRules !== false && layout.v1.length > 0 ? v1DeviceSettings(resources) : []
-  for (const one of layout.mode === 'v2' ? [] : [...devices, ...v1Settings(resources, current)])
-    if (!onlyV2(layout, one)) place(wanted, one, v1Hierarchy(layout, one.controller), leaf)
-  for (const one of layout.v2 ? v2Settings(resources) : []) {
-    if (layout.mode === 'hybrid' && !onlyV2(layout, one)) continue
-    const offered = one.controller === 'cgroup' || layout.v2?.controllers.includes(one.controller)
-    if (offered && one.controller !== 'cgroup') wanted.v2.push(one.controller)
-    place(wanted, one, offered ? layout.v2 : undefined, leaf)
-  }
-  if (layout.mode === 'v2' && request.deviceRules !== false && resources.devices?.some(({ allow }) => !allow))
-    wanted.notices.push('device rules are not enforced on cgroup v2 (no BPF device program yet)')
-  return wanted
+  return placeLimits({ layout, resources, devices, missing, current })
 }
 
-/** On hybrid the v2 tree has some of the controllers that v1 has not. */
-function onlyV2(layout: CgroupLayout, { controller }: Setting): boolean {
-  return layout.v2?.controllers.includes(controller) === true && !v1Hierarchy(layout, controller)
+function writeOf({ setting, hierarchy }: Placed, leaf: Leaf): CgroupWrite {
+  const { file, value, failure, alternative } = setting
+  return {
+    path: posix.join(leaf(hierarchy), file),
+    value,
+    ...(failure ? { failure } : {}),
+    ...(alternative ? { alternative } : {}),
+  }
 }
 
-function place(
-  wanted: Wanted,
-  { controller, file, value, optional }: Setting,
-  hierarchy: CgroupHierarchy | undefined,
-  leaf: (one: CgroupHierarchy) => string,
-): void {
-  if (hierarchy)
-    wanted.writes.push({ path: posix.join(leaf(hierarchy), file), value, ...(optional ? { optional } : {}) })
-  else {
-    const notice = `cgroup controller ${controller} is not available here: its limits are not applied`
-    if (!wanted.notices.includes(notice)) wanted.notices.push(notice)
-  }
+/** Where v1 has the devices, its rules are enough; elsewhere a program of the v2 directory enforces them. */
+function deviceProgram(
+  layout: CgroupLayout,
+  { devices }: LinuxResources,
+  leaf: Leaf,
+): Pick<CgroupPlan, 'devices'> {
+  if (!layout.v2 || v1Hierarchy(layout, 'devices')) return {}
+  const program = compileDeviceProgram(devices)
+  return program ? { devices: { path: leaf(layout.v2), program } } : {}
 }
 
 /**
@@ -152,11 +136,12 @@ function place(
  */
 function enableWrites(
   { mode, v2 }: CgroupLayout,
-  needed: readonly string[],
+  placed: readonly Placed[],
   chains: ReadonlyMap<CgroupHierarchy, string[]>,
 ): CgroupWrite[] {
   if (!v2) return []
-  const controllers = mode === 'v2' ? v2.controllers : [...new Set(needed)]
+  const needed = placed.filter(({ hierarchy }) => hierarchy === v2).map(({ setting }) => setting.controller)
+  const controllers = mode === 'v2' ? v2.controllers : [...new Set(needed)].filter((one) => one !== 'cgroup')
   const directories = chains.get(v2) ?? []
   const top = posix.dirname(directories[0] ?? v2.mountPoint)
   const above = [...levels(v2.mountPoint, top), ...directories.slice(0, -1)]
@@ -165,19 +150,10 @@ function enableWrites(
       (controller): CgroupWrite => ({
         path: posix.join(directory, 'cgroup.subtree_control'),
         value: `+${controller}`,
-        optional: true, // a parent with processes of its own refuses: the write of the limit then tells
+        failure: 'skip', // a parent with processes of its own refuses: the write of the limit then tells
       }),
     ),
   )
-}
-
-/** `/a`, `/a/b`, `/a/b/c` for levels(`/a`, `/a/b/c`). */
-function levels(from: string, to: string): string[] {
-  const names = posix
-    .relative(from, to)
-    .split('/')
-    .filter((name) => name !== '')
-  return [from, ...names.map((_, index) => posix.join(from, ...names.slice(0, index + 1)))]
 }
 
 /**
@@ -205,7 +181,7 @@ function cpusetSeeds(
   })
 }
 
-function v2OomFile(layout: CgroupLayout, leaf: (one: CgroupHierarchy) => string): { oomFile?: string } {
+function v2OomFile(layout: CgroupLayout, leaf: Leaf): { oomFile?: string } {
   const { v2 } = layout
   return v2?.controllers.includes('memory') ? { oomFile: posix.join(leaf(v2), 'memory.events') } : {}
 }
@@ -214,7 +190,7 @@ function readText(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
-    if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'EOPNOTSUPP')) return undefined
+    if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'EOPNOTSUPP', 'ENODEV')) return undefined
     throw asKeelsonError(error, { op: 'read cgroup', path })
   }
 }

@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import type { CgroupPlan } from '../cgroup/index.ts'
+import type { CgroupPlan, CgroupWrite } from '../cgroup/index.ts'
 import { noFd, type Operation } from '../plan/operations.ts'
 import type { Slots } from '../plan/slots.ts'
 import { O_DIRECTORY, O_PATH, OPEN, writeFlags } from './constants.ts'
@@ -15,17 +15,21 @@ export function makeCgroup(cgroup: CgroupPlan | undefined, tree: 'v1' | 'v2'): O
     ...cgroup.directories
       .filter(isWanted)
       .map((path): Operation => ({ op: 'makeDirectory', path, mode: 0o755 })),
-    ...cgroup.writes
-      .filter(({ path }) => isWanted(posix.dirname(path)))
-      .map(
-        ({ path, value, optional }): Operation => ({
-          op: 'writeFile',
-          path,
-          data: Buffer.from(value),
-          flags: optional ? writeFlags.optional : 0,
-        }),
-      ),
+    ...cgroup.writes.filter(({ path }) => isWanted(posix.dirname(path))).map(writeSetting),
+    ...(cgroup.devices && tree === 'v2'
+      ? [{ op: 'attachDevices', ...cgroup.devices, flags: 0 } as const]
+      : []),
   ]
+}
+
+/** Limits that would keep the container's own process out. */
+export function limitLate(cgroup: CgroupPlan | undefined): Operation[] {
+  return (cgroup?.lateWrites ?? []).map(writeSetting)
+}
+
+function writeSetting({ path, value, failure, alternative }: CgroupWrite): Operation {
+  const flags = (failure ? writeFlags[failure] : 0) | (alternative ? writeFlags.alternative : 0)
+  return { op: 'writeFile', path, data: Buffer.from(value), flags }
 }
 
 /** Whether it is that directory or lies on the way to it. */

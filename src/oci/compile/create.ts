@@ -1,7 +1,7 @@
 import { KeelsonError } from '../../base/index.ts'
 import { barriers, type Operation, type Plan } from '../plan/operations.ts'
 import { Slots } from '../plan/slots.ts'
-import { joinTasks, makeCgroup, openV2 } from './cgroup.ts'
+import { joinTasks, limitLate, makeCgroup, openV2 } from './cgroup.ts'
 import { CLONE } from './constants.ts'
 import { compileLife } from './life.ts'
 import { compileNamespaces } from './namespaces.ts'
@@ -72,6 +72,7 @@ export function compileCreate(request: CompileRequest): CompiledPlan {
     ...(v1.length > 0 ? [...v1, { op: 'signal', barrier: barriers.limited } as const] : []),
     ...life.afterClone,
     { op: 'await', barrier: barriers.joined },
+    ...limitLate(cgroup),
     { op: 'reportCreated' },
     { op: 'awaitCommit' },
     { op: 'closeSlot', slot: lock },

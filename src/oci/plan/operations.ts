@@ -198,6 +198,7 @@ export const operationTable = {
   print: { code: 134, args: { text: 'string' } },
   printPid: { code: 135, args: {} },
   printStatus: { code: 136, args: {} },
+  attachDevices: { code: 111, args: { path: 'string', program: 'bytes', flags: 'u32' } },
 } as const
 
 /** The letter of each kind in plan.h. */

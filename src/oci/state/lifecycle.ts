@@ -6,7 +6,7 @@ export type Cause = 'ready' | 'start' | 'pause' | 'resume' | 'exit'
 
 const next: Record<Status, Partial<Record<Cause, Status>>> = {
   creating: { ready: 'created', exit: 'stopped' },
-  created: { start: 'running', exit: 'stopped' },
+  created: { start: 'running', pause: 'paused', exit: 'stopped' },
   running: { pause: 'paused', exit: 'stopped' },
   paused: { resume: 'running', exit: 'stopped' },
   stopped: { exit: 'stopped' },

@@ -1,4 +1,5 @@
 import { KeelsonError } from '../../base/index.ts'
+import { isFrozen } from '../cgroup/freezer.ts'
 import type { Exit, Status } from '../runtime.ts'
 import { nextStatus } from './lifecycle.ts'
 import { openProcess } from './open-process.ts'
@@ -18,7 +19,14 @@ export function observe(directory: string, id: string): Observed {
   if (exit) return { record, status: nextStatus(record.status, 'exit', id), exit }
   if (record.status === 'creating' && !record.process) return { record, status: 'creating' }
   using process = record.process && openProcess(record.process, record.bootId)
-  return { record, status: process ? record.status : nextStatus(record.status, 'exit', id) }
+  return { record, status: process ? livingStatus(record) : nextStatus(record.status, 'exit', id) }
+}
+
+/** Others freeze and thaw the cgroup too (an engine, an administrator): what the kernel says counts. */
+function livingStatus({ status, cgroup, startedAtNs }: ContainerRecord): Status {
+  if (status === 'creating' || !cgroup) return status
+  if (isFrozen(cgroup.freezers)) return 'paused'
+  return startedAtNs === undefined ? 'created' : 'running'
 }
 
 /** Only what is on disk. NOT_FOUND when there is no such container. */

@@ -2,7 +2,7 @@ import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writ
 import { join } from 'node:path'
 import { hasErrno, KeelsonError } from '../../base/index.ts'
 import type { Exit, Status } from '../runtime.ts'
-import type { Spec } from '../spec.ts'
+import type { LinuxResources, Spec } from '../spec.ts'
 
 /**
  * What is on disk about a container, in `<state root>/<id>/`:
@@ -15,6 +15,7 @@ import type { Spec } from '../spec.ts'
  *     created       it may be started (empty)
  *     started       its program runs since then: nanoseconds since the epoch
  *     paused        it is frozen (empty; comes and goes)
+ *     limits.json   its resources since the last update; before that those of config.json hold
  *     exit.json     how it ended, written by the monitor
  *     start.sock    where the first process waits for the start
  *     monitor.sock  where the monitor listens
@@ -34,6 +35,7 @@ export const recordFiles = {
   created: 'created',
   started: 'started',
   paused: 'paused',
+  limits: 'limits.json',
   exit: 'exit.json',
   startSocket: 'start.sock',
   monitorSocket: 'monitor.sock',
@@ -59,6 +61,8 @@ export interface DecidedRecord {
   cgroup?: {
     path: string
     leaves: string[]
+    /** Those of them that have a freezer. */
+    freezers: string[]
     tasksFiles: string[]
     v2Directory?: string
   }
@@ -127,6 +131,16 @@ export function markPaused(directory: string, paused: boolean): void {
 
 export function readConfig(directory: string): Spec {
   return JSON.parse(readFileSync(join(directory, recordFiles.config), 'utf8'))
+}
+
+/** What holds now: as configured, or as the last update left it. */
+export function readLimits(directory: string): LinuxResources {
+  const updated = readOptional(join(directory, recordFiles.limits))
+  return updated === undefined ? (readConfig(directory).linux?.resources ?? {}) : JSON.parse(updated)
+}
+
+export function writeLimits(directory: string, limits: LinuxResources): void {
+  replace(join(directory, recordFiles.limits), `${JSON.stringify(limits)}\n`)
 }
 
 /** What keelson-init wrote; undefined before it got that far. */

@@ -5,13 +5,12 @@ import test from 'ava'
 import { systemClock } from '../../../src/base/index.ts'
 import {
   cgroupPids,
-  freezeCgroup,
-  isFrozen,
   killCgroup,
   oomKills,
   removeCgroup,
-  thawCgroup,
+  requireUnused,
 } from '../../../src/oci/cgroup/control.ts'
+import { freezeCgroup, isFrozen, thawCgroup } from '../../../src/oci/cgroup/freezer.ts'
 import { readCgroupLayout } from '../../../src/oci/cgroup/layout.ts'
 import { planCgroup } from '../../../src/oci/cgroup/plan.ts'
 import { rootTest } from '../../support/root.ts'
@@ -23,11 +22,11 @@ function makeCgroup(name: string) {
     resources: { memory: { limit: 64 << 20 }, pids: { limit: 32 }, cpu: { shares: 512 } },
   })
   for (const directory of plan.directories) mkdirSync(directory, { recursive: true })
-  for (const { path, value, optional } of plan.writes)
+  for (const { path, value, failure } of plan.writes)
     try {
       writeFileSync(path, value, { flag: 'r+' })
     } catch (error) {
-      if (!optional) throw error
+      if (!failure) throw error
     }
   return plan
 }
@@ -47,10 +46,12 @@ rootTest('a planned cgroup takes its limits, holds a process, freezes, dies and 
   await once(child.stdout, 'data')
   const held = await cgroupPids(plan.leaves)
   t.true(held.includes(child.pid ?? 0))
-  t.false(await isFrozen(plan.leaves))
-  await freezeCgroup(plan.leaves)
-  t.true(await isFrozen(plan.leaves))
-  await thawCgroup(plan.leaves)
+  t.false(isFrozen(plan.freezers))
+  await freezeCgroup(plan.freezers, { clock: systemClock })
+  t.true(isFrozen(plan.freezers))
+  await t.throwsAsync(requireUnused(plan), { message: /not empty: 3 process/ })
+  await thawCgroup(plan.freezers)
+  t.false(isFrozen(plan.freezers))
   t.is(plan.oomFile === undefined ? 0 : await oomKills(plan.oomFile), 0)
   await killCgroup(plan.leaves)
   t.deepEqual(await exited, [null, 'SIGKILL'])
@@ -60,6 +61,23 @@ rootTest('a planned cgroup takes its limits, holds a process, freezes, dies and 
     [],
   )
 })
+
+rootTest(
+  'a new container is refused below a group that is frozen, and where none lives it is not',
+  async (t) => {
+    const above = makeCgroup('frozen')
+    t.teardown(() => removeCgroup(above.leaves, { clock: systemClock }))
+    const below = planCgroup({
+      layout: readCgroupLayout(),
+      path: `/keelson-test-${process.pid}-frozen/inner`,
+    })
+    await requireUnused(below)
+    await freezeCgroup(above.freezers, { clock: systemClock })
+    await t.throwsAsync(requireUnused(below), { message: /is frozen: .*-frozen$/ })
+    await thawCgroup(above.freezers)
+    await requireUnused(below)
+  },
+)
 
 rootTest('groups that the container made itself are removed with it', async (t) => {
   const plan = makeCgroup('nested')

@@ -4,6 +4,7 @@ import { cpuMax, cpuWeight, ioWeight, swapMax } from '../../../src/oci/cgroup/co
 import { deviceWrites } from '../../../src/oci/cgroup/devices.ts'
 import type { CgroupLayout } from '../../../src/oci/cgroup/layout.ts'
 import { planCgroup, planCgroupUpdate } from '../../../src/oci/cgroup/plan.ts'
+import type { LinuxResources } from '../../../src/oci/spec.ts'
 
 const hierarchy = (controller: string, own = '/') => ({
   controllers: [controller],
@@ -21,7 +22,7 @@ const hybrid: CgroupLayout = {
 const v2: CgroupLayout = {
   mode: 'v2',
   v1: [],
-  v2: { controllers: ['cpu', 'io', 'memory', 'pids'], mountPoint: '/c', own: '/own' },
+  v2: { controllers: ['cpu', 'io', 'memory', 'pids'], mountPoint: '/c', own: '/us/own' },
 }
 const nothing = { read: () => undefined, exists: () => false }
 
@@ -104,23 +105,31 @@ test('hybrid: hugetlb goes to v2, which is told to pass it on', (t) => {
     ...nothing,
   })
   t.deepEqual(writes, [
-    { path: '/c/unified/cgroup.subtree_control', value: '+hugetlb', optional: true },
-    { path: '/c/unified/p/cgroup.subtree_control', value: '+hugetlb', optional: true },
+    { path: '/c/unified/cgroup.subtree_control', value: '+hugetlb', failure: 'skip' },
+    { path: '/c/unified/p/cgroup.subtree_control', value: '+hugetlb', failure: 'skip' },
     { path: '/c/unified/p/x/hugetlb.2MB.max', value: '0' },
-    { path: '/c/unified/p/x/hugetlb.2MB.rsvd.max', value: '0', optional: true },
+    { path: '/c/unified/p/x/hugetlb.2MB.rsvd.max', value: '0', failure: 'skipAbsent' },
   ])
   t.deepEqual(notices, [])
 })
 
-test('a controller that is nowhere gives a notice, not an error', (t) => {
-  const { notices } = planCgroup({
-    layout: hybrid,
-    path: '/x',
-    resources: { network: { classID: 5 } },
-    ...nothing,
-  })
-  t.is(notices.length, 1)
-  t.regex(notices[0] ?? '', /net_cls/)
+test('a limit whose controller is nowhere is an error as in runc, or a notice where that was asked for', (t) => {
+  const request = { layout: hybrid, path: '/x', ...nothing }
+  const asked: [string, LinuxResources][] = [
+    ['network', { network: { classID: 5 } }],
+    ['rdma', { rdma: { mlx5_0: { hcaHandles: 3 } } }],
+    ['blockIO', { blockIO: { throttleReadBpsDevice: [{ major: 8, minor: 0, rate: 1 }] } }],
+    ['unified["memory.high"]', { unified: { 'memory.high': '1' } }],
+  ]
+  for (const [field, resources] of asked) {
+    t.like(
+      t.throws(() => planCgroup({ ...request, resources })),
+      { code: 'FAILED_PRECONDITION', path: `linux.resources.${field}` },
+    )
+    const { notices } = planCgroup({ ...request, resources, missing: 'tell' })
+    t.is(notices.length, 1)
+    t.regex(notices[0] ?? '', /is not available here/)
+  }
 })
 
 test('v2: every level above the leaf passes the controllers on, our own level included', (t) => {
@@ -130,23 +139,23 @@ test('v2: every level above the leaf passes the controllers on, our own level in
     resources: { memory: { limit: 64, swap: 100 }, cpu: { shares: 1024, quota: 50000, period: 100000 } },
     ...nothing,
   })
-  t.deepEqual(plan.directories, ['/c/own/p', '/c/own/p/x'])
+  t.deepEqual(plan.directories, ['/c/us/p', '/c/us/p/x'])
   t.deepEqual(plan.tasksFiles, [])
-  t.is(plan.oomFile, '/c/own/p/x/memory.events')
+  t.is(plan.oomFile, '/c/us/p/x/memory.events')
   const enabled = plan.writes.filter(
     ({ path, value }) => path.endsWith('subtree_control') && value === '+cpu',
   )
   t.deepEqual(
     enabled.map(({ path }) => path),
-    ['/c', '/c/own', '/c/own/p'].map((directory) => `${directory}/cgroup.subtree_control`),
+    ['/c', '/c/us', '/c/us/p'].map((directory) => `${directory}/cgroup.subtree_control`),
   )
   t.deepEqual(
-    plan.writes.filter(({ optional }) => !optional),
+    plan.writes.filter(({ failure }) => !failure),
     [
-      { path: '/c/own/p/x/memory.swap.max', value: '36' },
-      { path: '/c/own/p/x/memory.max', value: '64' },
-      { path: '/c/own/p/x/cpu.weight', value: '100' },
-      { path: '/c/own/p/x/cpu.max', value: '50000 100000' },
+      { path: '/c/us/p/x/memory.swap.max', value: '36' },
+      { path: '/c/us/p/x/memory.max', value: '64' },
+      { path: '/c/us/p/x/cpu.weight', value: '100' },
+      { path: '/c/us/p/x/cpu.max', value: '50000 100000' },
     ],
   )
 })
@@ -194,7 +203,7 @@ test('io weight is linear from 10…1000 to 1…10000', (t) => {
 
 test('cpu.max and swap', (t) => {
   t.is(cpuMax(-1, 100000), 'max 100000')
-  t.is(cpuMax(50000, undefined), '50000')
+  t.is(cpuMax(50000, undefined), '50000 100000')
   t.is(cpuMax(undefined, undefined), undefined)
   t.is(swapMax(-1, undefined), 'max')
   t.is(swapMax(undefined, -1), 'max')

@@ -1,0 +1,36 @@
+import { posix } from 'node:path'
+import { KeelsonError } from '../../base/index.ts'
+import type { CgroupHierarchy, CgroupLayout } from './layout.ts'
+
+/** INVALID_ARGUMENT: a path that climbs, or the root itself, would put the container where it can harm its host. */
+export function checkedPath(path: string): string[] {
+  const names = path.split('/').filter((name) => name !== '' && name !== '.')
+  const hostile = (name: string) => name === '..' || /\p{Cc}/u.test(name) || Buffer.byteLength(name) > 255
+  if (names.length > 0 && !names.some(hostile) && Buffer.byteLength(path) < 3072) return names
+  throw new KeelsonError('INVALID_ARGUMENT', `linux.cgroupsPath: ${JSON.stringify(path)} is not usable`, {
+    path: 'linux.cgroupsPath',
+    hint: 'give a path below the root, without `..`',
+  })
+}
+
+/**
+ * Every directory from below the base down to the leaf. An absolute path begins at the root of the hierarchy. A
+ * relative one begins, as with runc, at this process's own cgroup; on pure v2 beside it, since the processes in there
+ * would keep it from passing its controllers on.
+ */
+export function pathChain({ mode }: CgroupLayout, hierarchy: CgroupHierarchy, path: string): string[] {
+  const { mountPoint, own } = hierarchy
+  const ours = mode === 'v2' ? posix.dirname(own) : own
+  const base = path.startsWith('/') ? mountPoint : posix.join(mountPoint, ours)
+  const names = checkedPath(path)
+  return names.map((_, index) => posix.join(base, ...names.slice(0, index + 1)))
+}
+
+/** `/a`, `/a/b`, `/a/b/c` for levels(`/a`, `/a/b/c`). */
+export function levels(from: string, to: string): string[] {
+  const names = posix
+    .relative(from, to)
+    .split('/')
+    .filter((name) => name !== '')
+  return [from, ...names.map((_, index) => posix.join(from, ...names.slice(0, index + 1)))]
+}

@@ -1,0 +1,37 @@
+import { pidfdSendSignal } from '../kernel/index.ts'
+import { killCgroup } from './cgroup/control.ts'
+import { thawCgroup } from './cgroup/freezer.ts'
+import type { RuntimeContext } from './context.ts'
+import { requireAlive } from './state/lifecycle.ts'
+import { type Observed, observe } from './state/observe.ts'
+import { openProcess } from './state/open-process.ts'
+
+const sigkill = 9
+
+/**
+ * A signal to the first process, or with `all` to every process of the cgroup. Killing the first process of a pid
+ * namespace makes the kernel kill the rest; where the namespace is shared, or the host's, all of the cgroup is killed
+ * instead, so that nobody is left behind.
+ */
+export async function killContainer(
+  { clock }: RuntimeContext,
+  id: string,
+  directory: string,
+  signal: number,
+  all: boolean,
+): Promise<void> {
+  const observed = observe(directory, id)
+  const { record, status } = observed
+  if (!all) requireAlive(status, 'kill', id)
+  const isShared = signal === sigkill && !record.namespaces.pid
+  if ((all || isShared) && record.cgroup) return killCgroup(record.cgroup.leaves, signal, clock)
+  using process = record.process && openProcess(record.process, record.bootId)
+  if (!process) return
+  pidfdSendSignal(process.fd, signal)
+  if (signal === sigkill) await thawToDie(observed)
+}
+
+/** On v1 a frozen process does not die: the signal waits until it is thawed. Any other signal is meant to wait. */
+export async function thawToDie({ record, status }: Observed): Promise<void> {
+  if (status === 'paused') await thawCgroup(record.cgroup?.freezers ?? [])
+}
