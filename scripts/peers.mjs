@@ -11,12 +11,23 @@ import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { cache, unpackOnce } from './debian.mjs'
 
+const podman = [
+  ...['podman', 'conmon', 'libassuan0', 'libcap2', 'libdevmapper1.02.1', 'libglib2.0-0', 'libgpg-error0'],
+  ...['libgpgme11', 'libseccomp2', 'libsubid4', 'libsystemd0'],
+]
+const docker = ['docker.io', 'libcap2', 'libdevmapper1.02.1', 'libsystemd0', 'tini']
+
 /** Program → the first package that brings it, what that needs besides the C library, and where it lies. */
 const peers = {
   'docker-registry': { packages: ['docker-registry'], path: 'usr/bin/docker-registry' },
   busybox: { packages: ['busybox-static'], path: 'bin/busybox' },
   containerd: { packages: ['containerd'], path: 'usr/bin/containerd' },
   ctr: { packages: ['containerd'], path: 'usr/bin/ctr' },
+  podman: { packages: podman, path: 'usr/bin/podman' },
+  conmon: { packages: podman, path: 'usr/bin/conmon' },
+  dockerd: { packages: docker, path: 'usr/sbin/dockerd' },
+  docker: { packages: docker, path: 'usr/bin/docker' },
+  'user-mode-linux': { packages: ['user-mode-linux'], path: 'usr/bin/linux.uml' },
   'containerd-shim-runc-v2': { packages: ['containerd'], path: 'usr/bin/containerd-shim-runc-v2' },
   'cni-bridge': { packages: ['containernetworking-plugins'], path: 'usr/lib/cni/bridge' },
   iptables: {

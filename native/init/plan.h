@@ -45,7 +45,7 @@
   X(19, undumpable, "")                    \
   X(20, closeSlot, "f")                    \
   X(21, receiveTerminal, "o")              \
-  X(22, sendTerminal, "fs")                \
+  X(22, sendTerminal, "ff")                \
   X(23, newSession, "")                    \
   X(24, joinNamespace, "fq")               \
   X(25, unshare, "q")                      \
@@ -116,7 +116,8 @@
   X(105, moveDevice, "fss")                \
   X(106, enrolChild, "s")                  \
   X(111, attachDevices, "sbn")             \
-  X(171, receivePlan, "")
+  X(171, receivePlan, "")                  \
+  X(191, connect, "so")
 
 // What the native front (native/front) may do by itself, as it was decided when the container was made.
 #define PLAN_FRONT_OPERATIONS(X) \

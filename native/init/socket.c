@@ -33,24 +33,26 @@ void operation_receiveTerminal(const uint32_t *words) {
   self.slots[words[0]] = fd;
 }
 
-// runc's convention for console sockets: the master by SCM_RIGHTS with its name as the message's bytes.
-static long send_to_console(const char *path, int master) {
+// Before any namespace is entered: the path is the caller's.
+void operation_connect(const uint32_t *words) {
+  const char *path = text_at(words[0]);
   struct unix_address address = {.family = UNIX_FAMILY};
   struct text text = {address.path, sizeof address.path, 0};
-  if (length_of(path) >= sizeof address.path) return -ENAMETOOLONG;
+  if (length_of(path) >= sizeof address.path) fail("connect", -ENAMETOOLONG, path);
   text_add(&text, path);
   const int fd = unix_socket();
-  const long connected = sys(__NR_connect, fd, &address, sizeof address);
-  if (connected < 0) return connected;
-  return send_bytes_with_fd(fd, "/dev/pts/ptmx", 13, master);
+  check(sys(__NR_connect, fd, &address, sizeof address), "connect", path);
+  self.slots[words[1]] = fd;
 }
 
+// To a console socket by runc's convention, by SCM_RIGHTS with its name as the message's bytes; else to the starter.
 void operation_sendTerminal(const uint32_t *words) {
-  const char *path = text_at(words[1]);
   const int master = slot_fd(words[0]);
-  if (*path == '\0')
+  if (words[1] == PLAN_NO_SLOT) {
     check(send_frame(self.control, FRAME_TERMINAL, NULL, 0, master), "sendmsg", "control");
-  else
-    check(send_to_console(path, master), "console socket", path);
+  } else {
+    check(send_bytes_with_fd(slot_fd(words[1]), "/dev/pts/ptmx", 13, master), "sendmsg", "console socket");
+    operation_closeSlot(words + 1);
+  }
   operation_closeSlot(words);
 }

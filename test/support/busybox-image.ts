@@ -4,29 +4,18 @@ import { copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 const applets = [
-  'sh',
-  'cat',
-  'echo',
-  'env',
-  'false',
-  'hostname',
-  'id',
-  'ip',
-  'kill',
-  'ls',
-  'nc',
-  'printf',
-  'ps',
-  'sleep',
-  'true',
-  'wc',
+  ...['sh', 'cat', 'cp', 'cut', 'date', 'dd', 'echo', 'env', 'false', 'grep', 'head', 'hostname', 'id', 'ip'],
+  ...['kill', 'ls', 'mkdir', 'nc', 'printf', 'ps', 'seq', 'sleep', 'stat', 'stty', 'tail', 'touch', 'true'],
+  ...['tty', 'wc', 'yes'],
 ]
 
 /** Debian's busybox-static; tests that need it say so and are skipped without it. */
 export const busyboxPath = '/bin/busybox'
 
-/** Writes an OCI image layout (image-layout.md) of one layer with busybox in it; load it as `busybox:test`. */
-export async function writeBusyboxImage(directory: string): Promise<void> {
+export const busyboxName = 'docker.io/library/busybox:test'
+
+/** Writes an OCI image layout (image-layout.md) of one layer with busybox in it; load it as `busyboxName`. */
+export async function writeBusyboxImage(directory: string): Promise<{ config: string; layer: string }> {
   const root = join(directory, 'root')
   for (const folder of ['bin', 'etc', 'tmp', 'root']) await mkdir(join(root, folder), { recursive: true })
   await copyFile(busyboxPath, join(root, 'bin/busybox'))
@@ -51,10 +40,26 @@ export async function writeBusyboxImage(directory: string): Promise<void> {
   const named = {
     mediaType: 'application/vnd.oci.image.manifest.v1+json',
     ...manifest,
-    annotations: { 'org.opencontainers.image.ref.name': 'docker.io/library/busybox:test' },
+    annotations: { 'org.opencontainers.image.ref.name': busyboxName },
   }
   await writeFile(join(directory, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [named] }))
   await writeFile(join(directory, 'oci-layout'), JSON.stringify({ imageLayoutVersion: '1.0.0' }))
+  return { config: config.digest, layer: layer.digest }
+}
+
+/**
+ * The same as one tar, with the table of contents that `docker load` reads beside the one that `podman load` and
+ * `ctr images import` read.
+ */
+export async function writeBusyboxArchive(directory: string): Promise<string> {
+  const { config, layer } = await writeBusyboxImage(directory)
+  const blob = (digest: string) => `blobs/${digest.replace(':', '/')}`
+  const images = [{ Config: blob(config), RepoTags: [busyboxName], Layers: [blob(layer)] }]
+  await writeFile(join(directory, 'manifest.json'), JSON.stringify(images))
+  const archive = join(directory, 'busybox.tar')
+  const members = ['oci-layout', 'index.json', 'manifest.json', 'blobs']
+  execFileSync('tar', ['-C', directory, '-cf', archive, ...members])
+  return archive
 }
 
 async function addJson(directory: string, value: unknown) {

@@ -24,9 +24,9 @@ export interface ExecCompileRequest {
 }
 
 /**
- * The plan of an exec. The cgroup files are opened before the mount namespace is entered, where their
- * paths mean the host's; the child joins, since only children enter a pid namespace; the cgroup namespace comes
- * after that, or the group would lie outside of the child's view.
+ * The plan of an exec. The cgroup files and the console socket are opened before the mount namespace is entered,
+ * while their paths mean the host's; the child joins, since only children enter a pid namespace; the cgroup
+ * namespace comes after that, or the group would lie outside of the child's view.
  */
 export function compileExec(request: ExecCompileRequest): CompiledPlan {
   const { process } = request
@@ -39,6 +39,8 @@ export function compileExec(request: ExecCompileRequest): CompiledPlan {
   const tasks = request.tasksFiles.map((path) => ({ path, slot: slots.allocate() }))
   const v2 = request.v2Directory === undefined ? noFd : slots.allocate()
   const master = process.terminal ? slots.allocate() : noFd
+  const consoleSocket = process.terminal ? request.detached?.consoleSocket : undefined
+  const console = consoleSocket === undefined ? noFd : slots.allocate()
   const namespaces = CLONE.NEWNS | CLONE.NEWPID | CLONE.NEWNET | CLONE.NEWIPC | CLONE.NEWUTS
   const parent: Operation[] = [
     { op: 'undumpable' },
@@ -46,16 +48,13 @@ export function compileExec(request: ExecCompileRequest): CompiledPlan {
     ...(request.v2Directory === undefined
       ? []
       : [{ op: 'openPath', path: request.v2Directory, flags: O_PATH | O_DIRECTORY, to: v2 } as const]),
+    ...(consoleSocket === undefined ? [] : [{ op: 'connect', path: consoleSocket, to: console } as const]),
     { op: 'enterProcess', pidfd, namespaces },
     { op: 'clone', flags: 0n, cgroup: v2 },
     ...(process.terminal
       ? [
           { op: 'receiveTerminal', to: master } as const,
-          {
-            op: 'sendTerminal',
-            terminal: master,
-            socketPath: request.detached?.consoleSocket ?? '',
-          } as const,
+          { op: 'sendTerminal', terminal: master, socket: console } as const,
         ]
       : []),
     { op: 'reportStarted' },

@@ -76,13 +76,15 @@ function unmonitored(
   const preserved = Array.from({ length: life.preserveFds ?? 0 }, (_, index) => slots.inherit(3 + index))
   const listener = slots.allocate()
   const master = terminal ? slots.allocate() : noFd
+  const socketPath = terminal && life.kind === 'detached' ? life.consoleSocket : undefined
+  const console = socketPath === undefined ? noFd : slots.allocate()
   const [stdin = noFd, stdout = noFd, stderr = noFd] = stdio
   return {
-    beforeClone: listen(directory, listener, 'start.sock'),
-    afterClone: [
-      { op: 'closeSlot', slot: listener },
-      ...(terminal ? receiveAndSend(master, life.kind === 'detached' ? (life.consoleSocket ?? '') : '') : []),
+    beforeClone: [
+      ...listen(directory, listener, 'start.sock'),
+      ...(socketPath === undefined ? [] : [{ op: 'connect', path: socketPath, to: console } as const]),
     ],
+    afterClone: [{ op: 'closeSlot', slot: listener }, ...(terminal ? receiveAndSend(master, console) : [])],
     last:
       life.kind === 'detached'
         ? [{ op: 'leave' }]
@@ -93,11 +95,11 @@ function unmonitored(
   }
 }
 
-/** An empty path: back to the starter. */
-function receiveAndSend(terminal: number, socketPath: string): Operation[] {
+/** Without a socket: back to the starter. */
+function receiveAndSend(terminal: number, socket: number): Operation[] {
   return [
     { op: 'receiveTerminal', to: terminal },
-    { op: 'sendTerminal', terminal, socketPath },
+    { op: 'sendTerminal', terminal, socket },
   ]
 }
 

@@ -41,7 +41,7 @@ export const operationTable = {
   undumpable: { code: 19, args: {} },
   closeSlot: { code: 20, args: { slot: 'fd' } },
   receiveTerminal: { code: 21, args: { to: 'newFd' } },
-  sendTerminal: { code: 22, args: { terminal: 'fd', socketPath: 'string' } },
+  sendTerminal: { code: 22, args: { terminal: 'fd', socket: 'fd' } },
   newSession: { code: 23, args: {} },
   joinNamespace: { code: 24, args: { namespace: 'fd', type: 'u64' } },
   unshare: { code: 25, args: { flags: 'u64' } },
@@ -199,6 +199,7 @@ export const operationTable = {
   printPid: { code: 135, args: {} },
   printStatus: { code: 136, args: {} },
   attachDevices: { code: 111, args: { path: 'string', program: 'bytes', flags: 'u32' } },
+  connect: { code: 191, args: { path: 'string', to: 'newFd' } },
 } as const
 
 /** The letter of each kind in plan.h. */
