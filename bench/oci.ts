@@ -18,6 +18,8 @@ import { benchCgroup } from './frame/cpu.ts'
 import { type Driver, startDriver } from './frame/driver.ts'
 import { peerVersion } from './frame/peers.ts'
 import { realisticSpec } from './frame/realistic-spec.ts'
+import { monitorRows } from './oci/monitor-memory.ts'
+import { parallelRow } from './oci/parallel.ts'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const work = mkdtempSync(join(tmpdir(), 'keelson-bench-oci-'))
@@ -73,11 +75,17 @@ async function rows({ notice }: BenchOptions): Promise<Row[]> {
         ...(seccomp ? [peerRun(hidden, peer, seccomp, 'oci-create-delete')] : []),
       ]),
     ]),
+    ...inProcess(runtime, own, notice),
     await inProcessExec(runtime, own),
     ...(await Promise.all(peers.map((peer) => peerExec(hidden, peer)))),
     lifecycle(host, { program: 'keelson-oci', version: own, path: join(root, 'bin/keelson-oci') }),
     ...peers.map((peer) => lifecycle(hidden, { ...peer, path: peer.program })),
   ]
+}
+
+function inProcess(runtime: Runtime, version: string, notice: (text: string) => void): Row[] {
+  const stage = { runtime, work, version, cgroup: benchCgroup }
+  return [parallelRow(stage, notice), ...monitorRows(stage, join(states, 'keelson'))]
 }
 
 function createExit(runtime: Runtime, version: string, seccomp: boolean, withDelete = false): Row {

@@ -14,11 +14,13 @@ export interface Row {
   variant: string
   /** `name version` of what is measured in this row. */
   version: string
+  /** Of what `run` gives; default ms. Only ops/s is better when higher. */
+  unit?: 'ms' | 'ops/s' | 'KiB'
   /** Takes part in every n-th round only (default 1): for rows that take seconds. */
   every?: number
   /** Before the clock runs; what it gives is handed to `run` and `after`. */
   before?: () => Promise<void>
-  /** One measured turn. Returns nothing, or the time in ms where only a part counts. */
+  /** One measured turn. Returns nothing, or the time in ms where only a part counts, or the figure in `unit`. */
   // biome-ignore lint/suspicious/noConfusingVoidType: most rows return nothing
   run: () => Promise<number | void>
   /** After the clock: removal. Its CPU time counts. */

@@ -10,7 +10,7 @@ interface Figure {
   median: number
   p95: number
   min: number
-  unit: 'ms' | 'cpu-ms'
+  unit: 'ms' | 'cpu-ms' | 'ops/s' | 'KiB'
   peerVersion: string
   /** median / the first peer's median of the same run; null in a peer's own row. */
   ratio: number | null
@@ -76,9 +76,14 @@ function figures(bench: Bench, measured: readonly Measured[]): Figure[] {
     node: process.version,
     order: 'random',
   }
-  const wall = measured.map((one) => ({ one, id: one.row.id, unit: 'ms' as const, values: one.wallMs }))
+  const wall = measured.map((one) => ({
+    one,
+    id: one.row.id,
+    unit: one.row.unit ?? ('ms' as const),
+    values: one.wallMs,
+  }))
   const cpu = measured.flatMap((one) =>
-    one.cpuMs === undefined
+    one.cpuMs === undefined || one.row.unit === 'KiB'
       ? []
       : [
           {
