@@ -36,7 +36,7 @@ export function monitorRows(stage: Stage, stateRoot: string): Row[] {
 }
 
 async function measure(stage: Stage, stateRoot: string, count: number, field: string): Promise<number> {
-  await stage.runtime[Symbol.asyncDispose]() // the spare is no container's monitor
+  await stage.runtime[Symbol.asyncDispose]() // the zygote is no container's monitor
   const others = { ids: await ids(stage), pids: monitorPids(stage) }
   const adopted = Math.floor(count / 2)
   try {

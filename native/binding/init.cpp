@@ -44,11 +44,16 @@ Napi::Value spawnInit(const Napi::CallbackInfo& info) {
   return result;
 }
 
-void sendPlan(const Napi::CallbackInfo& info) {
-  const int control = readInt(info[0], "control");
+// The control socket of the one that will carry the plan out.
+Napi::Value sendPlan(const Napi::CallbackInfo& info) {
+  const int zygote = readInt(info[0], "zygote");
   const auto plan = readBytes(info[1]);
   const auto inherited = readDescriptors(info[2]);
-  instant(info.Env(), [&] { kernel::sendPlan(control, plan, inherited); });
+  return Napi::Number::New(info.Env(), instant(info.Env(), [&] {
+                             auto pair = kernel::makeControl();
+                             kernel::sendPlan(zygote, std::move(pair.theirs), plan, inherited);
+                             return pair.ours.release();
+                           }));
 }
 
 Napi::Value receiveAnswer(const Napi::CallbackInfo& info) {

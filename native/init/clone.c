@@ -14,13 +14,13 @@ static void clone_into(struct clone_args *arguments, int cgroup) {
 }
 
 // A monitor is nobody's child: its exit is learned the same way before and after a restart of the daemon. Until a
-// container's plan reaches it, it is a spare.
+// container's plan reaches a copy of it, it is the zygote.
 void operation_leaveParent(const uint32_t *words) {
   struct clone_args arguments = {.exit_signal = SIGNAL_CHILD};
   clone_into(&arguments, slot_fd(words[0]));
   if (check(sys(__NR_clone3, &arguments, sizeof arguments), "clone3", NULL) > 0) quit(0);
   check(sys(__NR_setsid), "setsid", NULL);
-  self.is_spare = true;
+  self.is_zygote = true;
 }
 
 void begin_child(int sync) {

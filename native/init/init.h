@@ -26,7 +26,7 @@ struct init {
   int child_pidfd;   // parent only
   int child_pid;     // parent only
   bool is_child;
-  bool is_spare;     // no plan of a container yet
+  bool is_zygote;    // has no plan of a container
   uint32_t step;     // index of the running operation in its list
   char program[PATH_BYTES];
   char home[PATH_BYTES];  // "HOME=…" when the plan asked for it
@@ -39,6 +39,9 @@ extern struct init self;
 _Noreturn void fail(const char *call, long error, const char *path);
 long check(long result, const char *call, const char *path);  // passes the result on or fails
 _Noreturn void quit(int status);
+
+// Reports as `fail` does, and goes on.
+void send_failure(int socket, const char *call, long error, const char *path);
 
 // Sends on to the starter what the child reported.
 _Noreturn void forward_failure(const void *payload, uint32_t length);

@@ -25,6 +25,8 @@
 #endif
 #define MOUNT_PRIVATE (1 << 18)  // MS_PRIVATE
 #define MOUNT_SLAVE (1 << 19)    // MS_SLAVE
+#define SIGNAL_DEFAULT 0
+#define SIGNAL_IGNORE 1
 #define SIGNAL_HANGUP 1
 #define SIGNAL_INTERRUPT 2
 #define SIGNAL_KILL 9

@@ -29,7 +29,7 @@ enum frame_type {
   FRAME_TERMINAL = 6,  // with the pty master attached
   FRAME_BARRIER = 7,   // barrier number
   FRAME_START = 8,     // to the start socket: run the program
-  FRAME_PLAN = 9,      // to a spare: the plan's descriptor and those of its first slots are attached
+  FRAME_PLAN = 9,      // to the zygote: control socket, plan and first slots of a new one are attached
   FRAME_HELLO = 16,    // from a monitor: pid of the container's first process
   FRAME_ATTACH = 17,
   FRAME_STDIN = 18,

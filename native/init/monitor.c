@@ -85,7 +85,7 @@ static void ignore_signals(void) {
   const struct {
     unsigned long handler, flags, restorer;
     uint64_t mask;
-  } ignore = {.handler = 1 /* SIG_IGN */};
+  } ignore = {.handler = SIGNAL_IGNORE};
   static const int ignored[] = {SIGNAL_HANGUP, SIGNAL_INTERRUPT, SIGNAL_PIPE};
   for (unsigned i = 0; i < sizeof ignored / sizeof *ignored; i++) sys(__NR_rt_sigaction, ignored[i], &ignore, 0, 8);
 }

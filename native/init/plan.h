@@ -116,7 +116,7 @@
   X(105, moveDevice, "fss")                \
   X(106, enrolChild, "s")                  \
   X(111, attachDevices, "sbn")             \
-  X(171, receivePlan, "")                  \
+  X(171, servePlans, "")                   \
   X(191, connect, "so")
 
 // What the native front (native/front) may do by itself, as it was decided when the container was made.

@@ -5,7 +5,7 @@
 #include "init/message.h"
 #include "init/syscall.h"
 
-enum side { SIDE_PARENT, SIDE_CHILD, SIDE_SPARE };
+enum side { SIDE_PARENT, SIDE_CHILD, SIDE_ZYGOTE };
 
 struct failure {
   uint32_t side;
@@ -25,17 +25,21 @@ static void end_child(void) {
   sys(__NR_waitid, P_PIDFD, self.child_pidfd, 0, WEXITED | __WALL, 0);
 }
 
-static enum side side_of_self(void) { return self.is_child ? SIDE_CHILD : self.is_spare ? SIDE_SPARE : SIDE_PARENT; }
+static enum side side_of_self(void) { return self.is_child ? SIDE_CHILD : self.is_zygote ? SIDE_ZYGOTE : SIDE_PARENT; }
 
-void fail(const char *call, long error, const char *path) {
+void send_failure(int socket, const char *call, long error, const char *path) {
   struct failure failure = {.side = side_of_self(), .step = self.step, .error = (uint32_t)-error};
   struct text name = {failure.call, sizeof failure.call, 0};
   struct text file = {failure.path, sizeof failure.path, 0};
   text_add(&name, call);
   text_add(&file, path == NULL ? "" : path);
   const uint32_t length = (uint32_t)(sizeof failure - sizeof failure.path + file.length);
+  send_frame(socket, FRAME_FAILURE, &failure, length, -1);
+}
+
+void fail(const char *call, long error, const char *path) {
   if (!self.is_child) end_child();
-  send_frame(self.report, FRAME_FAILURE, &failure, length, -1);
+  send_failure(self.report, call, error, path);
   quit(1);
 }
 

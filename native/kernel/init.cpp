@@ -164,9 +164,9 @@ int spawnInit(const InitRequest& request, Fd theirs) {
   return pid;
 }
 
-void sendPlan(int control, const std::vector<uint8_t>& plan, const std::vector<int>& inherited) {
+void sendPlan(int zygote, Fd theirs, const std::vector<uint8_t>& plan, const std::vector<int>& inherited) {
   const Fd planned = planFd(plan);
-  std::vector<int> fds{planned.get()};
+  std::vector<int> fds{theirs.get(), planned.get()};
   fds.insert(fds.end(), inherited.begin(), inherited.end());
   frame header{FRAME_VERSION, FRAME_PLAN, 0, 0};
   iovec vector{&header, sizeof header};
@@ -181,7 +181,7 @@ void sendPlan(int control, const std::vector<uint8_t>& plan, const std::vector<i
   rights->cmsg_type = SCM_RIGHTS;
   rights->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
   std::memcpy(CMSG_DATA(rights), fds.data(), fds.size() * sizeof(int));
-  check(::sendmsg(control, &message, MSG_NOSIGNAL), "sendmsg", "control");
+  check(::sendmsg(zygote, &message, MSG_NOSIGNAL), "sendmsg", "zygote");
 }
 
 InitAnswer receiveAnswer(int control) {

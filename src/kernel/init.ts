@@ -10,7 +10,7 @@ declare module './native.ts' {
       inherited: readonly number[],
       leaves: boolean,
     ): { control: number; pid: Promise<number> }
-    sendPlan(control: number, plan: Uint8Array, inherited: readonly number[]): void
+    sendPlan(zygote: number, plan: Uint8Array, inherited: readonly number[]): number
     receiveAnswer(control: number): Promise<InitAnswer>
     hangUpInit(control: number): void
     startProgram(directory: string, name: string): Promise<InitFrame>
@@ -40,8 +40,9 @@ export interface InitAnswer extends InitFrame {
 
 /** keelson-init after its first answer. `control` and `terminal` are the caller's to close. */
 export interface StartedInit extends InitAnswer {
-  pid: number
   control: number
+  /** To be reaped by us; absent when the zygote started it. */
+  pid?: number
 }
 
 const terminalFrame = 6
@@ -52,21 +53,24 @@ export async function startInit({ plan, inherited, signal }: InitRequest): Promi
   return { ...(await initAnswer(control, signal, pid)), pid: await pid }
 }
 
-/** A keelson-init without a plan of a container; `spawned` fails when it could not be started. */
-export interface SpareInit {
+/** The zygote of this process; `spawned` fails when it could not be started. */
+export interface ZygoteInit {
   control: number
   spawned: Promise<number>
 }
 
-/** Starts keelson-init with a plan that ends in `receivePlan` (native/init/spare.c). */
-export function startSpareInit(plan: Uint8Array): SpareInit {
+/** Starts keelson-init with a plan that ends in `servePlans` (native/init/zygote.c). It ends with its control socket. */
+export function startZygote(plan: Uint8Array): ZygoteInit {
   const { control, pid } = native.spawnInit(builtFile('keelson-init'), plan, [], true)
   return { control, spawned: pid }
 }
 
-/** Gives a spare its plan. `inherited` is borrowed until this returns. EPIPE when it is gone. */
-export function sendPlan({ control }: SpareInit, plan: Uint8Array, inherited: readonly number[]): void {
-  native.sendPlan(control, plan, inherited)
+/**
+ * Has the zygote carry a plan out; `initAnswer` of the control socket that this returns tells how it went. `inherited`
+ * become the plan's first slots, borrowed until this returns. EPIPE when the zygote is gone.
+ */
+export function sendPlan({ control }: ZygoteInit, plan: Uint8Array, inherited: readonly number[]): number {
+  return native.sendPlan(control, plan, inherited)
 }
 
 /**
@@ -76,8 +80,8 @@ export function sendPlan({ control }: SpareInit, plan: Uint8Array, inherited: re
 export async function initAnswer(
   control: number,
   signal: AbortSignal | undefined,
-  spawned: Promise<number>,
-): Promise<InitAnswer & { control: number }> {
+  spawned: Promise<unknown>,
+): Promise<StartedInit> {
   const hangUp = () => native.hangUpInit(control)
   signal?.addEventListener('abort', hangUp, { once: true })
   try {
@@ -108,7 +112,7 @@ export function sendInitFrame(control: number, type: number): void {
   native.sendInitFrame(control, type)
 }
 
-/** Waits until keelson-init has ended and reaps it; its exit code. */
-export function reapInit(pid: number): Promise<number> {
-  return native.reapInit(pid)
+/** Waits until a keelson-init that is our child has ended, and reaps it. */
+export async function reapInit({ pid }: Pick<StartedInit, 'pid'>): Promise<void> {
+  if (pid !== undefined) await native.reapInit(pid)
 }

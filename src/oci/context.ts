@@ -1,6 +1,6 @@
 import type { Clock, Logger } from '../base/index.ts'
 import type { CgroupLayout } from './cgroup/index.ts'
-import type { Spares } from './spares.ts'
+import type { Zygote } from './zygote.ts'
 
 /** Who makes the cgroups; `disabled`: nobody, containers stay in the caller's. */
 export type CgroupManager = 'cgroupfs' | 'systemd' | 'disabled'
@@ -13,9 +13,9 @@ export interface RuntimeContext {
   clock: Clock
   log: Logger
   layout: CgroupLayout
-  /** Of monitors, which live in a cgroup of their own. */
-  spares: Spares
   /** What a limit is whose controller the host lacks: an error, or only a notice. */
   missingControllers: 'refuse' | 'tell'
+  /** Starts monitors and execs, in a cgroup of their own. */
+  zygote: Zygote
   fileLimit: { soft: bigint; hard: bigint }
 }

@@ -47,26 +47,19 @@ export async function createContainer(context: RuntimeContext, request: CreateRe
   const pid = commit(started, plan, directory, request.id)
   undo.keep()
   context.log.debug('created', { id: request.id })
-  if (request.life.kind !== 'foreground' || started.pid === undefined)
-    return new DiskContainer(context, request.id, directory)
+  if (request.life.kind !== 'foreground') return new DiskContainer(context, request.id, directory)
   answered.keep()
-  const foreground = new Supervised({ ...started, pid: started.pid }, pid)
-  return new DiskContainer(context, request.id, directory, foreground)
-}
-
-interface StartedPlan extends Omit<StartedInit, 'pid'> {
-  /** Of keelson-init, to be reaped; a monitor is nobody's child. */
-  pid?: number
+  return new DiskContainer(context, request.id, directory, new Supervised(started, pid))
 }
 
 function startPlan(
-  { spares }: RuntimeContext,
+  { zygote }: RuntimeContext,
   { life, signal }: CreateRequest,
   plan: Plan,
   inherited: readonly number[],
-): Promise<StartedPlan> {
+): Promise<StartedInit> {
   const bytes = encodePlan(plan)
-  if (life.kind === 'monitored') return spares.start(bytes, inherited, signal)
+  if (life.kind === 'monitored') return zygote.start(bytes, inherited, signal)
   return startInit({ plan: bytes, inherited, signal })
 }
 
@@ -115,7 +108,7 @@ function warn({ log }: RuntimeContext, { id, spec }: CreateRequest, cgroup: Cgro
 }
 
 /** keelson-init waits with everything made: that is recorded, and only then it may let go. */
-function commit(started: StartedPlan, plan: Plan, directory: string, id: string): number {
+function commit(started: StartedInit, plan: Plan, directory: string, id: string): number {
   if (started.type === frameType.failure) throw failureError(started.payload, plan, 'create', id)
   if (started.type !== frameType.created) throw lostError('create', id)
   const { pid } = decodeCreated(started.payload)
@@ -125,10 +118,10 @@ function commit(started: StartedPlan, plan: Plan, directory: string, id: string)
 }
 
 /** Before the commit this ends the container; after it, keelson-init goes its own way. */
-async function discardInit({ control, terminal, pid }: StartedPlan): Promise<void> {
-  closeSync(control)
-  if (terminal >= 0) closeSync(terminal)
-  if (pid !== undefined) await reapInit(pid)
+async function discardInit(started: StartedInit): Promise<void> {
+  closeSync(started.control)
+  if (started.terminal >= 0) closeSync(started.terminal)
+  await reapInit(started)
 }
 
 /**

@@ -3,16 +3,16 @@ import { join } from 'node:path'
 import { type Clock, hasErrno, KeelsonError, type Logger, silentLogger } from '../base/index.ts'
 import { originalFileLimit } from '../kernel/index.ts'
 import { type CgroupLayout, type CgroupPlan, planCgroup, readCgroupLayout } from './cgroup/index.ts'
-import { compileSpare } from './compile/spare.ts'
+import { compileZygote } from './compile/zygote.ts'
 import { DiskContainer } from './container.ts'
 import { isContainerId, validateContainerId } from './container-id.ts'
 import type { CgroupManager, RuntimeContext } from './context.ts'
 import { createContainer } from './create-container.ts'
 import { encodePlan } from './plan/index.ts'
 import type { Container, Runtime } from './runtime.ts'
-import { Spares } from './spares.ts'
 import { readRecord } from './state/record.ts'
 import { writeSettings } from './write-settings.ts'
+import { Zygote } from './zygote.ts'
 
 export interface RuntimeOptions {
   /** One directory per container is made in it; on a file system that a reboot empties (/run). Made when absent. */
@@ -56,7 +56,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       const found = await Promise.all((await names(context.stateRoot)).map(find))
       return found.filter((container) => container !== undefined)
     },
-    [Symbol.asyncDispose]: () => context.spares[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => context.zygote[Symbol.asyncDispose](),
   }
 }
 
@@ -64,7 +64,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
 export function createContext(options: RuntimeOptions): RuntimeContext {
   const instance = options.instance ?? 'keelson'
   let layout = options.cgroupLayout
-  let spare: Promise<Uint8Array> | undefined
+  let zygotePlan: Promise<Uint8Array> | undefined
   const context: RuntimeContext = {
     stateRoot: options.stateRoot,
     instance,
@@ -76,9 +76,9 @@ export function createContext(options: RuntimeOptions): RuntimeContext {
       layout ??= readCgroupLayout()
       return layout
     },
-    spares: new Spares(options.clock, () => {
-      spare ??= monitorGroup(context).then((group) => encodePlan(compileSpare(group)))
-      return spare
+    zygote: new Zygote(options.clock, () => {
+      zygotePlan ??= monitorGroup(context).then((group) => encodePlan(compileZygote(group)))
+      return zygotePlan
     }),
     fileLimit: callersFileLimit(options.callerNofileSoft),
   }

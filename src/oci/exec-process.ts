@@ -37,17 +37,13 @@ export async function execInContainer(
   try {
     const input = execInput(context, record, spec, { request, stdio: streams.theirs, pidfd: target.fd })
     const { plan, inherited } = compileExec(input)
-    const started = await startInit({
-      plan: encodePlan(plan),
-      inherited,
-      signal: request.signal,
-    })
+    const started = await startExec(context, request, { plan: encodePlan(plan), inherited })
     if (started.type === frameType.started)
       return request.detached
         ? await detachedExec(started)
         : new RunningExec(started, streams, request.signal)
     closeSync(started.control)
-    await reapInit(started.pid)
+    await reapInit(started)
     if (started.terminal >= 0) closeSync(started.terminal)
     if (started.type === frameType.failure) throw failureError(started.payload, plan, 'exec', record.id)
     throw lostError('exec', record.id)
@@ -81,6 +77,16 @@ export function execInput(
     detached: request.detached,
     orphanSignal: request.process.terminal ? sighup : sigkill,
   }
+}
+
+/** By the zygote where there is one. What is detached belongs to our subreaper, so we start that ourselves. */
+function startExec(
+  { zygote }: RuntimeContext,
+  { detached, signal }: ExecRequest,
+  { plan, inherited }: { plan: Uint8Array; inherited: readonly number[] },
+): Promise<StartedInit> {
+  if (!detached && zygote.isRunning) return zygote.start(plan, inherited, signal)
+  return startInit({ plan, inherited, signal })
 }
 
 interface Streams {
@@ -154,10 +160,11 @@ class RunningExec implements Execution {
 }
 
 /** Nothing of ours is left, so there is only its pid to give. */
-async function detachedExec({ control, pid: init, payload, terminal }: StartedInit): Promise<Execution> {
+async function detachedExec(started: StartedInit): Promise<Execution> {
+  const { control, payload, terminal } = started
   closeSync(control)
   if (terminal >= 0) closeSync(terminal)
-  await reapInit(init)
+  await reapInit(started)
   const pid = payload.readUInt32LE(0)
   const refuse = (op: string): never => {
     throw new KeelsonError('FAILED_PRECONDITION', `${op}: a detached process belongs to its reaper`, { op })

@@ -11,7 +11,7 @@ const errnoNames = new Map(Object.entries(constants.errno).map(([name, number]) 
  * cannot be run is told in runc's words, which callers show to people; everything else as the step, call and path.
  */
 export function failureError(payload: Buffer, plan: Plan | undefined, op: string, id: string): KeelsonError {
-  const list = [plan?.parent, plan?.child][payload.readUInt32LE(0)] // a spare had no plan yet
+  const list = [plan?.parent, plan?.child][payload.readUInt32LE(0)] // the zygote has none
   const operation = list?.[payload.readUInt32LE(4)]
   const step = operation?.op
   const number = payload.readUInt32LE(8)

@@ -14,8 +14,8 @@ export interface Runtime extends AsyncDisposable {
   find(id: string): Promise<Container | undefined>
   list(): Promise<Container[]>
   /**
-   * Ends what is kept ready for the next container: at most one idle monitor, which otherwise ends with this process
-   * or after a minute. Containers are untouched, and the runtime stays usable.
+   * Ends the one process that is kept ready to start the next container; it otherwise ends with this process or
+   * after an idle minute. Containers are untouched, and the runtime stays usable.
    */
   [Symbol.asyncDispose](): Promise<void>
 }

@@ -41,8 +41,8 @@ export class Supervised {
     if (!this.#ended && this.#terminalFd >= 0) setWindowSize(this.#terminalFd, size)
   }
 
-  async #follow({ control, pid }: StartedInit): Promise<ProcessExit> {
-    const socket = new Socket({ fd: control, readable: true, writable: true })
+  async #follow(started: StartedInit): Promise<ProcessExit> {
+    const socket = new Socket({ fd: started.control, readable: true, writable: true })
     const reader = new FrameReader()
     const exit = await new Promise<Buffer | undefined>((resolve) => {
       socket.on('data', (chunk: Buffer) => {
@@ -52,7 +52,7 @@ export class Supervised {
       socket.on('close', () => resolve(undefined))
     })
     socket.destroy()
-    await reapInit(pid)
+    await reapInit(started)
     this.#ended = true
     if (this.#pidfd >= 0) closeSync(this.#pidfd)
     if (!exit) return { exitCode: 137, signal: 9 } // keelson-init was killed, and its child with it

@@ -48,7 +48,7 @@ async function createUntil(scene: Scene, id: string, change: (plan: Plan) => Pla
   const place = { directory, directoryFd: directoryFd.fd, lockFd: lock.fd, namespaceFds: {} }
   const { cgroup, input } = await prepareCreate(scene.context, request(scene, id), place)
   const { plan, inherited } = compileCreate(input)
-  const started = await scene.context.spares.start(encodePlan(change(plan)), inherited, undefined)
+  const started = await scene.context.zygote.start(encodePlan(change(plan)), inherited, undefined)
   ownFd(started.control)[Symbol.dispose]()
   return cgroup?.leaves ?? []
 }
@@ -78,9 +78,9 @@ async function crashEverywhere(t: ExecutionContext, side: 'parent' | 'child'): P
   await eventually('nobody of ours lives', async () => (await survivors(scene)).length === 0)
 }
 
-/** Processes that are still in the monitors' cgroup, after the spare was let go. */
+/** Processes that are still in the monitors' cgroup, after the zygote was let go. */
 async function survivors({ context, stage }: Scene): Promise<string[]> {
-  await context.spares[Symbol.asyncDispose]()
+  await context.zygote[Symbol.asyncDispose]()
   await stage.runtime[Symbol.asyncDispose]()
   const { leaves } = planCgroup({ layout: context.layout, path: `/${stage.instance}/monitors` })
   const pids = leaves.flatMap((leaf) => readFileSync(join(leaf, 'cgroup.procs'), 'utf8').split('\n'))

@@ -159,7 +159,7 @@ export const operationTable = {
   raiseLimit: { code: 73, args: { resource: 'u32', hard: 'u64' } },
   adjustChild: { code: 74, args: { score: 'u32' } },
   ownRoot: { code: 75, args: {} },
-  receivePlan: { code: 171, args: {} },
+  servePlans: { code: 171, args: {} },
   setPersonality: { code: 91, args: { domain: 'u32' } },
   setMemoryPolicy: { code: 92, args: { mode: 'u32', nodes: 'bytes' } },
   setScheduler: {

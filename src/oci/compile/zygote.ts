@@ -5,10 +5,10 @@ import { joinTasks } from './cgroup.ts'
 import { OPEN } from './constants.ts'
 
 /**
- * What a monitor does before it has a container: it leaves its starter and goes to the monitors' cgroup, so that its
- * memory is not the daemon's and the daemon's end is not its own.
+ * What the zygote does before it serves: it leaves its starter and goes to the monitors' cgroup, so that the memory of
+ * monitors is not the daemon's and the daemon's end is not theirs.
  */
-export function compileSpare({ v2Directory, tasksFiles }: CgroupPlan): Plan {
+export function compileZygote({ v2Directory, tasksFiles }: CgroupPlan): Plan {
   const slots = new Slots()
   // On hybrid the unified group is where the starter is; limits of monitors live in the v1 groups.
   const group = v2Directory !== undefined && tasksFiles.length === 0 ? slots.allocate() : noFd
@@ -20,7 +20,7 @@ export function compileSpare({ v2Directory, tasksFiles }: CgroupPlan): Plan {
       { op: 'leaveParent', cgroup: group },
       ...open.map((): Operation => ({ op: 'closeSlot', slot: group })),
       ...tasksFiles.map(joinTasks),
-      { op: 'receivePlan' },
+      { op: 'servePlans' },
     ],
     child: [],
   }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ownFd, pidfdOpen, pidfdSendSignal, pidfdWait } from '../../src/kernel/index.ts'
-import { planCgroup, readCgroupLayout } from '../../src/oci/index.ts'
+import { type Container, planCgroup, readCgroupLayout } from '../../src/oci/index.ts'
 import { type ContainerStage, containerStage, plainSpec } from '../support/container.ts'
 import { eventually } from '../support/eventually.ts'
 import { rootTest } from '../support/root.ts'
@@ -13,54 +13,71 @@ function monitors({ instance }: ContainerStage): number[] {
   return text.split('\n').filter(Boolean).map(Number)
 }
 
-async function runOne(stage: ContainerStage, id: string): Promise<number> {
+function parentOf(pid: number): number {
+  return Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
+}
+
+function createOne(stage: ContainerStage, id: string): Promise<Container> {
   const rootfs = { kind: 'directory', path: stage.rootfs } as const
-  const spec = plainSpec(['true'])
-  const container = await stage.runtime.create({ id, spec, bundle: '/', rootfs, life: { kind: 'monitored' } })
+  return stage.runtime.create({
+    id,
+    spec: plainSpec(['true']),
+    bundle: '/',
+    rootfs,
+    life: { kind: 'monitored' },
+  })
+}
+
+async function runOne(stage: ContainerStage, id: string): Promise<number> {
+  const container = await createOne(stage, id)
   await container.start()
   const { exitCode } = await container.wait()
   await container.delete()
   return exitCode
 }
 
-/** The one that waits, once the monitors of earlier containers have left. */
-async function spareOf(stage: ContainerStage): Promise<number> {
+/** The zygote, once the monitors of earlier containers have left. */
+async function zygoteOf(stage: ContainerStage): Promise<number> {
   let found: number[] = []
-  await eventually('one monitor waits', async () => {
+  await eventually('one process waits', async () => {
     found = monitors(stage)
     return found.length === 1
   })
   return found[0] ?? -1
 }
 
-rootTest('a spare waits for the next container, becomes its monitor, and is replaced', async (t) => {
-  await using stage = await containerStage('spares')
+rootTest('one zygote starts every monitor', async (t) => {
+  await using stage = await containerStage('zygote')
   t.is(await runOne(stage, 'first'), 0)
-  const spare = await spareOf(stage)
+  const zygote = await zygoteOf(stage)
   t.is(await runOne(stage, 'second'), 0)
-  t.not(await spareOf(stage), spare)
+  t.is(await zygoteOf(stage), zygote)
+  const container = await createOne(stage, 'third')
+  const monitor = parentOf((await container.state()).pid)
+  t.true(monitors(stage).includes(monitor))
+  t.is(parentOf(monitor), zygote)
 })
 
-rootTest('a spare that somebody killed is no reason for a container to fail', async (t) => {
-  await using stage = await containerStage('spare-killed')
+rootTest('a zygote that somebody killed is no reason for a container to fail', async (t) => {
+  await using stage = await containerStage('zygote-killed')
   t.is(await runOne(stage, 'first'), 0)
-  using spare = ownFd(pidfdOpen(await spareOf(stage)))
-  pidfdSendSignal(spare.fd, 9)
-  await pidfdWait(spare.fd)
+  using zygote = ownFd(pidfdOpen(await zygoteOf(stage)))
+  pidfdSendSignal(zygote.fd, 9)
+  await pidfdWait(zygote.fd)
   t.is(await runOne(stage, 'second'), 0)
 })
 
 rootTest('a runtime that is disposed keeps no process, and works on', async (t) => {
-  await using stage = await containerStage('spare-disposed')
+  await using stage = await containerStage('zygote-disposed')
   t.is(await runOne(stage, 'first'), 0)
-  await spareOf(stage)
+  await zygoteOf(stage)
   await stage.runtime[Symbol.asyncDispose]()
   await eventually('nobody waits', async () => monitors(stage).length === 0)
   t.is(await runOne(stage, 'second'), 0)
 })
 
 rootTest('containers that begin at once each get a monitor', async (t) => {
-  await using stage = await containerStage('spare-many')
+  await using stage = await containerStage('zygote-many')
   const ids = Array.from({ length: 8 }, (_, index) => `c${index}`)
   t.deepEqual(
     await Promise.all(ids.map((id) => runOne(stage, id))),
