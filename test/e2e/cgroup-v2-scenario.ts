@@ -79,7 +79,7 @@ async function replacedProgram() {
         child: [],
       } as const
       const started = await startInit({ plan: encodePlan(plan), inherited: [] })
-      await reapInit(started.pid)
+      await reapInit(started)
       return started.type
     }
     const open = () =>
