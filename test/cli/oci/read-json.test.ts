@@ -19,8 +19,9 @@ test('what is JSON comes back, brackets in strings are no depth', (t) => {
   t.is((readJson(fileOf(JSON.stringify('['.repeat(2000)))) as string).length, 2000)
 })
 
-test('what is no JSON is told with line and column', (t) => {
-  t.throws(() => readJson(fileOf('{\n  "a": x\n}')), { message: /is not JSON: .*\(line 2, column 8\)$/ })
+test('what is no JSON is told with line and column where the parser knows them', (t) => {
+  const missingComma = fileOf('{\n  "a": 1\n  "b": 2\n}')
+  t.throws(() => readJson(missingComma), { message: /is not JSON: .*\(line 3, column 3\)$/ })
   t.throws(() => readJson(fileOf('{"a": [')), { message: /is not JSON/ })
   t.throws(() => readJson(fileOf('')), { message: /is not JSON/ })
   t.throws(() => readJson(join(folder, 'none')), { message: /no such file or directory/, code: 'NOT_FOUND' })
