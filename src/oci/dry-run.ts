@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { compileCreate } from './compile/create.ts'
+import { type CompiledPlan, compileCreate } from './compile/create.ts'
 import { compileExec } from './compile/exec.ts'
 import { prepareCreate } from './create-container.ts'
 import { createContext, type RuntimeOptions } from './create-runtime.ts'
@@ -22,15 +22,7 @@ const target = named(-3, 'first process of the container')
 
 /** The plan of a create as lines. Refuses what `create` would refuse before it makes anything; makes nothing. */
 export async function describeCreate(options: RuntimeOptions, request: CreateRequest): Promise<string[]> {
-  const context = createContext(options)
-  const { input } = await prepareCreate(context, request, {
-    directory: join(context.stateRoot, request.id),
-    directoryFd: place,
-    lockFd: lock,
-    namespaceFds: joined(request),
-  })
-  const { plan, inherited } = compileCreate(input)
-  return formatPlan(plan, inherited.map(nameOf))
+  return describe(await planOfCreate(options, request))
 }
 
 /** The same for an exec in a container that must be there. */
@@ -39,13 +31,31 @@ export async function describeExec(
   id: string,
   request: ExecRequest,
 ): Promise<string[]> {
+  return describe(planOfExec(options, id, request))
+}
+
+export async function planOfCreate(options: RuntimeOptions, request: CreateRequest): Promise<CompiledPlan> {
+  const context = createContext(options)
+  const { input } = await prepareCreate(context, request, {
+    directory: join(context.stateRoot, request.id),
+    directoryFd: place,
+    lockFd: lock,
+    namespaceFds: joined(request),
+  })
+  return compileCreate(input)
+}
+
+function planOfExec(options: RuntimeOptions, id: string, request: ExecRequest): CompiledPlan {
   const context = createContext(options)
   const directory = join(context.stateRoot, id)
   const observed = observe(directory, id)
   requireAlive(observed.status, 'exec in', id)
   const stdio = request.stdio === 'pipe' ? ([0, 1, 2] as const) : request.stdio
   const input = execInput(context, observed.record, readConfig(directory), { request, stdio, pidfd: target })
-  const { plan, inherited } = compileExec(input)
+  return compileExec(input)
+}
+
+function describe({ plan, inherited }: CompiledPlan): string[] {
   return formatPlan(plan, inherited.map(nameOf))
 }
 

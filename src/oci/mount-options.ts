@@ -1,4 +1,5 @@
 import { KeelsonError } from '../base/index.ts'
+import { shown } from './validate/fail.ts'
 
 /**
  * Mount options of config.md ("Linux mount options") as the kernel takes them: MS_* bits for mount(2), MOUNT_ATTR_*
@@ -253,12 +254,8 @@ export function rootfsPropagation(word: string | undefined): number | undefined 
   if (word === undefined || word === '') return undefined
   const flags = propagationOptions[word]
   if (flags !== undefined) return flags
-  throw new KeelsonError(
-    'INVALID_ARGUMENT',
-    `linux.rootfsPropagation: unknown propagation ${JSON.stringify(word)}`,
-    {
-      path: 'linux.rootfsPropagation',
-      hint: `use one of ${Object.keys(propagationOptions).join(', ')}`,
-    },
-  )
+  throw new KeelsonError('INVALID_ARGUMENT', `linux.rootfsPropagation: unknown propagation ${shown(word)}`, {
+    path: 'linux.rootfsPropagation',
+    hint: `use one of ${Object.keys(propagationOptions).join(', ')}`,
+  })
 }

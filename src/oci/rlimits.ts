@@ -1,5 +1,6 @@
 import { KeelsonError } from '../base/index.ts'
 import type { Rlimit } from './spec.ts'
+import { shown } from './validate/fail.ts'
 
 /** Resource numbers of setrlimit(2); the same on x86_64 and arm64. */
 export const rlimitNumbers: Readonly<Record<string, number>> = {
@@ -42,7 +43,7 @@ export function compileRlimits(rlimits: readonly Rlimit[] = []): CompiledRlimit[
     const path = `process.rlimits[${index}].type`
     const resource = rlimitNumbers[type]
     if (resource === undefined)
-      throw new KeelsonError('INVALID_ARGUMENT', `${path}: unknown rlimit type ${JSON.stringify(type)}`, {
+      throw new KeelsonError('INVALID_ARGUMENT', `${path}: unknown rlimit type ${shown(type)}`, {
         path,
         hint: `use one of ${Object.keys(rlimitNumbers).join(', ')}`,
       })

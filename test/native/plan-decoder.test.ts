@@ -1,15 +1,10 @@
 /** The decoder of keelson-init on broken plans: it may refuse or accept, but never read outside of them. */
-import { execFileSync, spawnSync } from 'node:child_process'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import fc from 'fast-check'
 import { encodePlan } from '../../src/oci/plan/index.ts'
 import type { Plan } from '../../src/oci/plan/operations.ts'
+import { buildPlanDecoder } from '../support/plan-decoder.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
-
-const here = fileURLToPath(new URL('.', import.meta.url))
-const native = join(here, '../../native')
 
 const plan: Plan = {
   parent: [
@@ -23,21 +18,9 @@ const plan: Plan = {
   ],
 }
 
-function framed(plans: readonly Uint8Array[]): Buffer {
-  return Buffer.concat(
-    plans.flatMap((bytes) => {
-      const length = Buffer.alloc(4)
-      length.writeUInt32LE(bytes.length)
-      return [length, bytes]
-    }),
-  )
-}
-
 test('ten thousand broken plans, none read beyond its end', async (t) => {
   await using directory = await temporaryDirectory()
-  const program = join(directory.path, 'plan-decoder')
-  const flags = ['-std=gnu17', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover', `-I${native}`]
-  execFileSync('cc', [...flags, join(here, 'plan-decoder.c'), join(native, 'init/plan.c'), '-o', program])
+  const decode = buildPlanDecoder(directory.path)
   const good = encodePlan(plan)
   const change = fc.record({
     edits: fc.array(fc.tuple(fc.nat({ max: good.length - 1 }), fc.nat({ max: 255 })), { maxLength: 4 }),
@@ -48,12 +31,7 @@ test('ten thousand broken plans, none read beyond its end', async (t) => {
     for (const [at, byte] of edits) bytes[at] = byte
     return bytes.subarray(0, bytes.length - cut)
   })
-  const { stdout, stderr, status } = spawnSync(program, {
-    input: framed([good, ...broken]),
-    maxBuffer: 1 << 24,
-  })
-  t.is(status, 0, String(stderr))
-  const verdicts = String(stdout).trim().split('\n')
+  const verdicts = decode([good, ...broken])
   t.is(verdicts.length, broken.length + 1)
   t.is(verdicts[0], 'valid')
   t.true(verdicts.filter((verdict) => verdict === 'refused').length > 1000)

@@ -1,10 +1,19 @@
 import type { Hook, Hooks } from '../spec.ts'
 import { fail, shown } from './fail.ts'
 
+const names = [
+  'prestart',
+  'createRuntime',
+  'createContainer',
+  'startContainer',
+  'poststart',
+  'poststop',
+] as const
+
 /** config.md, "POSIX-platform Hooks". */
 export function checkHooks(hooks: Hooks | undefined): void {
-  for (const [name, list] of Object.entries(hooks ?? {}))
-    (list as Hook[]).forEach((hook, index) => {
+  for (const name of names)
+    hooks?.[name]?.forEach((hook, index) => {
       checkHook(hook, `hooks.${name}[${index}]`)
     })
 }
