@@ -87,29 +87,6 @@ const hooks: Shape = {
   list: { fields: { path: 'string', args: strings, env: strings, timeout: i32 }, required: ['path'] },
 }
 
-const throttle: Shape = {
-  list: { fields: { major: i64, minor: i64, rate: u64 }, required: ['major', 'minor', 'rate'] },
-}
-
-const blockWeight: Shape = { range: [0, 1000] }
-
-const blockIO: Shape = {
-  fields: {
-    weight: blockWeight,
-    leafWeight: blockWeight,
-    weightDevice: {
-      list: {
-        fields: { major: i64, minor: i64, weight: blockWeight, leafWeight: blockWeight },
-        required: ['major', 'minor'],
-      },
-    },
-    throttleReadBpsDevice: throttle,
-    throttleWriteBpsDevice: throttle,
-    throttleReadIOPSDevice: throttle,
-    throttleWriteIOPSDevice: throttle,
-  },
-}
-
 /** It becomes part of a file name. */
 const pageSize: Shape = { pattern: /^[1-9]\d*[KMG]B$/, means: 'a size such as 2MB' }
 
