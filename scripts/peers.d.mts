@@ -6,6 +6,7 @@ export type PeerName =
   | 'containerd-shim-runc-v2'
   | 'podman'
   | 'conmon'
+  | 'catatonit'
   | 'dockerd'
   | 'docker'
   | 'user-mode-linux'

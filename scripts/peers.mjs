@@ -12,8 +12,8 @@ import { fileURLToPath } from 'node:url'
 import { cache, unpackOnce } from './debian.mjs'
 
 const podman = [
-  ...['podman', 'conmon', 'libassuan0', 'libcap2', 'libdevmapper1.02.1', 'libglib2.0-0', 'libgpg-error0'],
-  ...['libgpgme11', 'libseccomp2', 'libsubid4', 'libsystemd0'],
+  ...['podman', 'conmon', 'catatonit', 'libassuan0', 'libcap2', 'libdevmapper1.02.1', 'libglib2.0-0'],
+  ...['libgpg-error0', 'libgpgme11', 'libseccomp2', 'libsubid4', 'libsystemd0'],
 ]
 const docker = ['docker.io', 'libcap2', 'libdevmapper1.02.1', 'libsystemd0', 'tini']
 
@@ -25,6 +25,7 @@ const peers = {
   ctr: { packages: ['containerd'], path: 'usr/bin/ctr' },
   podman: { packages: podman, path: 'usr/bin/podman' },
   conmon: { packages: podman, path: 'usr/bin/conmon' },
+  catatonit: { packages: podman, path: 'usr/bin/catatonit' },
   dockerd: { packages: docker, path: 'usr/sbin/dockerd' },
   docker: { packages: docker, path: 'usr/bin/docker' },
   'user-mode-linux': { packages: ['user-mode-linux'], path: 'usr/bin/linux.uml' },

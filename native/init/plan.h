@@ -117,7 +117,8 @@
   X(106, enrolChild, "s")                  \
   X(111, attachDevices, "sbn")             \
   X(171, servePlans, "")                   \
-  X(191, connect, "so")
+  X(191, connect, "so")                    \
+  X(192, raiseLoopback, "")
 
 // What the native front (native/front) may do by itself, as it was decided when the container was made.
 #define PLAN_FRONT_OPERATIONS(X) \

@@ -38,7 +38,7 @@ export function compileCreate(request: CompileRequest): CompiledPlan {
   const v1 = makeCgroup(cgroup, 'v1')
   const child: Operation[] = [
     ...namespaces.child,
-    ...(namespaces.unshareNetwork ? [{ op: 'unshare', flags: CLONE.NEWNET } as const] : []),
+    ...(namespaces.unshareNetwork ? newNetwork : []),
     ...(v1.length > 0 ? [{ op: 'await', barrier: barriers.limited } as const] : []),
     ...(cgroup?.tasksFiles ?? []).map(joinTasks),
     ...(namespaces.unshareCgroup ? [{ op: 'unshare', flags: CLONE.NEWCGROUP } as const] : []),
@@ -81,6 +81,8 @@ export function compileCreate(request: CompileRequest): CompiledPlan {
   ]
   return { plan: { parent, child }, inherited: slots.inherited }
 }
+
+const newNetwork: readonly Operation[] = [{ op: 'unshare', flags: CLONE.NEWNET }, { op: 'raiseLoopback' }]
 
 function writeRecords({ records }: CompileRequest, directory: number): Operation[] {
   return Object.entries(records).map(([name, data]) => ({

@@ -200,6 +200,7 @@ export const operationTable = {
   printStatus: { code: 136, args: {} },
   attachDevices: { code: 111, args: { path: 'string', program: 'bytes', flags: 'u32' } },
   connect: { code: 191, args: { path: 'string', to: 'newFd' } },
+  raiseLoopback: { code: 192, args: {} },
 } as const
 
 /** The letter of each kind in plan.h. */

@@ -51,6 +51,15 @@ test('the cgroup namespace is unshared only after the cgroup was joined', (t) =>
   t.true(unshared > names(child).lastIndexOf('joinCgroup'))
 })
 
+test('a network namespace of its own has its loopback up, one that is joined is left alone', (t) => {
+  const { child } = compileCreate(request(plainSpec(['true']))).plan
+  const made = child.findIndex((one) => one.op === 'unshare' && one.flags === CLONE.NEWNET)
+  t.true(made >= 0)
+  t.is(names(child).indexOf('raiseLoopback'), made + 1)
+  const joined = compileCreate(request(plainSpec(['true']), { namespaceFds: { network: 7 } })).plan.child
+  t.false(names(joined).includes('raiseLoopback'))
+})
+
 test('limits are there before anybody joins, also where they are made after the clone', (t) => {
   const { parent, child } = compileCreate(request(plainSpec(['true']))).plan
   const limited = (list: readonly Operation[], op: string) =>

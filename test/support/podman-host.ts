@@ -1,0 +1,71 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Cleanup } from '../../src/base/index.ts'
+import { busyboxName, writeBusyboxArchive } from './busybox-image.ts'
+import { EngineHost } from './engine-host.ts'
+import type { CommandResult, RunOptions } from './own-network.ts'
+import { findPeer, type PeerName } from './peers.ts'
+
+export const podmanPeers: readonly PeerName[] = ['podman', 'conmon', 'catatonit']
+
+/** What the guide tells to put into containers.conf: podman decides by the runtime's name what it may ask of it. */
+export const containersConf = (runtime: string) => `[engine]
+cgroup_manager = "cgroupfs"
+runtime = "keelson-oci"
+runtime_supports_json = ["crun", "runc", "keelson-oci"]
+runtime_supports_nocgroup = ["crun", "keelson-oci"]
+
+[engine.runtimes]
+keelson-oci = ["${runtime}"]
+`
+
+/** Debian's podman and conmon on a machine of their own, with the busybox image. */
+export interface PodmanHost extends AsyncDisposable {
+  readonly host: EngineHost
+  /** Told of the runtime by containers.conf alone, or with `bare` by `--runtime PATH` alone. */
+  podman(args: readonly string[], options?: PodmanOptions): Promise<CommandResult>
+  /** `podman run` of the image with this script. */
+  shell(flags: readonly string[], script: string, options?: PodmanOptions): Promise<CommandResult>
+  /** The words of a podman command, to be put behind a terminal. */
+  commandLine(args: readonly string[]): string
+  /** What every `run` and `create` needs on a machine without CAP_SYS_RESOURCE, and to stay below our cgroup. */
+  readonly runFlags: readonly string[]
+}
+
+export type PodmanOptions = RunOptions & { bare?: boolean }
+
+export async function startPodmanHost(runtime: string): Promise<PodmanHost> {
+  await using undo = new Cleanup()
+  const host = await undo.use(EngineHost.create('podman', podmanPeers))
+  const withLines = join(host.folder, 'containers.conf')
+  const withoutLines = join(host.folder, 'bare.conf')
+  const conmon = `conmon_path = ["${findPeer('conmon')}"]\n`
+  await writeFile(withLines, containersConf(runtime).replace('[engine]\n', `[engine]\n${conmon}`))
+  await writeFile(withoutLines, `[engine]\n${conmon}`)
+  const policy = '{"default":[{"type":"insecureAcceptAnything"}]}'
+  await host.shell(`mkdir -p /etc/containers; echo '${policy}' > /etc/containers/policy.json`)
+  const globals = ['--events-backend=file', '--storage-driver=overlay']
+  const bareGlobals = [...globals, '--cgroup-manager=cgroupfs', '--runtime', runtime]
+  const podman = (args: readonly string[], { bare = false, ...options }: PodmanOptions = {}) =>
+    host.run('podman', [...(bare ? bareGlobals : globals), ...args], {
+      ...options,
+      env: { CONTAINERS_CONF: bare ? withoutLines : withLines, ...options.env },
+    })
+  const runFlags = [
+    ...['--network=none', '--cgroup-parent', host.cgroup],
+    ...['--ulimit', 'nofile=20000:20000', '--ulimit', 'nproc=4096:4096'],
+  ]
+  const loaded = await podman(['load', '--input', await writeBusyboxArchive(host.folder)])
+  if (loaded.code !== 0) throw new Error(`podman load: ${loaded.stderr}`)
+  return Object.assign(undo.move(), {
+    host,
+    podman,
+    runFlags,
+    shell: (flags: readonly string[], script: string, options?: PodmanOptions) =>
+      podman(['run', ...runFlags, ...flags, busyboxName, 'sh', '-c', script], options),
+    commandLine: (args: readonly string[]) =>
+      `CONTAINERS_CONF=${withLines} podman ${[...globals, ...args].map(quoted).join(' ')}`,
+  })
+}
+
+const quoted = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`
