@@ -44,15 +44,14 @@ Napi::Value spawnInit(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// The control socket of the one that will carry the plan out.
+// The control socket of the one that will carry the plan out; -1 when the zygote is gone.
 Napi::Value sendPlan(const Napi::CallbackInfo& info) {
   const int zygote = readInt(info[0], "zygote");
   const auto plan = readBytes(info[1]);
   const auto inherited = readDescriptors(info[2]);
   return Napi::Number::New(info.Env(), instant(info.Env(), [&] {
                              auto pair = kernel::makeControl();
-                             kernel::sendPlan(zygote, std::move(pair.theirs), plan, inherited);
-                             return pair.ours.release();
+                             return kernel::sendPlan(zygote, pair.theirs, plan, inherited) ? pair.ours.release() : -1;
                            }));
 }
 

@@ -39,6 +39,23 @@ void operation_writeFile(const uint32_t *words) {
   check(result, "write", path);
 }
 
+static long read_some(const char *path, char *text, size_t size) {
+  const long fd = sys(__NR_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return fd;
+  const long length = sys(__NR_read, fd, text, size);
+  sys(__NR_close, fd);
+  return length;
+}
+
+// A setting of one line that has something (more than the line's end) stays as it is.
+void operation_inheritSetting(const uint32_t *words) {
+  char text[PATH_BYTES];
+  const char *path = text_at(words[0]), *from = text_at(words[1]);
+  if (check(read_some(path, text, sizeof text), "read", path) > 1) return;
+  const long length = check(read_some(from, text, sizeof text), "read", from);
+  check(write_whole(path, text, (size_t)length), "write", path);
+}
+
 void write_record(int directory, const char *name, const char *data, size_t length) {
   check(try_write_record(directory, name, data, length), "write", name);
 }

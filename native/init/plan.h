@@ -117,6 +117,7 @@
   X(106, enrolChild, "s")                  \
   X(111, attachDevices, "sbn")             \
   X(171, servePlans, "")                   \
+  X(172, inheritSetting, "ss")             \
   X(191, connect, "so")                    \
   X(192, raiseLoopback, "")
 

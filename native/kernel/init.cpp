@@ -164,7 +164,7 @@ int spawnInit(const InitRequest& request, Fd theirs) {
   return pid;
 }
 
-void sendPlan(int zygote, Fd theirs, const std::vector<uint8_t>& plan, const std::vector<int>& inherited) {
+bool sendPlan(int zygote, const Fd& theirs, const std::vector<uint8_t>& plan, const std::vector<int>& inherited) {
   const Fd planned = planFd(plan);
   std::vector<int> fds{theirs.get(), planned.get()};
   fds.insert(fds.end(), inherited.begin(), inherited.end());
@@ -181,7 +181,9 @@ void sendPlan(int zygote, Fd theirs, const std::vector<uint8_t>& plan, const std
   rights->cmsg_type = SCM_RIGHTS;
   rights->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
   std::memcpy(CMSG_DATA(rights), fds.data(), fds.size() * sizeof(int));
-  check(::sendmsg(zygote, &message, MSG_NOSIGNAL), "sendmsg", "zygote");
+  if (::sendmsg(zygote, &message, MSG_NOSIGNAL) >= 0) return true;
+  if (errno != EPIPE && errno != ECONNRESET) fail("sendmsg", "zygote");
+  return false;
 }
 
 InitAnswer receiveAnswer(int control) {

@@ -36,8 +36,8 @@ ControlPair makeControl();
 // Starts keelson-init; its pid. Sleeps until it was exec'ed, and where it leaves until it has.
 int spawnInit(const InitRequest& request, Fd theirs);
 
-// Has the zygote (native/init/zygote.c) carry a plan out: a copy of it answers on `theirs`. Instant.
-void sendPlan(int zygote, Fd theirs, const std::vector<uint8_t>& plan, const std::vector<int>& inherited);
+// Has the zygote (native/init/zygote.c) carry a plan out: a copy of it answers on `theirs`. False when it is gone. Instant.
+bool sendPlan(int zygote, const Fd& theirs, const std::vector<uint8_t>& plan, const std::vector<int>& inherited);
 
 // The next frame on a control socket that is readable; type 0 at its end.
 InitAnswer receiveAnswer(int control);

@@ -40,6 +40,7 @@ export interface InitAnswer extends InitFrame {
 
 /** keelson-init after its first answer. `control` and `terminal` are the caller's to close. */
 export interface StartedInit extends InitAnswer {
+  /** -1 when there is none. */
   control: number
   /** To be reaped by us; absent when the zygote started it. */
   pid?: number
@@ -66,8 +67,22 @@ export function startZygote(plan: Uint8Array): ZygoteInit {
 }
 
 /**
+ * Lets the zygote carry out what it was sent and end. What it says at its end: nothing (type 0), or the failure frame of
+ * what kept it from serving.
+ */
+export async function endZygote({ control, spawned }: ZygoteInit): Promise<InitFrame> {
+  try {
+    await spawned
+    native.hangUpInit(control)
+    return await native.receiveAnswer(control)
+  } finally {
+    closeSync(control)
+  }
+}
+
+/**
  * Has the zygote carry a plan out; `initAnswer` of the control socket that this returns tells how it went. `inherited`
- * become the plan's first slots, borrowed until this returns. EPIPE when the zygote is gone.
+ * become the plan's first slots, borrowed until this returns. -1 when the zygote is gone.
  */
 export function sendPlan({ control }: ZygoteInit, plan: Uint8Array, inherited: readonly number[]): number {
   return native.sendPlan(control, plan, inherited)

@@ -119,7 +119,7 @@ function commit(started: StartedInit, plan: Plan, directory: string, id: string)
 
 /** Before the commit this ends the container; after it, keelson-init goes its own way. */
 async function discardInit(started: StartedInit): Promise<void> {
-  closeSync(started.control)
+  if (started.control >= 0) closeSync(started.control)
   if (started.terminal >= 0) closeSync(started.terminal)
   await reapInit(started)
 }

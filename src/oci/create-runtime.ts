@@ -1,8 +1,8 @@
-import { mkdir, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, hasErrno, KeelsonError, type Logger, silentLogger } from '../base/index.ts'
 import { originalFileLimit } from '../kernel/index.ts'
-import { type CgroupLayout, type CgroupPlan, planCgroup, readCgroupLayout } from './cgroup/index.ts'
+import { type CgroupLayout, planCgroup, readCgroupLayout } from './cgroup/index.ts'
 import { compileZygote } from './compile/zygote.ts'
 import { DiskContainer } from './container.ts'
 import { isContainerId, validateContainerId } from './container-id.ts'
@@ -11,7 +11,6 @@ import { createContainer } from './create-container.ts'
 import { encodePlan } from './plan/index.ts'
 import type { Container, Runtime } from './runtime.ts'
 import { readRecord } from './state/record.ts'
-import { writeSettings } from './write-settings.ts'
 import { Zygote } from './zygote.ts'
 
 export interface RuntimeOptions {
@@ -64,7 +63,6 @@ export function createRuntime(options: RuntimeOptions): Runtime {
 export function createContext(options: RuntimeOptions): RuntimeContext {
   const instance = options.instance ?? 'keelson'
   let layout = options.cgroupLayout
-  let zygotePlan: Promise<Uint8Array> | undefined
   const context: RuntimeContext = {
     stateRoot: options.stateRoot,
     instance,
@@ -77,8 +75,8 @@ export function createContext(options: RuntimeOptions): RuntimeContext {
       return layout
     },
     zygote: new Zygote(options.clock, () => {
-      zygotePlan ??= monitorGroup(context).then((group) => encodePlan(compileZygote(group)))
-      return zygotePlan
+      const monitors = planCgroup({ layout: context.layout, path: `/${instance}/monitors` })
+      return encodePlan(compileZygote(monitors))
     }),
     fileLimit: callersFileLimit(options.callerNofileSoft),
   }
@@ -88,13 +86,6 @@ export function createContext(options: RuntimeOptions): RuntimeContext {
 function callersFileLimit(soft: number | undefined): { soft: bigint; hard: bigint } {
   const limit = originalFileLimit()
   return soft === undefined ? limit : { ...limit, soft: BigInt(soft) }
-}
-
-async function monitorGroup({ layout, instance }: RuntimeContext): Promise<CgroupPlan> {
-  const plan = planCgroup({ layout, path: `/${instance}/monitors` })
-  for (const directory of plan.directories) await mkdir(directory, { recursive: true })
-  await writeSettings(plan.writes, 'create')
-  return plan
 }
 
 async function names(stateRoot: string): Promise<string[]> {

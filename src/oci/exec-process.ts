@@ -42,7 +42,7 @@ export async function execInContainer(
       return request.detached
         ? await detachedExec(started)
         : new RunningExec(started, streams, request.signal)
-    closeSync(started.control)
+    if (started.control >= 0) closeSync(started.control)
     await reapInit(started)
     if (started.terminal >= 0) closeSync(started.terminal)
     if (started.type === frameType.failure) throw failureError(started.payload, plan, 'exec', record.id)

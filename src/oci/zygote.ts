@@ -1,6 +1,13 @@
-import { closeSync } from 'node:fs'
-import { type Clock, hasErrno } from '../base/index.ts'
-import { initAnswer, sendPlan, startZygote, type ZygoteInit } from '../kernel/index.ts'
+import type { Clock } from '../base/index.ts'
+import {
+  endZygote,
+  type InitFrame,
+  initAnswer,
+  type StartedInit,
+  sendPlan,
+  startZygote,
+  type ZygoteInit,
+} from '../kernel/index.ts'
 
 /** A runtime that starts nothing keeps no process for the next time. */
 const idleMs = 60_000
@@ -12,13 +19,12 @@ const idleMs = 60_000
  */
 export class Zygote implements AsyncDisposable {
   readonly #clock: Clock
-  readonly #plan: () => Promise<Uint8Array>
+  readonly #plan: () => Uint8Array
   #init: ZygoteInit | undefined
-  #starting: Promise<ZygoteInit> | undefined
   #cancelIdle = () => {}
 
   /** `plan`: what it does before it serves (compile/zygote.ts). */
-  constructor(clock: Clock, plan: () => Promise<Uint8Array>) {
+  constructor(clock: Clock, plan: () => Uint8Array) {
     this.#clock = clock
     this.#plan = plan
   }
@@ -27,49 +33,50 @@ export class Zygote implements AsyncDisposable {
     return this.#init !== undefined
   }
 
-  /** Has a plan carried out and waits for its first answer. `inherited` are the plan's first slots, borrowed. */
-  async start(plan: Uint8Array, inherited: readonly number[], signal: AbortSignal | undefined) {
-    const { control, spawned } = this.#send(plan, inherited) ?? (await this.#sendToNew(plan, inherited))
+  /**
+   * Has a plan carried out and waits for its first answer. `inherited` are the plan's first slots, borrowed. A zygote that
+   * somebody ended is replaced; `control` is -1 when the new one, too, is gone before it was told.
+   */
+  async start(
+    plan: Uint8Array,
+    inherited: readonly number[],
+    signal: AbortSignal | undefined,
+  ): Promise<StartedInit> {
     this.#cancelIdle()
     this.#cancelIdle = this.#clock.after(idleMs, () => void this[Symbol.asyncDispose]())
-    return initAnswer(control, signal, spawned)
+    let init = this.#init
+    let control = init ? sendPlan(init, plan, inherited) : -1
+    if (control < 0 || !init) {
+      if (init) void this.#end(init)
+      init = this.#startNew()
+      control = sendPlan(init, plan, inherited) // it may not run yet: the plan waits in its socket
+    }
+    const answer = control < 0 ? await noAnswer(init) : await initAnswer(control, signal, init.spawned)
+    // No answer at all: the zygote may have failed before it served, and then it is the one that knows why.
+    return answer.type === 0 ? { ...answer, ...(await this.#end(init)) } : answer
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#cancelIdle()
-    const init = this.#init
-    this.#init = undefined
-    if (init) closeSync(init.control)
+    if (this.#init) await this.#end(this.#init)
   }
 
-  /** Undefined when there is none, or somebody ended it. */
-  #send(plan: Uint8Array, inherited: readonly number[]) {
-    const init = this.#init
-    if (!init) return undefined
-    try {
-      return { control: sendPlan(init, plan, inherited), spawned: init.spawned }
-    } catch (error) {
-      if (!hasErrno(error, 'EPIPE', 'ECONNRESET')) throw error
-      if (this.#init === init) void this[Symbol.asyncDispose]()
-      return undefined
-    }
-  }
-
-  /** Plans that come while it starts wait in its socket: it is sent them before it runs. */
-  async #sendToNew(plan: Uint8Array, inherited: readonly number[]) {
-    this.#starting ??= this.#startOne().finally(() => {
-      this.#starting = undefined
-    })
-    const init = await this.#starting
-    return { control: sendPlan(init, plan, inherited), spawned: init.spawned }
-  }
-
-  async #startOne(): Promise<ZygoteInit> {
-    const init = startZygote(await this.#plan())
+  #startNew(): ZygoteInit {
+    const init = startZygote(this.#plan())
     this.#init = init
-    init.spawned.catch(() => {
-      if (this.#init === init) void this[Symbol.asyncDispose]()
-    })
+    init.spawned.catch(() => void this.#end(init))
     return init
   }
+
+  /** What it said at its end; nothing when another call sees to that. */
+  async #end(init: ZygoteInit): Promise<InitFrame | undefined> {
+    if (this.#init !== init) return undefined
+    this.#init = undefined
+    return endZygote(init).catch(() => undefined) // its start failed, which whoever waits for `spawned` is told
+  }
+}
+
+async function noAnswer({ spawned }: ZygoteInit): Promise<StartedInit> {
+  await spawned
+  return { type: 0, payload: Buffer.alloc(0), terminal: -1, control: -1 }
 }

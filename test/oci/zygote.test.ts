@@ -1,10 +1,18 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { systemClock } from '../../src/base/index.ts'
 import { ownFd, pidfdOpen, pidfdSendSignal, pidfdWait } from '../../src/kernel/index.ts'
-import { type Container, planCgroup, readCgroupLayout } from '../../src/oci/index.ts'
+import {
+  type CgroupLayout,
+  type Container,
+  createRuntime,
+  planCgroup,
+  readCgroupLayout,
+} from '../../src/oci/index.ts'
 import { type ContainerStage, containerStage, plainSpec } from '../support/container.ts'
 import { eventually } from '../support/eventually.ts'
 import { rootTest } from '../support/root.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 /** The processes in the monitors' cgroup. */
 function monitors({ instance }: ContainerStage): number[] {
@@ -83,4 +91,22 @@ rootTest('containers that begin at once each get a monitor', async (t) => {
     await Promise.all(ids.map((id) => runOne(stage, id))),
     ids.map(() => 0),
   )
+})
+
+rootTest('what keeps the zygote from serving is told with its call and path', async (t) => {
+  const directory = await temporaryDirectory()
+  await using _ = directory
+  const nowhere = join(directory.path, 'no', 'cgroup')
+  const layout: CgroupLayout = { mode: 'v2', v1: [], v2: { controllers: [], mountPoint: nowhere, own: '/' } }
+  const stateRoot = join(directory.path, 'state')
+  await using runtime = createRuntime({
+    stateRoot,
+    instance: 'none',
+    clock: systemClock,
+    cgroupLayout: layout,
+  })
+  const request = { id: 'one', spec: plainSpec(['true']), bundle: '/', life: { kind: 'monitored' } } as const
+  const rootfs = { kind: 'directory', path: directory.path } as const
+  const error = await t.throwsAsync(runtime.create({ ...request, rootfs }), { code: 'NOT_FOUND' })
+  t.regex(String(error), /mkdirat .*no.cgroup/)
 })

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { posix } from 'node:path'
 import { asKeelsonError, hasErrno } from '../../base/index.ts'
 import type { LinuxResources } from '../spec.ts'
@@ -16,6 +16,12 @@ export interface CgroupWrite {
   alternative?: true
 }
 
+/** A file that gets what another has, unless it has something. */
+export interface CgroupSeed {
+  path: string
+  from: string
+}
+
 export interface CgroupPlan {
   /** Absolute, parents first. One that exists already is fine. */
   directories: string[]
@@ -23,7 +29,9 @@ export interface CgroupPlan {
   leaves: string[]
   /** Those of the leaves that have a freezer. */
   freezers: string[]
-  /** After all directories were made, in this order, before anybody joins. */
+  /** After all directories were made, in this order, before the writes. */
+  seeds: CgroupSeed[]
+  /** In this order, before anybody joins. */
   writes: CgroupWrite[]
   /** After the container's process is inside. */
   lateWrites: CgroupWrite[]
@@ -46,8 +54,6 @@ export interface CgroupRequest {
   resources?: LinuxResources | undefined
   /** Content of a file, undefined when there is none; tests hand in another. */
   read?: (path: string) => string | undefined
-  /** Whether a directory exists already. */
-  exists?: (path: string) => boolean
   /** False leaves the devices alone (user namespaces may not govern them). Default true. */
   deviceRules?: boolean
   /** A limit whose controller the host lacks: an error (default), as with runc, or only a notice. */
@@ -70,11 +76,8 @@ export function planCgroup(request: CgroupRequest): CgroupPlan {
     directories: [...chains.values()].flat(),
     leaves: hierarchies.map(leaf),
     freezers: [v1Hierarchy(layout, 'freezer'), layout.v2].filter((one) => one !== undefined).map(leaf),
-    writes: [
-      ...enableWrites(layout, placed, chains),
-      ...cpusetSeeds(v1Hierarchy(layout, 'cpuset'), chains, request),
-      ...early.map((one) => writeOf(one, leaf)),
-    ],
+    seeds: cpusetSeeds(layout, chains),
+    writes: [...enableWrites(layout, placed, chains), ...early.map((one) => writeOf(one, leaf))],
     lateWrites: placed.filter(({ setting }) => setting.late).map((one) => writeOf(one, leaf)),
     ...(deviceRules ? deviceProgram(layout, resources, leaf) : {}),
     tasksFiles: layout.v1.map((one) => posix.join(leaf(one), 'tasks')),
@@ -85,7 +88,7 @@ export function planCgroup(request: CgroupRequest): CgroupPlan {
 }
 
 /** The writes that change a running container; device rules stay as they are. */
-export function planCgroupUpdate(request: Omit<CgroupRequest, 'deviceRules' | 'exists'>): {
+export function planCgroupUpdate(request: Omit<CgroupRequest, 'deviceRules'>): {
   writes: CgroupWrite[]
   notices: string[]
 } {
@@ -157,28 +160,18 @@ function enableWrites(
 }
 
 /**
- * A v1 cpuset that is made empty stays empty, and nobody can join it (ENOSPC): each new level gets its parent's
- * cpus and mems before anything else happens.
+ * A v1 cpuset that is made empty stays empty, and nobody can join it (ENOSPC): each level gets its parent's cpus and
+ * mems before anything else happens.
  */
-function cpusetSeeds(
-  hierarchy: CgroupHierarchy | undefined,
-  chains: ReadonlyMap<CgroupHierarchy, string[]>,
-  { read = readText, exists = existsSync }: CgroupRequest,
-): CgroupWrite[] {
-  if (!hierarchy) return []
-  const directories = chains.get(hierarchy) ?? []
-  const present = directories.filter(exists).reverse()
-  const above = posix.dirname(directories[0] ?? hierarchy.mountPoint)
-  return ['cpuset.cpus', 'cpuset.mems'].flatMap((file) => {
-    // A group has what it has from its parents, so the deepest that has any speaks for all above it.
-    for (const seeded of [...present, above]) {
-      const value = read(posix.join(seeded, file))?.trim() ?? ''
-      if (value === '') continue
-      const empty = directories.slice(directories.indexOf(seeded) + 1)
-      return empty.map((directory) => ({ path: posix.join(directory, file), value }))
-    }
-    return []
-  })
+function cpusetSeeds(layout: CgroupLayout, chains: ReadonlyMap<CgroupHierarchy, string[]>): CgroupSeed[] {
+  const hierarchy = v1Hierarchy(layout, 'cpuset')
+  const directories = (hierarchy && chains.get(hierarchy)) ?? []
+  return directories.flatMap((directory) =>
+    ['cpuset.cpus', 'cpuset.mems'].map((file) => ({
+      path: posix.join(directory, file),
+      from: posix.join(directory, '..', file),
+    })),
+  )
 }
 
 function v2OomFile(layout: CgroupLayout, leaf: Leaf): { oomFile?: string } {

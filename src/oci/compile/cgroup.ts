@@ -15,6 +15,9 @@ export function makeCgroup(cgroup: CgroupPlan | undefined, tree: 'v1' | 'v2'): O
     ...cgroup.directories
       .filter(isWanted)
       .map((path): Operation => ({ op: 'makeDirectory', path, mode: 0o755 })),
+    ...cgroup.seeds
+      .filter(({ path }) => isWanted(posix.dirname(path)))
+      .map((seed): Operation => ({ op: 'inheritSetting', ...seed })),
     ...cgroup.writes.filter(({ path }) => isWanted(posix.dirname(path))).map(writeSetting),
     ...(cgroup.devices && tree === 'v2'
       ? [{ op: 'attachDevices', ...cgroup.devices, flags: 0 } as const]

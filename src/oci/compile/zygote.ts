@@ -1,14 +1,15 @@
 import type { CgroupPlan } from '../cgroup/index.ts'
 import { noFd, type Operation, type Plan } from '../plan/operations.ts'
 import { Slots } from '../plan/slots.ts'
-import { joinTasks } from './cgroup.ts'
+import { joinTasks, makeCgroup } from './cgroup.ts'
 import { OPEN } from './constants.ts'
 
 /**
  * What the zygote does before it serves: it leaves its starter and goes to the monitors' cgroup, so that the memory of
  * monitors is not the daemon's and the daemon's end is not theirs.
  */
-export function compileZygote({ v2Directory, tasksFiles }: CgroupPlan): Plan {
+export function compileZygote(cgroup: CgroupPlan): Plan {
+  const { v2Directory, tasksFiles } = cgroup
   const slots = new Slots()
   // On hybrid the unified group is where the starter is; limits of monitors live in the v1 groups.
   const group = v2Directory !== undefined && tasksFiles.length === 0 ? slots.allocate() : noFd
@@ -16,6 +17,8 @@ export function compileZygote({ v2Directory, tasksFiles }: CgroupPlan): Plan {
     group === noFd ? [] : [{ op: 'openPath', path: v2Directory ?? '', flags: OPEN.RDONLY, to: group }]
   return {
     parent: [
+      ...makeCgroup(cgroup, 'v2'),
+      ...makeCgroup(cgroup, 'v1'),
       ...open,
       { op: 'leaveParent', cgroup: group },
       ...open.map((): Operation => ({ op: 'closeSlot', slot: group })),

@@ -160,6 +160,7 @@ export const operationTable = {
   adjustChild: { code: 74, args: { score: 'u32' } },
   ownRoot: { code: 75, args: {} },
   servePlans: { code: 171, args: {} },
+  inheritSetting: { code: 172, args: { path: 'string', from: 'string' } },
   setPersonality: { code: 91, args: { domain: 'u32' } },
   setMemoryPolicy: { code: 92, args: { mode: 'u32', nodes: 'bytes' } },
   setScheduler: {

@@ -24,7 +24,7 @@ const v2: CgroupLayout = {
   v1: [],
   v2: { controllers: ['cpu', 'io', 'memory', 'pids'], mountPoint: '/c', own: '/us/own' },
 }
-const nothing = { read: () => undefined, exists: () => false }
+const nothing = { read: () => undefined }
 
 test('hybrid: directories parents first, tasks of v1, the v2 directory as well', (t) => {
   const plan = planCgroup({ layout: hybrid, path: '/pod/one', ...nothing })
@@ -43,30 +43,17 @@ test('a relative path is taken below our own cgroup, as in runc', (t) => {
   t.true(plan.directories.includes('/c/cpu/one'))
 })
 
-test('a new cpuset level gets what the nearest level above has, before anybody joins', (t) => {
-  const files: Record<string, string> = {
-    '/c/cpuset/cpuset.cpus': '0-3\n',
-    '/c/cpuset/cpuset.mems': '0\n',
-    '/c/cpuset/a/cpuset.cpus': '1-2\n',
-    '/c/cpuset/a/cpuset.mems': '\n',
-  }
-  const plan = planCgroup({
-    layout: hybrid,
-    path: '/a/b/c',
-    resources: { cpu: { cpus: '2' } },
-    read: (path) => files[path],
-    exists: (path) => path === '/c/cpuset/a',
-  })
+test('a new cpuset level gets what the level above has, from the top, before anybody joins', (t) => {
+  const plan = planCgroup({ layout: hybrid, path: '/a/b', resources: { cpu: { cpus: '2' } }, ...nothing })
+  t.deepEqual(plan.seeds, [
+    { path: '/c/cpuset/a/cpuset.cpus', from: '/c/cpuset/cpuset.cpus' },
+    { path: '/c/cpuset/a/cpuset.mems', from: '/c/cpuset/cpuset.mems' },
+    { path: '/c/cpuset/a/b/cpuset.cpus', from: '/c/cpuset/a/cpuset.cpus' },
+    { path: '/c/cpuset/a/b/cpuset.mems', from: '/c/cpuset/a/cpuset.mems' },
+  ])
   t.deepEqual(
     plan.writes.filter(({ path }) => path.includes('cpuset')),
-    [
-      { path: '/c/cpuset/a/b/cpuset.cpus', value: '1-2' },
-      { path: '/c/cpuset/a/b/c/cpuset.cpus', value: '1-2' },
-      { path: '/c/cpuset/a/cpuset.mems', value: '0' },
-      { path: '/c/cpuset/a/b/cpuset.mems', value: '0' },
-      { path: '/c/cpuset/a/b/c/cpuset.mems', value: '0' },
-      { path: '/c/cpuset/a/b/c/cpuset.cpus', value: '2' },
-    ],
+    [{ path: '/c/cpuset/a/b/cpuset.cpus', value: '2' }],
   )
 })
 

@@ -14,7 +14,7 @@ const layout: CgroupLayout = {
 }
 
 function request(spec: Spec, more: Partial<CompileRequest> = {}): CompileRequest {
-  const group = (path: string) => planCgroup({ layout, path, read: () => undefined, exists: () => false })
+  const group = (path: string) => planCgroup({ layout, path, read: () => undefined })
   return {
     id: 'one',
     spec,
