@@ -69,6 +69,13 @@ Napi::Value receiveAnswer(const Napi::CallbackInfo& info) {
 
 void hangUpInit(const Napi::CallbackInfo& info) { kernel::hangUp(readInt(info[0], "control")); }
 
+void shutDown(const Napi::CallbackInfo& info) { kernel::shutDown(readInt(info[0], "connection")); }
+
+Napi::Value connectIn(const Napi::CallbackInfo& info) {
+  const auto directory = readString(info[0], "directory"), name = readString(info[1], "name");
+  return Napi::Number::New(info.Env(), instant(info.Env(), [&] { return kernel::connectIn(directory, name).release(); }));
+}
+
 Napi::Value startProgram(const Napi::CallbackInfo& info) {
   const auto directory = readString(info[0], "directory"), name = readString(info[1], "name");
   auto connection =
@@ -94,6 +101,8 @@ Napi::Value reapInit(const Napi::CallbackInfo& info) {
 
 void exportInit(Napi::Env env, Napi::Object exports) {
   exports.Set("hangUpInit", Napi::Function::New(env, hangUpInit));
+  exports.Set("shutDown", Napi::Function::New(env, shutDown));
+  exports.Set("connectIn", Napi::Function::New(env, connectIn));
   exports.Set("startProgram", Napi::Function::New(env, startProgram));
   exports.Set("spawnInit", Napi::Function::New(env, spawnInit));
   exports.Set("sendPlan", Napi::Function::New(env, sendPlan));

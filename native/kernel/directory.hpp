@@ -10,4 +10,7 @@ namespace keelson::kernel {
 // kernel's cgroup lock, so it belongs on a pool thread: all of them on one.
 bool removeEmptyDirectories(const std::vector<std::string>& paths);
 
+// Unlinks everything in the directory and removes it. False when it holds a directory. Absent counts as removed.
+bool removeFlatDirectory(const std::string& path);
+
 }  // namespace keelson::kernel

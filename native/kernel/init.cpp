@@ -194,7 +194,9 @@ InitAnswer receiveAnswer(int control) {
 
 void hangUp(int control) { ::shutdown(control, SHUT_WR); }
 
-Fd askStart(const std::string& directory, const std::string& name) {
+void shutDown(int connection) { ::shutdown(connection, SHUT_RDWR); }
+
+Fd connectIn(const std::string& directory, const std::string& name) {
   // By way of the directory's descriptor: an address holds 107 bytes and state roots may be longer.
   const Fd folder(check(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), "open", directory));
   const std::string path = "/proc/self/fd/" + std::to_string(folder.get()) + "/" + name;
@@ -204,6 +206,11 @@ Fd askStart(const std::string& directory, const std::string& name) {
   // A full backlog answers EAGAIN instead of holding the caller up.
   Fd connection(check(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket"));
   check(::connect(connection.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), "connect", name);
+  return connection;
+}
+
+Fd askStart(const std::string& directory, const std::string& name) {
+  Fd connection = connectIn(directory, name);
   sendInitFrame(connection.get(), FRAME_START);
   return connection;
 }

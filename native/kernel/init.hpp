@@ -45,12 +45,18 @@ InitAnswer receiveAnswer(int control);
 // Tells keelson-init that nobody wants its work any more: it takes back what it started and then answers. Instant.
 void hangUp(int control);
 
+// Nothing more is sent or received: who waits for an answer gets the end. Instant.
+void shutDown(int connection);
+
 // Connects to the start socket `name` of a state directory and asks for the start. Fails with ECONNREFUSED or ENOENT
 // when nobody waits there. Instant.
 Fd askStart(const std::string& directory, const std::string& name);
 
 // What came of it, once the connection is readable: its end (type 0) when the program runs, else its failure frame.
 InitFrame receiveStart(int connection);
+
+// Connects to the socket `name` of a state directory. Fails with ECONNREFUSED or ENOENT when nobody listens. Instant.
+Fd connectIn(const std::string& directory, const std::string& name);
 
 // One frame without a payload. Never blocks: the socket is empty when it is sent.
 void sendInitFrame(int control, uint8_t type);

@@ -3,6 +3,7 @@ import { native } from './native.ts'
 declare module './native.ts' {
   interface Native {
     removeEmptyDirectories(paths: readonly string[]): Promise<boolean>
+    removeFlatDirectory(path: string): Promise<boolean>
   }
 }
 
@@ -12,4 +13,9 @@ declare module './native.ts' {
  */
 export function removeEmptyDirectories(paths: readonly string[]): Promise<boolean> {
   return native.removeEmptyDirectories(paths)
+}
+
+/** Removes a directory with the files in it, in one trip to another thread. False when it holds a directory. */
+export function removeFlatDirectory(path: string): Promise<boolean> {
+  return native.removeFlatDirectory(path)
 }

@@ -13,6 +13,8 @@ declare module './native.ts' {
     sendPlan(zygote: number, plan: Uint8Array, inherited: readonly number[]): number
     receiveAnswer(control: number): Promise<InitAnswer>
     hangUpInit(control: number): void
+    shutDown(connection: number): void
+    connectIn(directory: string, name: string): number
     startProgram(directory: string, name: string): Promise<InitFrame>
     sendInitFrame(control: number, type: number): void
     reapInit(pid: number): Promise<number>
@@ -120,6 +122,29 @@ export async function initAnswer(
  */
 export async function startProgram(directory: string, name: string): Promise<InitFrame> {
   return native.startProgram(directory, name)
+}
+
+/**
+ * Connects to this socket of a state directory and reads frames until one of the wanted type; type 0 when the other side
+ * ends, or the signal has us hang up. ECONNREFUSED or ENOENT when nobody listens.
+ */
+export async function awaitFrame(
+  { directory, name, type }: { directory: string; name: string; type: number },
+  signal: AbortSignal,
+): Promise<InitFrame> {
+  signal.throwIfAborted()
+  const connection = native.connectIn(directory, name)
+  const shutDown = () => native.shutDown(connection)
+  signal.addEventListener('abort', shutDown, { once: true })
+  try {
+    for (;;) {
+      const frame = await native.receiveAnswer(connection)
+      if (frame.type === type || frame.type === 0) return frame
+    }
+  } finally {
+    signal.removeEventListener('abort', shutDown)
+    closeSync(connection)
+  }
 }
 
 /** Sends a frame without payload on the control socket. */

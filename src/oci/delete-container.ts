@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs'
 import { KeelsonError } from '../base/index.ts'
-import { pidfdSendSignal, pidfdWait, removeEmptyDirectories } from '../kernel/index.ts'
+import { pidfdSendSignal, pidfdWait, removeEmptyDirectories, removeFlatDirectory } from '../kernel/index.ts'
 import { killCgroup, removeCgroup } from './cgroup/index.ts'
 import type { RuntimeContext } from './context.ts'
 import { thawToDie } from './kill-container.ts'
@@ -33,7 +33,7 @@ export async function deleteContainer(
     if (!exit) await awaitMonitor(directory, id) // its exit record is the last that a monitor writes
     await removeGroups(context, record)
   }
-  rmSync(directory, { recursive: true, force: true })
+  if (!(await removeFlatDirectory(directory))) rmSync(directory, { recursive: true, force: true })
 }
 
 /** Where the pid namespace is shared, the first process is only one of many: the cgroup is killed, with it in it. */

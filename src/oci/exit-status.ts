@@ -1,7 +1,8 @@
-import { pidfdWait } from '../kernel/index.ts'
+import { awaitFrame, pidfdWait } from '../kernel/index.ts'
 import { killCgroup } from './cgroup/index.ts'
 import type { RuntimeContext } from './context.ts'
-import { connectIn, MonitorConnection } from './monitor-client.ts'
+import { frameType } from './frames.ts'
+import { exitOf, isNobodyThere } from './monitor-client.ts'
 import type { Exit } from './runtime.ts'
 import { recordOf } from './state/observe.ts'
 import { openProcess } from './state/open-process.ts'
@@ -41,15 +42,13 @@ async function monitoredExit(
   directory: string,
   signal: AbortSignal,
 ): Promise<Exit> {
-  const socket = await connectIn(directory, recordFiles.monitorSocket)
-  if (socket) {
-    using monitor = new MonitorConnection(socket, record.id)
-    const hangUp = () => monitor[Symbol.dispose]()
-    signal.addEventListener('abort', hangUp, { once: true })
-    const told = await monitor.exited
-    signal.removeEventListener('abort', hangUp)
-    if (told) return told
-  }
+  const told = await awaitFrame(
+    { directory, name: recordFiles.monitorSocket, type: frameType.exited },
+    signal,
+  ).catch((error: unknown) => {
+    if (!isNobodyThere(error)) throw error
+  })
+  if (told && told.type !== 0) return exitOf(told.payload)
   signal.throwIfAborted() // it was us who hung up: that tells nothing about the monitor
   return readExit(directory) ?? monitorLost(context, record, directory)
 }

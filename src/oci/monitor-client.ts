@@ -8,7 +8,11 @@ import { decodeExit, encodeFrame, FrameReader, framePayloadMax, frameType } from
 import type { Attachment, Exit } from './runtime.ts'
 
 /** Nobody listens (any more); ECONNRESET: whoever listened left with our connection still in the queue. */
-const gone = new Set(['ECONNREFUSED', 'ENOENT', 'ECONNRESET', 'EPIPE'])
+const gone = ['ECONNREFUSED', 'ENOENT', 'ECONNRESET', 'EPIPE']
+
+export function isNobodyThere(error: unknown): boolean {
+  return hasErrno(error, ...gone)
+}
 
 /**
  * Connects to a socket of a state directory. By way of the directory's descriptor, because an address holds 107
@@ -26,7 +30,7 @@ export function connectIn(directory: string, name: string): Promise<Socket | und
     const socket = connect(join(`/proc/self/fd/${fd}`, name))
     socket.once('connect', () => settle(socket))
     socket.once('error', (error: NodeJS.ErrnoException) => {
-      if (gone.has(error.code ?? '')) settle(undefined)
+      if (isNobodyThere(error)) settle(undefined)
       else settle(error)
     })
     function settle(outcome: Socket | undefined | Error): void {
@@ -128,7 +132,8 @@ function outputStream(socket: Socket): Readable {
   return new Readable({ read: () => void socket.resume() })
 }
 
-function exitOf(payload: Buffer): Exit {
+/** Of an `exited` frame. */
+export function exitOf(payload: Buffer): Exit {
   const { exitCode, signal, oomKills, finishedAtNs } = decodeExit(payload)
   return { exitCode, ...(signal > 0 ? { signal } : {}), oomKilled: oomKills > 0, finishedAtNs }
 }
