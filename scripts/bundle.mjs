@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// bundle [--out DIR] [--only NAME]: the command lines as few files, so that a start reads little and parses no
+// bundle [--out DIR] [--only NAME]…: the command lines as few files, so that a start reads little and parses no
 // TypeScript. lmdb brings a binary of its own and stays outside; our addon is found by path at run time.
 //
 // keelson-oci is started once per container event, so its form is the fastest that Node 20 has: one CommonJS file
@@ -16,14 +16,14 @@ import { build } from 'esbuild'
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const { values } = parseArgs({
-  options: { out: { type: 'string', default: 'dist/cli' }, only: { type: 'string' } },
+  options: { out: { type: 'string', default: 'dist/cli' }, only: { type: 'string', multiple: true } },
 })
 const outdir = resolve(root, values.out)
 
 /** What is built together, and how: name in dist/cli → source. */
 const builds = [
   {
-    entries: { 'oci-main': 'src/cli/oci-main.ts' },
+    entries: { 'oci-main': 'src/cli/oci-main.ts', 'oci-snapshot': 'src/cli/oci-snapshot.ts' },
     options: {
       format: 'cjs',
       outExtension: { '.js': '.cjs' },
@@ -56,7 +56,7 @@ for (const { entries, options } of builds)
   await build({
     absWorkingDir: root,
     entryPoints: Object.entries(entries)
-      .filter(([name, source]) => (values.only ?? name) === name && existsSync(join(root, source)))
+      .filter(([name, source]) => (values.only ?? [name]).includes(name) && existsSync(join(root, source)))
       .map(([name, source]) => ({ in: source, out: name })),
     external: ['lmdb'],
     outdir,

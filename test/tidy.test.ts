@@ -69,7 +69,12 @@ const table: ImportTable = {
 }
 
 /** Files that are started rather than imported. */
-const entryPoints = new Set(['src/cli/main.ts', 'src/cli/oci-main.ts', 'src/image/unpack/worker.ts'])
+const entryPoints = new Set([
+  'src/cli/main.ts',
+  'src/cli/oci-main.ts',
+  'src/cli/oci-snapshot.ts',
+  'src/image/unpack/worker.ts',
+])
 
 /** cri stands alone and so has no clock of ours; these bound a wait of its wire protocol. */
 const mayTakeTime = new Set(['cri/streaming/remote-command-spdy.ts', 'cri/streaming/spdy-connection.ts'])

@@ -45,6 +45,9 @@ _Noreturn void hand_on(void);
 _Noreturn void hand_on_answer(int connection);
 _Noreturn void quit(int status);
 
+// Whether the start-up snapshot `blob` is of this node and this package.
+bool is_snapshot_of(const char *node, const char *root, const char *blob);
+
 // Reads the command line as src/cli/parse.ts does; false for what only Node answers.
 bool read_words(void);
 // The number of a signal as src/oci/signals.ts reads its name; -1 for what it does not know.

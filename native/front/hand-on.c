@@ -51,46 +51,66 @@ _Noreturn static void refuse(const char *what, const char *folder, const char *r
   quit(1);
 }
 
+// Where this program's package lies: a link to it, as npm makes one, leads there all the same.
+static void find_root(char *root) {
+  const long length = sys(__NR_readlinkat, AT_FDCWD, "/proc/self/exe", root, PATH_BYTES - 64);
+  if (length <= 0) refuse("/proc is not mounted\n", "", "");
+  long end = length;
+  for (int parts = 0; parts < 2; parts++)
+    while (end > 0 && root[--end] != '/') continue;
+  root[end] = '\0';
+}
+
+static void join(char *path, const char *root, const char *name) {
+  struct text text = {path, PATH_BYTES, 0};
+  text_add(&text, root);
+  text_add(&text, name);
+}
+
+// From the snapshot where there is one for this node, else on the bundle. Returns when it cannot be run.
+static void execute_node(const char *node, const char *root, const char **environment) {
+  char bundle[PATH_BYTES], blob[PATH_BYTES];
+  const size_t count = count_of(front.arguments);
+  const char *arguments[count + 6];
+  size_t at = 0;
+  join(bundle, root, "/dist/cli/oci-main.cjs");
+  join(blob, root, "/dist/cli/oci.blob");
+  arguments[at++] = "node";
+  if (is_snapshot_of(node, root, blob)) {
+    arguments[at++] = "--no-verify-snapshot-checksum";
+    arguments[at++] = "--snapshot-blob";
+    arguments[at++] = blob;
+    arguments[at++] = "--";
+  } else {
+    arguments[at++] = bundle;
+  }
+  for (size_t i = 1; i <= count; i++) arguments[at++] = front.arguments[i];  // with the NULL at their end
+  sys(__NR_execve, node, arguments, environment);
+}
+
 // The first `node` of PATH that can be run, as a shell would find it.
-static void execute_node(const char **arguments, const char **environment) {
+static void find_node(const char *root, const char **environment) {
   const char *path = variable("PATH");
-  char program[PATH_BYTES];
+  char node[PATH_BYTES];
   for (const char *at = path == NULL ? DEFAULT_PATH : path; at != NULL;) {
-    struct text text = {program, sizeof program, 0};
+    struct text text = {node, sizeof node, 0};
     const char *end = find_char(at, ':');
     text_add_count(&text, at, end == NULL ? length_of(at) : (size_t)(end - at));
     text_add(&text, text.length == 0 ? "node" : "/node");
-    sys(__NR_execve, program, arguments, environment);
+    execute_node(node, root, environment);
     at = end == NULL ? NULL : end + 1;
   }
 }
 
-// The folder this program lies in: a link to it, as npm makes one, leads to the package all the same.
-static void find_folder(char *folder) {
-  const long length = sys(__NR_readlinkat, AT_FDCWD, "/proc/self/exe", folder, PATH_BYTES - 64);
-  if (length <= 0) refuse("/proc is not mounted\n", "", "");
-  long end = length;
-  while (end > 0 && folder[end - 1] != '/') end--;
-  folder[end > 1 ? end - 1 : 0] = '\0';
-}
-
 void hand_on(void) {
-  char main_file[PATH_BYTES];
-  find_folder(main_file);
-  const size_t folder_length = length_of(main_file);
-  struct text text = {main_file, sizeof main_file, folder_length};
-  text_add(&text, "/../dist/cli/oci-main.cjs");
-  if (sys(__NR_faccessat, AT_FDCWD, main_file, 0) < 0) {
-    main_file[folder_length] = '\0';
-    refuse("the command line is not built (run `npm run build` in ", main_file, "/..)\n");
-  }
-  const size_t count = count_of(front.arguments);
-  const char *arguments[count + 3], *environment[count_of(front.environment) + 2];
-  arguments[0] = "node";
-  arguments[1] = main_file;
-  for (size_t i = 1; i <= count; i++) arguments[i + 1] = front.arguments[i];  // with the NULL at their end
+  char root[PATH_BYTES], bundle[PATH_BYTES];
+  const char *environment[count_of(front.environment) + 2];
+  find_root(root);
+  join(bundle, root, "/dist/cli/oci-main.cjs");
+  if (sys(__NR_faccessat, AT_FDCWD, bundle, 0) < 0)
+    refuse("the command line is not built (run `npm run build` in ", root, ")\n");
   keep_variables(environment);
-  execute_node(arguments, environment);
+  find_node(root, environment);
   refuse("there is no node in the PATH\n", "", "");
 }
 

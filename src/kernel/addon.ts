@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { KeelsonError, SyscallError } from '../base/index.ts'
@@ -20,13 +19,17 @@ export function builtFile(name: string): string {
   })
 }
 
+type ErrorFactory = (call: string, errno: string, path: string) => Error
+
 export function loadAddon<T>(): T {
-  const addon = createRequire(import.meta.url)(builtFile('keelson.node'))
-  addon.setErrorFactory(
+  // Not require, which a program that comes out of a start-up snapshot does not have.
+  const module = { exports: {} as { setErrorFactory: (make: ErrorFactory) => void } }
+  process.dlopen(module, builtFile('keelson.node'))
+  module.exports.setErrorFactory(
     (call: string, errno: string, path: string) =>
       new SyscallError({ call, errno, ...(path ? { path } : {}) }),
   )
-  return addon as T
+  return module.exports as T
 }
 
 function findPackageRoot(from: string): string {

@@ -7,4 +7,12 @@ import { loadAddon } from './addon.ts'
 // biome-ignore lint/suspicious/noEmptyInterface: filled by declaration merging
 export interface Native {}
 
-export const native: Native = loadAddon<Native>()
+let loaded: Native | undefined
+
+/** Loaded at its first use: a program that only imports this folder (a start-up snapshot does) needs no addon. */
+export const native: Native = new Proxy<Native>({} as Native, {
+  get(_, name) {
+    loaded ??= loadAddon<Native>()
+    return loaded[name as keyof Native]
+  },
+})

@@ -53,7 +53,10 @@ export async function ociPrograms(): Promise<Programs> {
     join(folder, 'dist/cli'),
     '--only',
     'oci-main',
+    '--only',
+    'oci-snapshot',
   ])
+  execFileSync(process.execPath, [join(root, 'scripts/snapshot.mjs'), join(folder, 'dist/cli')])
   cpSync(join(root, 'bin/keelson-oci'), join(folder, 'bin/keelson-oci'))
   const hasRunc = spawnSync('runc', ['--version']).status === 0
   const keelson = program('keelson-oci', join(folder, 'bin/keelson-oci'), folder)
