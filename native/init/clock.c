@@ -12,6 +12,12 @@ uint64_t wall_ns(void) {
   return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
 }
 
+uint64_t monotonic_ms(void) {
+  struct __kernel_timespec now = {0};
+  sys(__NR_clock_gettime, 1 /* CLOCK_MONOTONIC */, &now);
+  return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 // Days since 1970 to a civil date, counting years from March so that the leap day comes last.
 static void text_add_date(struct text *text, uint64_t days) {
   const uint64_t shifted = days + 719468;  // days from 0000-03-01 to 1970-01-01

@@ -44,6 +44,7 @@ void operation_setIdentity(const uint32_t *words) {
   check(sys(__NR_setresgid, gid, gid, gid), "setresgid", NULL);
   check(sys(__NR_setresuid, uid, uid, uid), "setresuid", NULL);
   check(sys(__NR_prctl, PR_SET_KEEPCAPS, 0, 0, 0, 0), "prctl", "PR_SET_KEEPCAPS");
+  self.umask = words[4];
   sys(__NR_umask, words[4]);
 }
 

@@ -9,14 +9,6 @@
 
 #define EXITED_NORMALLY 1  // CLD_EXITED
 
-struct wait_facts {
-  int signal, error, code, padding;
-  int pid;
-  uint32_t uid;
-  int status;
-  int rest[25];
-};
-
 // The counter `oom_kill` of memory.oom_control (v1) or memory.events (v2), at the start of a line.
 static uint32_t read_oom_kills(int file) {
   char text[512];

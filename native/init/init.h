@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "init/plan.h"
@@ -27,16 +28,30 @@ struct init {
   int child_pid;     // parent only
   bool is_child;
   bool is_zygote;    // has no plan of a container
-  uint32_t step;     // index of the running operation in its list
+  const struct plan_list *list;  // the running list
+  uint32_t step;                 // index of the running operation in it
+  uint32_t skipped;              // operations after it that it took for itself
+  uint32_t umask;                // what programs of ours get: the starter's, later the user's
   char program[PATH_BYTES];
   char home[PATH_BYTES];  // "HOME=…" when the plan asked for it
 };
 
 extern struct init self;
 
+// Payload of FRAME_FAILURE; only as much of `path` as is used is sent.
+struct failure {
+  uint32_t side;  // 0 parent, 1 child, 2 zygote
+  uint32_t step;
+  uint32_t error;
+  char call[28];
+  char path[PATH_BYTES - 64];
+};
+
 // Reports { side, step, call, errno, path } to whoever waits, kills the child if there is one, and exits.
 // `error` is a negative errno as the stubs return it.
 _Noreturn void fail(const char *call, long error, const char *path);
+_Noreturn void fail_with(const char *call, long error, const char *bytes, size_t length);  // any bytes as path
+uint32_t describe_failure(struct failure *failure, const char *call, long error, const char *bytes, size_t length);
 long check(long result, const char *call, const char *path);  // passes the result on or fails
 _Noreturn void quit(int status);
 
@@ -48,6 +63,8 @@ _Noreturn void forward_failure(const void *payload, uint32_t length);
 
 void load_plan(int fd);  // maps and checks it, and closes the descriptor
 void run_list(const struct plan_list *list);
+// The `count` operations after the running one, by whoever calls this.
+void run_following(uint32_t count);
 
 static inline const char *text_at(uint32_t offset) { return self.plan.blob + offset; }
 static inline int slot_fd(uint32_t slot) { return slot == PLAN_NO_SLOT ? -1 : self.slots[slot]; }

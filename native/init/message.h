@@ -42,6 +42,7 @@ enum frame_type {
   FRAME_DONE = 25,  // answer: errno, 0 when well
   FRAME_CLONED = 32,  // pid, with its pidfd attached
   FRAME_TREE = 33,    // with a detached mount attached
+  FRAME_HOOK_WARNING = 36,  // struct failure of a hook after which the list goes on
 };
 
 // Sends one frame, with a descriptor when fd >= 0. Never raises SIGPIPE. 0 or -errno.

@@ -36,5 +36,14 @@ void clients_output(uint8_t type, const char *bytes, size_t count);
 void clients_end(const struct exit_facts *facts);
 
 // exit.c
+// The kernel's siginfo_t, as waitid fills it.
+struct wait_facts {
+  int signal, error, code, padding;
+  int pid;
+  uint32_t uid;
+  int status;
+  int rest[25];
+};
+
 struct exit_facts exit_facts_of(int pidfd, int oom_file);
 long exit_record(const struct exit_facts *facts);

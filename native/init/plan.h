@@ -77,7 +77,7 @@
   X(51, findProgram, "ss")                 \
   X(52, openTerminal, "nnn")               \
   X(53, placeStdio, "fff")                 \
-  X(54, keepDescriptors, "bf")             \
+  X(54, keepDescriptors, "bbf")            \
   X(55, awaitStart, "")                    \
   X(56, execute, "ll")                     \
   X(57, ownStdio, "n")                     \
@@ -99,6 +99,15 @@
   X(73, raiseLimit, "nq")                  \
   X(74, adjustChild, "n")                  \
   X(75, ownRoot, "")                       \
+  X(76, runProgram, "sllbnqsffsnn")        \
+  X(77, ownNamespaces, "")                 \
+  X(78, readProcess, "fs")                 \
+  X(79, reportDone, "")                    \
+  X(81, sendPidfd, "fs")                   \
+  X(82, listenDatagram, "fso")             \
+  X(83, forwardReady, "fsn")               \
+  X(84, moveRoot, "")                      \
+  X(85, becomeSubreaper, "")             \
   X(91, setPersonality, "n")               \
   X(92, setMemoryPolicy, "nb")             \
   X(93, setScheduler, "nnnqqqq")           \
@@ -142,7 +151,8 @@
   X(4, hooksDone)        \
   X(5, committed)        \
   X(6, started)          \
-  X(7, limited)
+  X(7, limited)          \
+  X(8, mounted)
 
 enum plan_operation {
 #define X(code, name, kinds) PLAN_##name = code,

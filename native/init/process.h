@@ -25,3 +25,6 @@ long receive_from_peer(uint8_t wanted, void *payload, uint32_t size, int *fd);
 
 // Turns this process, which was just cloned, into the container's first one: it runs the child's list.
 _Noreturn void begin_child(int sync);
+
+// A string list of the plan as execve wants it: 0 for arguments, 1 for the environment (with room for one more).
+const char **argument_pointers(unsigned which, uint32_t offset, uint32_t count);

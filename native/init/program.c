@@ -4,6 +4,7 @@
 #include "init/memory.h"
 #include "init/message.h"
 #include "init/path.h"
+#include "init/process.h"
 #include "init/socket.h"
 #include "init/syscall.h"
 
@@ -85,22 +86,28 @@ void operation_ownStdio(const uint32_t *words) {
     if (!is_device(fd, 1, 3)) sys(__NR_fchown, fd, words[0], -1);
 }
 
-// Afterwards only 0 to 2, the preserved ones from 3 on, and behind them what we need ourselves until exec are open.
-void operation_keepDescriptors(const uint32_t *words) {
+static uint32_t slots_of(const uint32_t *words, uint32_t *slots) {
   const uint32_t count = words[1] / sizeof(uint32_t);
-  self.listener = slot_fd(words[2]);
-  int *const own[] = {&self.sync, &self.listener, &self.ruleset};
-  const uint32_t own_count = sizeof own / sizeof *own;
-  uint32_t slots[PLAN_SLOTS];
   if (count > PLAN_SLOTS) fail("keepDescriptors", -EINVAL, NULL);
   memcpy(slots, text_at(words[0]), count * sizeof(uint32_t));
-  int staged[PLAN_SLOTS + sizeof own / sizeof *own];
-  const uint32_t above = 3 + count + own_count;  // staging does not overlap the places that are filled below
+  for (uint32_t i = 0; i < count; i++) slots[i] %= PLAN_SLOTS;
+  return count;
+}
+
+// Afterwards only 0 to 2, the preserved ones from 3 on, and behind them what we need ourselves until exec are open:
+// descriptors of ours, and the slots of operations that are still to come.
+void operation_keepDescriptors(const uint32_t *words) {
+  uint32_t preserved[PLAN_SLOTS], later[PLAN_SLOTS];
+  const uint32_t count = slots_of(words, preserved), later_count = slots_of(words + 2, later);
+  self.listener = slot_fd(words[4]);
+  int *own[3 + PLAN_SLOTS] = {&self.sync, &self.listener, &self.ruleset};
+  for (uint32_t i = 0; i < later_count; i++) own[3 + i] = &self.slots[later[i]];
+  int staged[2 * PLAN_SLOTS + 3];
+  const uint32_t above = 3 + count + 3 + later_count;  // staging does not overlap the places that are filled below
   uint32_t kept = 0;
   for (; kept < count; kept++)
-    staged[kept] = (int)check(sys(__NR_fcntl, self.slots[slots[kept] % PLAN_SLOTS], F_DUPFD_CLOEXEC, above),
-                              "fcntl", NULL);
-  for (uint32_t i = 0; i < own_count; i++) {
+    staged[kept] = (int)check(sys(__NR_fcntl, self.slots[preserved[kept]], F_DUPFD_CLOEXEC, above), "fcntl", NULL);
+  for (uint32_t i = 0; i < 3 + later_count; i++) {
     if (*own[i] < 0) continue;
     staged[kept] = (int)check(sys(__NR_fcntl, *own[i], F_DUPFD_CLOEXEC, above), "fcntl", NULL);
     *own[i] = (int)(3 + kept++);
@@ -133,18 +140,20 @@ void operation_awaitStart(const uint32_t *words) {
   }
 }
 
-static const char **pointers_to(const char **pointers, uint32_t limit, uint32_t offset, uint32_t count) {
+#define POINTERS_MAX 8192
+
+const char **argument_pointers(unsigned which, uint32_t offset, uint32_t count) {
+  static const char *pointers[2][POINTERS_MAX];
   const char *item = text_at(offset);
-  if (count >= limit) fail("execve", -E2BIG, self.program);
-  for (uint32_t i = 0; i < count; i++, item += length_of(item) + 1) pointers[i] = item;
-  pointers[count] = NULL;
-  return pointers;
+  if (count + which >= POINTERS_MAX) fail("execve", -E2BIG, self.program);
+  for (uint32_t i = 0; i < count; i++, item += length_of(item) + 1) pointers[which][i] = item;
+  pointers[which][count] = NULL;
+  return pointers[which];
 }
 
 void operation_execute(const uint32_t *words) {
-  static const char *pointers[2][8192];
-  const char **arguments = pointers_to(pointers[0], 8192, words[0], words[1]);
-  const char **environment = pointers_to(pointers[1], 8191, words[2], words[3]);
+  const char **arguments = argument_pointers(0, words[0], words[1]);
+  const char **environment = argument_pointers(1, words[2], words[3]);
   if (self.home[0] != '\0') {
     environment[words[3]] = self.home;
     environment[words[3] + 1] = NULL;

@@ -7,21 +7,41 @@
 #include "init/process.h"
 #include "init/syscall.h"
 
-static int unix_socket(void) {
-  return (int)check(sys(__NR_socket, UNIX_FAMILY, SOCKET_STREAM | SOCKET_CLOEXEC, 0), "socket", NULL);
+static int unix_socket(int type) {
+  return (int)check(sys(__NR_socket, UNIX_FAMILY, type | SOCKET_CLOEXEC, 0), "socket", NULL);
 }
 
-// Bound by its bare name from inside the directory: an address holds 107 bytes and state roots may be longer.
-void operation_listen(const uint32_t *words) {
-  const char *name = text_at(words[1]);
+// Bound by its name from inside the directory: an address holds 107 bytes and state roots may be longer.
+int bind_unix(int directory, const char *name, int type) {
   struct unix_address address = {.family = UNIX_FAMILY};
   struct text text = {address.path, sizeof address.path, 0};
   text_add(&text, name);
-  const int fd = unix_socket();
-  check(sys(__NR_fchdir, slot_fd(words[0])), "fchdir", name);
+  const int fd = unix_socket(type);
+  check(sys(__NR_fchdir, directory), "fchdir", name);
   check(sys(__NR_bind, fd, &address, sizeof address), "bind", name);
-  check(sys(__NR_listen, fd, 16), "listen", name);
   check(sys(__NR_chdir, "/"), "chdir", "/");
+  return fd;
+}
+
+long connect_unix(const char *path, int type) {
+  struct unix_address address = {.family = UNIX_FAMILY};
+  struct text text = {address.path, sizeof address.path, 0};
+  if (length_of(path) >= sizeof address.path) return -ENAMETOOLONG;
+  text_add(&text, path);
+  const bool abstract = *path == '@';
+  if (abstract) address.path[0] = '\0';
+  const int fd = unix_socket(type);
+  const size_t size = sizeof address - sizeof address.path + text.length + (abstract ? 0 : 1);
+  const long connected = sys(__NR_connect, fd, &address, size);
+  if (connected >= 0) return fd;
+  sys(__NR_close, fd);
+  return connected;
+}
+
+void operation_listen(const uint32_t *words) {
+  const char *name = text_at(words[1]);
+  const int fd = bind_unix(slot_fd(words[0]), name, SOCKET_STREAM);
+  check(sys(__NR_listen, fd, 16), "listen", name);
   self.slots[words[2]] = fd;
 }
 
@@ -36,13 +56,7 @@ void operation_receiveTerminal(const uint32_t *words) {
 // Before any namespace is entered: the path is the caller's.
 void operation_connect(const uint32_t *words) {
   const char *path = text_at(words[0]);
-  struct unix_address address = {.family = UNIX_FAMILY};
-  struct text text = {address.path, sizeof address.path, 0};
-  if (length_of(path) >= sizeof address.path) fail("connect", -ENAMETOOLONG, path);
-  text_add(&text, path);
-  const int fd = unix_socket();
-  check(sys(__NR_connect, fd, &address, sizeof address), "connect", path);
-  self.slots[words[1]] = fd;
+  self.slots[words[1]] = (int)check(connect_unix(path, SOCKET_STREAM), "connect", path);
 }
 
 // To a console socket by runc's convention, by SCM_RIGHTS with its name as the message's bytes; else to the starter.

@@ -36,7 +36,7 @@ __attribute__((used)) static void begin(void) {
   self.sync = self.root = self.proc = self.masks = self.listener = self.ruleset = self.child_pidfd = -1;
   for (int i = 0; i < (int)PLAN_SLOTS; i++) self.slots[i] = FIRST_INHERITED_FD + i;
   reset_signals();
-  sys(__NR_umask, 0);
+  self.umask = (uint32_t)sys(__NR_umask, 0);
   sys(__NR_prctl, PR_SET_NAME, "keelson-init", 0, 0, 0);  // else it is the memfd's name
   load_plan(PLAN_FD);
   run_list(&self.plan.parent);

@@ -51,7 +51,7 @@ void operation_mapIdentities(const uint32_t *words) {
 void operation_mapByProgram(const uint32_t *words) {
   static const char *arguments[PROGRAM_ARGUMENTS_MAX];
   static const char *const environment[] = {NULL};
-  char pid[16], said[512];
+  char pid[16];
   struct text text = {pid, sizeof pid, 0};
   text_add_number(&text, self.child_pid);
   if (words[2] + 3 > PROGRAM_ARGUMENTS_MAX) fail("execve", -E2BIG, text_at(words[0]));
@@ -60,15 +60,21 @@ void operation_mapByProgram(const uint32_t *words) {
   const char *item = text_at(words[1]);
   for (uint32_t i = 0; i < words[2]; i++, item += length_of(item) + 1) arguments[2 + i] = item;
   arguments[2 + words[2]] = NULL;
-  const struct program program = {.path = arguments[0],
-                                  .arguments = arguments,
-                                  .environment = environment,
-                                  .output = said,
-                                  .output_size = sizeof said,
-                                  .timeout_ms = words[3]};
-  const long status = run_program(&program);
-  if (status < 0) fail("execve", status, arguments[0]);
-  if (status > 0) fail("exit status", -EPERM, said[0] == '\0' ? arguments[0] : said);
+  const struct program_request request = {.path = arguments[0],
+                                          .arguments = arguments,
+                                          .environment = environment,
+                                          .directory_fd = -1,
+                                          .output = -1,
+                                          .errors = -1,
+                                          .timeout_ms = words[3],
+                                          .watched = {{-1, 0, 0}, {-1, 0, 0}}};
+  struct program_result result;
+  run_program(&request, &result);
+  if (result.end == PROGRAM_REFUSED) fail(result.call, -(long)result.value, arguments[0]);
+  if (result.end == PROGRAM_LATE) fail("execve", -ETIMEDOUT, arguments[0]);
+  if (result.end == PROGRAM_EXITED && result.value == 0) return;
+  if (result.errors_length == 0) fail("exit status", -EPERM, arguments[0]);
+  fail_with("exit status", -EPERM, result.errors, result.errors_length);
 }
 
 // The groups of whoever started us would stay with us: they are dropped where the namespace lets us.

@@ -25,6 +25,8 @@ export interface InitRequest {
   plan: Uint8Array
   /** Descriptors that become the plan's first slots. Borrowed until the promise settles. */
   inherited: readonly number[]
+  /** Commits at once: the answer is then what comes after `created`. */
+  committed?: boolean | undefined
   /** Makes keelson-init take back what it started; its answer is then a failure (ECANCELED) or nothing. */
   signal?: AbortSignal | undefined
 }
@@ -42,18 +44,24 @@ export interface InitAnswer extends InitFrame {
 
 /** keelson-init after its first answer. `control` and `terminal` are the caller's to close. */
 export interface StartedInit extends InitAnswer {
+  /** Failure payloads of hooks after which it went on. */
+  warnings: Buffer[]
   /** -1 when there is none. */
   control: number
   /** To be reaped by us; absent when the zygote started it. */
   pid?: number
 }
 
+/** Frames that may come before the answer (native/init/message.h). */
+const createdFrame = 1
+const commitFrame = 3
 const terminalFrame = 6
+const hookWarningFrame = 36
 
 /** Starts keelson-init from a sealed copy with this plan and waits for its first answer. */
-export async function startInit({ plan, inherited, signal }: InitRequest): Promise<StartedInit> {
+export async function startInit({ plan, inherited, committed, signal }: InitRequest): Promise<StartedInit> {
   const { control, pid } = native.spawnInit(builtFile('keelson-init'), plan, inherited, false)
-  return { ...(await initAnswer(control, signal, pid)), pid: await pid }
+  return { ...(await initAnswer(control, pid, { signal, committed })), pid: await pid }
 }
 
 /** The zygote of this process; `spawned` fails when it could not be started. */
@@ -96,17 +104,21 @@ export function sendPlan({ control }: ZygoteInit, plan: Uint8Array, inherited: r
  */
 export async function initAnswer(
   control: number,
-  signal: AbortSignal | undefined,
   spawned: Promise<unknown>,
+  { signal, committed = false }: Pick<InitRequest, 'signal' | 'committed'>,
 ): Promise<StartedInit> {
   const hangUp = () => native.hangUpInit(control)
   signal?.addEventListener('abort', hangUp, { once: true })
   try {
+    if (committed) native.sendInitFrame(control, commitFrame)
     await spawned
+    const warnings: Buffer[] = []
     for (let terminal = -1; ; ) {
       const answer = await native.receiveAnswer(control)
       if (answer.terminal >= 0) terminal = answer.terminal
-      if (answer.type !== terminalFrame) return { ...answer, terminal, control }
+      if (answer.type === hookWarningFrame) warnings.push(answer.payload)
+      else if (answer.type !== terminalFrame && !(committed && answer.type === createdFrame))
+        return { ...answer, terminal, control, warnings }
     }
   } catch (error) {
     closeSync(control)

@@ -4,7 +4,7 @@ import { lockFile } from '../kernel/index.ts'
 import { cgroupPids } from './cgroup/index.ts'
 import type { RuntimeContext } from './context.ts'
 import { deleteContainer } from './delete-container.ts'
-import { execInContainer } from './exec-process.ts'
+import { execInContainer, prepareExecInContainer } from './exec-process.ts'
 import { waitForExit } from './exit-status.ts'
 import { frameType } from './frames.ts'
 import { killContainer } from './kill-container.ts'
@@ -17,6 +17,8 @@ import type {
   ExecRequest,
   Execution,
   Exit,
+  PreparedExec,
+  StartOptions,
   TerminalSize,
 } from './runtime.ts'
 import { SharedWait } from './shared-wait.ts'
@@ -67,10 +69,10 @@ export class DiskContainer implements Container {
     return readConfig(this.#directory)
   }
 
-  async start(options: { signal?: AbortSignal } = {}): Promise<void> {
+  async start(options: StartOptions = {}): Promise<void> {
     options.signal?.throwIfAborted()
     using _lock = await this.#lock(options.signal)
-    await startContainer(this.#context, this.id, this.#directory)
+    await startContainer(this.#context, this.id, this.#directory, options)
   }
 
   async kill(signal: number | string, options: { all?: boolean } = {}): Promise<void> {
@@ -90,6 +92,11 @@ export class DiskContainer implements Container {
   async exec(request: ExecRequest): Promise<Execution> {
     const observed = this.#observe()
     return execInContainer(this.#context, observed, readConfig(this.#directory), request)
+  }
+
+  async prepareExec(request: ExecRequest): Promise<PreparedExec> {
+    const observed = this.#observe()
+    return prepareExecInContainer(this.#context, observed, readConfig(this.#directory), request)
   }
 
   async pids(): Promise<number[]> {

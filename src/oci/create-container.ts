@@ -1,8 +1,8 @@
-import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { asKeelsonError, bootId, Cleanup, hasErrno, KeelsonError } from '../base/index.ts'
-import { lockFile, ownFd, reapInit, type StartedInit, sendInitFrame, startInit } from '../kernel/index.ts'
+import { lockFile, ownFd, type StartedInit, sendInitFrame, startInit } from '../kernel/index.ts'
 import { capabilityMasks } from './capabilities.ts'
 import { type CgroupPlan, killCgroup, planCgroup, removeCgroup, requireUnused } from './cgroup/index.ts'
 import { compileCreate } from './compile/create.ts'
@@ -12,9 +12,11 @@ import { DiskContainer } from './container.ts'
 import type { RuntimeContext } from './context.ts'
 import { failureError, lostError } from './failure.ts'
 import { decodeCreated, frameType } from './frames.ts'
+import { recordedHooks, runPoststop } from './hooks/recorded.ts'
+import { closeInit } from './init-channel.ts'
 import { encodePlan, type Plan } from './plan/index.ts'
 import type { Container, CreateRequest, NamespaceType } from './runtime.ts'
-import type { LinuxResources, Spec } from './spec.ts'
+import type { LinuxResources } from './spec.ts'
 import { type DecidedRecord, encodeRecord, markCreated, recordFiles, recordVersion } from './state/record.ts'
 import { Supervised } from './supervised.ts'
 
@@ -23,12 +25,14 @@ import { Supervised } from './supervised.ts'
  * process ends the container too. What fails is taken back here, so a failed create leaves nothing.
  */
 export async function createContainer(context: RuntimeContext, request: CreateRequest): Promise<Container> {
+  await using afterwards = new Cleanup() // when everything else has been taken back
   await using undo = new Cleanup()
   request.signal?.throwIfAborted()
   const directory = join(context.stateRoot, request.id)
   makeStateDirectory(directory, request.id)
   using lock = await lockFile(join(directory, recordFiles.lock), request.signal)
   refuseExisting(directory, request.id)
+  clearLeftovers(directory)
   undo.defer(() => rm(directory, { recursive: true, force: true }))
   using directoryFd = ownFd(openSync(directory, 'r'))
   await using namespaces = new Cleanup()
@@ -40,12 +44,14 @@ export async function createContainer(context: RuntimeContext, request: CreateRe
   warn(context, request, cgroup)
   if (cgroup) undo.defer(() => discardCgroup(context, cgroup))
   request.signal?.throwIfAborted()
+  afterwards.defer(() => runPoststop(context, request.id, input.records[recordFiles.poststop]))
   const started = await startPlan(context, request, plan, inherited)
   await using answered = new Cleanup()
-  answered.defer(() => discardInit(started))
+  answered.defer(() => closeInit(started)) // before the commit this ends the container
   request.signal?.throwIfAborted()
   const pid = commit(started, plan, directory, request.id)
   undo.keep()
+  afterwards.keep()
   context.log.debug('created', { id: request.id })
   if (request.life.kind !== 'foreground') return new DiskContainer(context, request.id, directory)
   answered.keep()
@@ -58,9 +64,8 @@ function startPlan(
   plan: Plan,
   inherited: readonly number[],
 ): Promise<StartedInit> {
-  const bytes = encodePlan(plan)
-  if (life.kind === 'monitored') return zygote.start(bytes, inherited, signal)
-  return startInit({ plan: bytes, inherited, signal })
+  const init = { plan: encodePlan(plan), inherited, signal }
+  return life.kind === 'monitored' ? zygote.start(init) : startInit(init)
 }
 
 /** The container's state directory, open and locked, and the namespaces that it joins. */
@@ -85,17 +90,23 @@ export async function prepareCreate(
     mountFds: request.mountFds ?? {},
     cgroup,
     cgroupLayout: context.layout,
-    records: recordsOf(record, request.spec),
+    records: recordsOf(context, request, record),
     fileLimit: context.fileLimit,
   }
   return { cgroup, input }
 }
 
-function recordsOf(record: DecidedRecord, spec: Spec): Record<string, string | Uint8Array> {
-  const verbs = compileVerbs(record, spec)
+/** The record comes last: what is there without it is nobody's container. */
+function recordsOf(
+  { fileLimit }: RuntimeContext,
+  request: CreateRequest,
+  record: DecidedRecord,
+): Record<string, string | Uint8Array> {
+  const verbs = compileVerbs(record, request.spec)
   return {
-    [recordFiles.config]: JSON.stringify(spec),
+    [recordFiles.config]: JSON.stringify(request.spec),
     ...(verbs ? { [recordFiles.verbs]: encodePlan(verbs) } : {}),
+    ...recordedHooks({ ...request, fileLimit }),
     [recordFiles.state]: encodeRecord(record),
   }
 }
@@ -117,13 +128,6 @@ function commit(started: StartedInit, plan: Plan, directory: string, id: string)
   return pid
 }
 
-/** Before the commit this ends the container; after it, keelson-init goes its own way. */
-async function discardInit(started: StartedInit): Promise<void> {
-  if (started.control >= 0) closeSync(started.control)
-  if (started.terminal >= 0) closeSync(started.terminal)
-  await reapInit(started)
-}
-
 /**
  * Under the lock: the record decides, not the directory. A create that was killed before its first write left a
  * directory without one, which is nobody's.
@@ -131,6 +135,12 @@ async function discardInit(started: StartedInit): Promise<void> {
 function refuseExisting(directory: string, id: string): void {
   if (!existsSync(join(directory, recordFiles.state))) return
   throw new KeelsonError('ALREADY_EXISTS', `container ${id} exists already`, { op: 'create', id })
+}
+
+/** What a create or a delete that was killed left would be read as facts of the new container. */
+function clearLeftovers(directory: string): void {
+  for (const name of readdirSync(directory))
+    if (name !== recordFiles.lock) rmSync(join(directory, name), { recursive: true, force: true })
 }
 
 function makeStateDirectory(directory: string, id: string): void {
@@ -188,6 +198,7 @@ function firstRecord(
       pid: namespaces.some(({ type, path }) => type === 'pid' && !path) && !request.namespaceFds?.pid,
       cgroup: namespaces.some(({ type }) => type === 'cgroup'),
     },
+    ...(request.notify ? { notify: true } : {}),
   }
 }
 

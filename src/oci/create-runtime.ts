@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Clock, hasErrno, KeelsonError, type Logger, silentLogger } from '../base/index.ts'
+import { type Clock, hasCode, hasErrno, KeelsonError, type Logger, silentLogger } from '../base/index.ts'
 import { originalFileLimit } from '../kernel/index.ts'
 import { type CgroupLayout, planCgroup, readCgroupLayout } from './cgroup/index.ts'
 import { compileZygote } from './compile/zygote.ts'
@@ -43,13 +44,24 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     const directory = join(context.stateRoot, validateContainerId(id))
     return readRecord(directory) && new DiskContainer(context, id, directory)
   }
+  const get = async (id: string): Promise<Container> => {
+    const container = await find(id)
+    if (container) return container
+    throw new KeelsonError('NOT_FOUND', `container ${id} does not exist`, { id })
+  }
   return {
     create: (request) => createContainer(context, { ...request, id: validateContainerId(request.id) }),
     find,
-    async get(id) {
-      const container = await find(id)
-      if (container) return container
-      throw new KeelsonError('NOT_FOUND', `container ${id} does not exist`, { id })
+    get,
+    async remove(id, { force = false } = {}) {
+      if (!force) return (await get(id)).delete()
+      const directory = join(context.stateRoot, validateContainerId(id))
+      const removed = existsSync(directory)
+        ? new DiskContainer(context, id, directory).delete({ force })
+        : undefined
+      await removed?.catch((error: unknown) => {
+        if (!hasCode(error, 'NOT_FOUND')) throw error // somebody else was faster
+      })
     },
     async list() {
       const found = await Promise.all((await names(context.stateRoot)).map(find))

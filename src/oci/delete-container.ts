@@ -3,11 +3,12 @@ import { KeelsonError } from '../base/index.ts'
 import { pidfdSendSignal, pidfdWait, removeEmptyDirectories, removeFlatDirectory } from '../kernel/index.ts'
 import { killCgroup, removeCgroup } from './cgroup/index.ts'
 import type { RuntimeContext } from './context.ts'
+import { runPoststop } from './hooks/recorded.ts'
 import { thawToDie } from './kill-container.ts'
 import { connectIn, MonitorConnection } from './monitor-client.ts'
 import { type Observed, observe } from './state/observe.ts'
 import { openProcess } from './state/open-process.ts'
-import { type ContainerRecord, readRecord, recordFiles } from './state/record.ts'
+import { type ContainerRecord, readRecord, readRecordedPlan, recordFiles } from './state/record.ts'
 
 const sigkill = 9
 const killTimeoutMs = 10_000
@@ -29,15 +30,17 @@ export async function deleteContainer(
         id,
         hint: 'stop it first, or force',
       })
-    if (status !== 'stopped') await end(context, observed)
+    if (status !== 'stopped') await endProcesses(context, observed)
     if (!exit) await awaitMonitor(directory, id) // its exit record is the last that a monitor writes
     await removeGroups(context, record)
   }
+  const poststop = observed && readRecordedPlan(directory, 'poststop')
   if (!(await removeFlatDirectory(directory))) rmSync(directory, { recursive: true, force: true })
+  await runPoststop(context, id, poststop)
 }
 
 /** Where the pid namespace is shared, the first process is only one of many: the cgroup is killed, with it in it. */
-async function end({ clock }: RuntimeContext, observed: Observed): Promise<void> {
+export async function endProcesses({ clock }: RuntimeContext, observed: Observed): Promise<void> {
   const { record } = observed
   using process = record.process && openProcess(record.process, record.bootId)
   if (record.cgroup && !record.namespaces.pid) await killCgroup(record.cgroup.leaves, sigkill, clock)

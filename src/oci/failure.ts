@@ -18,10 +18,54 @@ export function failureError(payload: Buffer, plan: Plan | undefined, op: string
   const errno = errnoNames.get(number) ?? String(number)
   const call = cString(payload.subarray(12, 40))
   const path = cString(payload.subarray(40))
+  if (call === 'hook') return hookError(payload, op, id)
+  if (operation?.op === 'connect') return socketError(operation.path, errno, op, id)
   if (operation?.op === 'setRlimit') return limitError(operation, errno, op, id)
   if (call === 'lookup' || call === 'execve') return programError(call, errno, path, op, id)
   const where = step === undefined ? op : `${op}: ${step}`
   return new SyscallError({ op: where, id, call, errno, ...(path === '' ? {} : { path }) })
+}
+
+const hookEnds: Readonly<Record<string, (value: number) => string>> = {
+  exit: (value) => `exit status ${value}`,
+  signal: (value) => `ended by signal ${value}`,
+  timeout: (value) => `no end within its ${value} s, so it was killed`,
+}
+
+/**
+ * Of a hook (native/init/hooks.c): in place of a path its JSON path, the kind of end, its program, and the end of what
+ * it wrote to standard error, between NUL bytes. The number is the kind's.
+ */
+export function hookError(payload: Buffer, op: string, id: string): KeelsonError {
+  const value = payload.readUInt32LE(8)
+  const [path = '', kind = '', program = '', ...rest] = payload.toString('utf8', 40).split('\0')
+  if (kind === '')
+    return new KeelsonError('FAILED_PRECONDITION', 'the container ended while its hooks ran', { op, id })
+  const said = rest.join('\0').trim()
+  const errors = said === '' ? '' : `: ${said}`
+  const how = hookEnds[kind]
+  if (how) {
+    const code = kind === 'timeout' ? 'DEADLINE_EXCEEDED' : 'FAILED_PRECONDITION'
+    return new KeelsonError(code, `${path}: ${program}: ${how(value)}${errors}`, { op, id, path })
+  }
+  const errno = errnoNames.get(value) ?? String(value)
+  const reason = kind === 'execve' ? errnoReason(errno) : undefined
+  const message = `${path}: exec ${JSON.stringify(program)}: ${reason ?? `${kind}: ${errno}`}`
+  return new SyscallError({ op, id, path, call: kind, errno }, message)
+}
+
+function socketError(path: string, errno: string, op: string, id: string): KeelsonError {
+  return new SyscallError(
+    {
+      op,
+      id,
+      path,
+      call: 'connect',
+      errno,
+      hint: 'it has to be a Unix stream socket that somebody listens on',
+    },
+    `cannot connect to ${path}: ${errnoReason(errno) ?? errno}`,
+  )
 }
 
 function limitError(

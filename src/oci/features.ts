@@ -15,7 +15,11 @@ export interface FeaturesInput {
  * Annotations of a configuration that change what we do, so that whoever lets users write annotations can refuse
  * them (CVE-2024-3154); one that ends in a dot stands for all that begin with it.
  */
-const unsafeAnnotations: readonly string[] = []
+const unsafeAnnotations: readonly string[] = [
+  'run.oci.hooks.stderr', // a file of the host is written
+  'run.oci.hooks.stdout',
+  'run.oci.pidfd_receiver',
+]
 
 /**
  * The features document (runtime-spec features.md): what this runtime can do, and in annotations what it cannot do on
@@ -25,7 +29,7 @@ export function features({ version, commit, layout }: FeaturesInput): Record<str
   return {
     ociVersionMin: '1.0.0',
     ociVersionMax: ociVersion,
-    hooks: [],
+    hooks: ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'],
     mountOptions: knownMountOptions,
     linux: {
       namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'uts'],

@@ -16,6 +16,7 @@ export const frameType = {
   reopen: 23,
   ping: 24,
   done: 25,
+  hookWarning: 36,
 } as const
 
 const version = 1

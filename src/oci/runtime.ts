@@ -13,6 +13,8 @@ export interface Runtime extends AsyncDisposable {
   get(id: string): Promise<Container>
   find(id: string): Promise<Container | undefined>
   list(): Promise<Container[]>
+  /** As `delete` of the container. Forced, a missing one is fine, and what a killed create left of it goes. */
+  remove(id: string, options?: { force?: boolean }): Promise<void>
   /**
    * Ends the one process that is kept ready to start the next container; it otherwise ends with this process or
    * after an idle minute. Containers are untouched, and the runtime stays usable.
@@ -44,6 +46,14 @@ export interface CreateRequest {
   life: MonitoredLife | DetachedLife | ForegroundLife
   /** Stay in the caller's session keyring instead of a new one. */
   keepSessionKeyring?: boolean
+  /** Switch the root by MS_MOVE and chroot(2), for hosts that run from a ramdisk, which cannot be pivoted away. */
+  noPivot?: boolean
+  /** Listening Unix socket that receives a pidfd of the container's first process (SCM_RIGHTS). */
+  pidfdSocket?: string
+  /** `NAME=value` for the program, in place of what the specification says of these names; not part of `spec()`. */
+  environment?: readonly string[]
+  /** Gives the container a socket to tell that it is ready (sd_notify); `start` forwards that. */
+  notify?: boolean
   signal?: AbortSignal
 }
 
@@ -79,6 +89,8 @@ export interface ForegroundLife {
   /** Descriptors to become 0, 1, 2; default the caller's own. */
   stdio?: readonly [number, number, number]
   preserveFds?: number
+  /** Adopt what the container's processes leave behind, instead of the caller's subreaper. Default true. */
+  subreaper?: boolean
 }
 
 export interface Exit {
@@ -112,8 +124,11 @@ export interface Container {
   state(): Promise<ContainerState>
   /** The configuration as it was given to `create`; the bundle's file may have changed since. */
   spec(): Promise<Spec>
-  /** FAILED_PRECONDITION unless created. Fails with the exec error when the program cannot be started. */
-  start(options?: { signal?: AbortSignal }): Promise<void>
+  /**
+   * FAILED_PRECONDITION unless created. Fails with the exec error when the program cannot be started, and when a
+   * poststart hook fails, which ends the container.
+   */
+  start(options?: StartOptions): Promise<void>
   /** To the init process, or with `all` to every process of the container's cgroup. */
   kill(signal: number | string, options?: { all?: boolean }): Promise<void>
   /** Resolves when the container has stopped, at once if it has. Monitored containers only know their exit code. */
@@ -121,6 +136,8 @@ export interface Container {
   /** Releases everything. FAILED_PRECONDITION while it runs, unless forced. Works from any crash point. */
   delete(options?: { force?: boolean }): Promise<void>
   exec(request: ExecRequest): Promise<Execution>
+  /** An exec in two steps: everything up to the moment before its program. */
+  prepareExec(request: ExecRequest): Promise<PreparedExec>
   pids(): Promise<number[]>
   update(resources: LinuxResources): Promise<void>
   /** Freezes every process of the cgroup: `running` → `paused`. FAILED_PRECONDITION otherwise. */
@@ -130,6 +147,19 @@ export interface Container {
   reopenLog(): Promise<void>
   resize(size: TerminalSize): Promise<void>
   attach(options?: { signal?: AbortSignal }): Promise<Attachment>
+}
+
+export interface StartOptions {
+  signal?: AbortSignal
+  /** For a container that was created with `notify`. */
+  notify?: {
+    /** The manager's socket (NOTIFY_SOCKET): a path, or an abstract name after `@`. */
+    socket: string
+    /** Told as MAINPID; default: the container's first process. */
+    mainPid?: number
+    /** Resolve only when the container is ready or has ended. Default true. */
+    wait?: boolean
+  }
 }
 
 export interface TerminalSize {
@@ -152,7 +182,20 @@ export interface ExecRequest {
    * subreaper. `wait` of the Execution is FAILED_PRECONDITION then. Needs a triple as stdio or a console socket.
    */
   detached?: { consoleSocket?: string }
+  /** Listening Unix socket that receives a pidfd of the process (SCM_RIGHTS). */
+  pidfdSocket?: string
   signal?: AbortSignal
+}
+
+/**
+ * A process that is in the container, with everything set, and waits to become its program. It ends with this object
+ * unless it is started.
+ */
+export interface PreparedExec extends AsyncDisposable {
+  readonly pid: number
+  /** FAILED_PRECONDITION the second time. Fails with the exec error when the program cannot be run. */
+  start(): Promise<Execution>
+  kill(signal: number | string): void
 }
 
 export interface Execution {

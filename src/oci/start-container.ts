@@ -1,25 +1,55 @@
+import { closeSync, openSync } from 'node:fs'
 import { hasErrno, type KeelsonError } from '../base/index.ts'
 import { startProgram } from '../kernel/index.ts'
 import type { RuntimeContext } from './context.ts'
+import { endProcesses } from './delete-container.ts'
 import { failureError, lostError } from './failure.ts'
 import { frameType } from './frames.ts'
+import { runRecorded } from './hooks/recorded.ts'
+import { ReadyForwarder } from './ready-forwarder.ts'
+import type { StartOptions } from './runtime.ts'
 import { nextStatus } from './state/lifecycle.ts'
 import { observe, recordOf } from './state/observe.ts'
-import { markStarted, recordFiles } from './state/record.ts'
+import { markStarted, readRecordedPlan, recordFiles } from './state/record.ts'
 
 /**
  * Lets the first process run the user's program. It answers on the connection when it cannot, and the end of the
  * connection says that it did. Whoever accepts there is that process, so its identity need not be looked up before.
  */
-export async function startContainer(context: RuntimeContext, id: string, directory: string): Promise<void> {
+export async function startContainer(
+  context: RuntimeContext,
+  id: string,
+  directory: string,
+  { notify }: StartOptions,
+): Promise<void> {
   const record = recordOf(directory, id)
   if (record.status !== 'created') refuse(id, directory)
+  // Before the start: the program may be ready at once.
+  await using ready = notify && (await ReadyForwarder.open(directory, id, notify))
   const { type, payload } = await startProgram(directory, recordFiles.startSocket).catch((error: unknown) => {
     if (hasErrno(error, 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOENT')) return refuse(id, directory)
     throw error
   })
   if (type === frameType.failure) throw startFailure(payload, id)
   markStarted(directory, BigInt(Math.round(context.clock.nowMs() * 1000)) * 1000n)
+  await runPoststart(context, id, directory)
+  if (notify?.wait === false) ready?.detach()
+  else await ready?.done()
+}
+
+/** keelson-init kills the container when one fails; here whatever else there is of it follows. */
+async function runPoststart(context: RuntimeContext, id: string, directory: string): Promise<void> {
+  const plan = readRecordedPlan(directory, 'poststart')
+  if (!plan) return
+  const fd = openSync(directory, 'r')
+  try {
+    await runRecorded(plan, { op: 'start', id, directory: fd })
+  } catch (error) {
+    await endProcesses(context, observe(directory, id))
+    throw error
+  } finally {
+    closeSync(fd)
+  }
 }
 
 /** What the first process answered instead of running the program. */

@@ -1,8 +1,8 @@
 import { closeSync } from 'node:fs'
-import { Socket } from 'node:net'
 import { hasErrno } from '../base/index.ts'
-import { pidfdOpen, pidfdSendSignal, reapInit, type StartedInit, setWindowSize } from '../kernel/index.ts'
-import { decodeExit, FrameReader, frameType } from './frames.ts'
+import { pidfdOpen, pidfdSendSignal, type StartedInit, setWindowSize } from '../kernel/index.ts'
+import { decodeExit, frameType } from './frames.ts'
+import { InitChannel } from './init-channel.ts'
 import type { TerminalSize } from './runtime.ts'
 import { TerminalMaster } from './terminal-master.ts'
 
@@ -10,6 +10,9 @@ export interface ProcessExit {
   exitCode: number
   signal?: number
 }
+
+/** What is needed of its keelson-init. */
+type FollowedInit = Pick<StartedInit, 'control' | 'pid' | 'terminal'>
 
 /** A process whose keelson-init stays until it ends and then tells its status on the control socket. */
 export class Supervised {
@@ -20,7 +23,7 @@ export class Supervised {
   readonly #pidfd: number
   #ended = false
 
-  constructor(started: StartedInit, pid: number) {
+  constructor(started: FollowedInit, pid: number, channel = new InitChannel(started)) {
     this.#pidfd = tryPidfd(pid)
     this.#terminalFd = started.terminal
     if (started.terminal >= 0) {
@@ -30,7 +33,7 @@ export class Supervised {
       })
       this.terminal = master
     }
-    this.exit = this.#follow(started)
+    this.exit = this.#follow(channel)
   }
 
   kill(signal: number): void {
@@ -41,22 +44,14 @@ export class Supervised {
     if (!this.#ended && this.#terminalFd >= 0) setWindowSize(this.#terminalFd, size)
   }
 
-  async #follow(started: StartedInit): Promise<ProcessExit> {
-    const socket = new Socket({ fd: started.control, readable: true, writable: true })
-    const reader = new FrameReader()
-    const exit = await new Promise<Buffer | undefined>((resolve) => {
-      socket.on('data', (chunk: Buffer) => {
-        for (const { type, payload } of reader.push(chunk)) if (type === frameType.exited) resolve(payload)
-      })
-      socket.on('error', () => resolve(undefined))
-      socket.on('close', () => resolve(undefined))
-    })
-    socket.destroy()
-    await reapInit(started)
+  async #follow(channel: InitChannel): Promise<ProcessExit> {
+    let frame = await channel.next()
+    while (frame && frame.type !== frameType.exited) frame = await channel.next()
+    await channel[Symbol.asyncDispose]()
     this.#ended = true
     if (this.#pidfd >= 0) closeSync(this.#pidfd)
-    if (!exit) return { exitCode: 137, signal: 9 } // keelson-init was killed, and its child with it
-    const { exitCode, signal } = decodeExit(exit)
+    if (!frame) return { exitCode: 137, signal: 9 } // keelson-init was killed, and its child with it
+    const { exitCode, signal } = decodeExit(frame.payload)
     return { exitCode, ...(signal > 0 ? { signal } : {}) }
   }
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../base/index.ts'
 import {
   endZygote,
   type InitFrame,
+  type InitRequest,
   initAnswer,
   type StartedInit,
   sendPlan,
@@ -34,14 +35,10 @@ export class Zygote implements AsyncDisposable {
   }
 
   /**
-   * Has a plan carried out and waits for its first answer. `inherited` are the plan's first slots, borrowed. A zygote that
-   * somebody ended is replaced; `control` is -1 when the new one, too, is gone before it was told.
+   * Has a plan carried out and waits for its first answer. A zygote that somebody ended is replaced; `control` is -1
+   * when the new one, too, is gone before it was told.
    */
-  async start(
-    plan: Uint8Array,
-    inherited: readonly number[],
-    signal: AbortSignal | undefined,
-  ): Promise<StartedInit> {
+  async start({ plan, inherited, signal, committed }: InitRequest): Promise<StartedInit> {
     this.#cancelIdle()
     this.#cancelIdle = this.#clock.after(idleMs, () => void this[Symbol.asyncDispose]())
     let init = this.#init
@@ -51,7 +48,8 @@ export class Zygote implements AsyncDisposable {
       init = this.#startNew()
       control = sendPlan(init, plan, inherited) // it may not run yet: the plan waits in its socket
     }
-    const answer = control < 0 ? await noAnswer(init) : await initAnswer(control, signal, init.spawned)
+    const answer =
+      control < 0 ? await noAnswer(init) : await initAnswer(control, init.spawned, { signal, committed })
     // No answer at all: the zygote may have failed before it served, and then it is the one that knows why.
     return answer.type === 0 ? { ...answer, ...(await this.#end(init)) } : answer
   }
@@ -78,5 +76,5 @@ export class Zygote implements AsyncDisposable {
 
 async function noAnswer({ spawned }: ZygoteInit): Promise<StartedInit> {
   await spawned
-  return { type: 0, payload: Buffer.alloc(0), terminal: -1, control: -1 }
+  return { type: 0, payload: Buffer.alloc(0), terminal: -1, control: -1, warnings: [] }
 }

@@ -48,7 +48,7 @@ async function createUntil(scene: Scene, id: string, change: (plan: Plan) => Pla
   const place = { directory, directoryFd: directoryFd.fd, lockFd: lock.fd, namespaceFds: {} }
   const { cgroup, input } = await prepareCreate(scene.context, request(scene, id), place)
   const { plan, inherited } = compileCreate(input)
-  const started = await scene.context.zygote.start(encodePlan(change(plan)), inherited, undefined)
+  const started = await scene.context.zygote.start({ plan: encodePlan(change(plan)), inherited })
   ownFd(started.control)[Symbol.dispose]()
   return cgroup?.leaves ?? []
 }

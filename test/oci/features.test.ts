@@ -9,7 +9,7 @@ test('the document names what this host has, and what is enforced on it', (t) =>
     layout: { mode: 'v2', v1: [], v2: { controllers: ['pids', 'cpu'], mountPoint: '/c', own: '/' } },
   })
   t.like(document, {
-    hooks: [],
+    hooks: ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'],
     linux: {
       seccomp: { enabled: true },
       apparmor: { enabled: false },

@@ -42,6 +42,10 @@ export class FakeRuntime implements Runtime {
     return this.containers.get(id)
   }
 
+  async remove(id: string): Promise<void> {
+    this.containers.delete(id)
+  }
+
   async list(): Promise<Container[]> {
     return [...this.containers.values()]
   }
@@ -119,6 +123,10 @@ export class FakeContainer implements Container {
   }
 
   exec(): never {
+    throw new Error('not in this fake')
+  }
+
+  prepareExec(): never {
     throw new Error('not in this fake')
   }
 

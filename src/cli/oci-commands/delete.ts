@@ -12,7 +12,6 @@ export default command({
   async run({ runtime }, { container, force = false, regex = false }) {
     const containers = await runtime()
     if (regex) return toEach(await matching(containers, container), (one) => one.delete({ force }))
-    const found = force ? await containers.find(container) : await containers.get(container)
-    await found?.delete({ force })
+    await containers.remove(container, { force })
   },
 })

@@ -11,6 +11,7 @@ export const CLONE = {
 export const OPEN = {
   RDONLY: 0,
   WRONLY: 1,
+  RDWR: 2,
   CREAT: 0o100,
   APPEND: 0o2000,
 } as const
@@ -36,6 +37,8 @@ export const mountFlags = {
 export const directoryFlags = { makeMissing: 1 } as const
 export const terminalFlags = { bindConsole: 1 } as const
 export const monitorFlags = { stdinOnce: 1 } as const
+export const hookFlags = { inRoot: 1, keepGoing: 2, watch: 4 } as const
+export const fileLimitResource = 7 // RLIMIT_NOFILE
 
 export const noBytes = new Uint8Array()
 

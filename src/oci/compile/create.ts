@@ -1,8 +1,12 @@
+import { join } from 'node:path'
 import { KeelsonError } from '../../base/index.ts'
 import { barriers, type Operation, type Plan } from '../plan/operations.ts'
 import { Slots } from '../plan/slots.ts'
+import { recordFiles } from '../state/record.ts'
 import { joinTasks, limitLate, makeCgroup, openV2 } from './cgroup.ts'
 import { CLONE } from './constants.ts'
+import { effectiveSpec } from './effective-spec.ts'
+import { compileHooks } from './hooks.ts'
 import { compileLife } from './life.ts'
 import { compileNamespaces } from './namespaces.ts'
 import { compileProgram } from './program.ts'
@@ -20,7 +24,8 @@ export interface CompiledPlan {
  * The plan that makes a container up to the moment before its program. A pure function: the same request gives the
  * same plan. INVALID_ARGUMENT and UNIMPLEMENTED name the JSON path.
  */
-export function compileCreate(request: CompileRequest): CompiledPlan {
+export function compileCreate(given: CompileRequest): CompiledPlan {
+  const request = { ...given, spec: effectiveSpec(given) }
   const { spec, cgroup } = request
   const process = spec.process
   if (!process)
@@ -34,6 +39,8 @@ export function compileCreate(request: CompileRequest): CompiledPlan {
   const namespaces = compileNamespaces(spec.linux?.namespaces ?? [], request.namespaceFds, slots)
   const rootfs = compileRootfs(request, slots, namespaces)
   const life = compileLife(request, slots, directory)
+  const hooks = compileHooks(request, slots, request.fileLimit, namespaces.parent.length > 0)
+  const pidfd = sendPidfd(request, slots)
   const v2 = openV2(cgroup, slots)
   const v1 = makeCgroup(cgroup, 'v1')
   const child: Operation[] = [
@@ -44,7 +51,9 @@ export function compileCreate(request: CompileRequest): CompiledPlan {
     ...(namespaces.unshareCgroup ? [{ op: 'unshare', flags: CLONE.NEWCGROUP } as const] : []),
     { op: 'newSession' },
     ...(request.keepSessionKeyring ? [] : [{ op: 'sessionKeyring', name: `_ses.${request.id}` } as const]),
-    ...rootfs,
+    ...rootfs.mount,
+    ...hooks.beforePivot,
+    ...rootfs.enter,
     ...compileProgram({
       process,
       seccomp: spec.linux?.seccomp,
@@ -53,6 +62,8 @@ export function compileCreate(request: CompileRequest): CompiledPlan {
       listener: life.listener,
       isInit: true,
       fileLimit: request.fileLimit,
+      hooks: hooks.beforeProgram,
+      later: hooks.later,
       wait: [
         { op: 'signal', barrier: barriers.joined },
         { op: 'await', barrier: barriers.committed },
@@ -61,8 +72,12 @@ export function compileCreate(request: CompileRequest): CompiledPlan {
     }),
   ]
   const parent: Operation[] = [
+    ...life.first,
+    ...pidfd.connect,
     ...writeRecords(request, directory),
+    ...(request.notify ? [makeNotifyDirectory(request)] : []),
     ...life.beforeClone,
+    ...hooks.open,
     ...makeCgroup(cgroup, 'v2'),
     ...v2.operations,
     ...namespaces.parent,
@@ -70,9 +85,11 @@ export function compileCreate(request: CompileRequest): CompiledPlan {
     // So that a delete after a crash knows the process as early as can be.
     { op: 'recordProcess', directory, name: 'pid' },
     ...(v1.length > 0 ? [...v1, { op: 'signal', barrier: barriers.limited } as const] : []),
+    ...hooks.parent,
     ...life.afterClone,
     { op: 'await', barrier: barriers.joined },
     ...limitLate(cgroup),
+    ...pidfd.send,
     { op: 'reportCreated' },
     { op: 'awaitCommit' },
     { op: 'closeSlot', slot: lock },
@@ -84,6 +101,10 @@ export function compileCreate(request: CompileRequest): CompiledPlan {
 
 const newNetwork: readonly Operation[] = [{ op: 'unshare', flags: CLONE.NEWNET }, { op: 'raiseLoopback' }]
 
+function makeNotifyDirectory({ directory }: CompileRequest): Operation {
+  return { op: 'makeDirectory', path: join(directory, recordFiles.notify), mode: 0o755 }
+}
+
 function writeRecords({ records }: CompileRequest, directory: number): Operation[] {
   return Object.entries(records).map(([name, data]) => ({
     op: 'replaceFile',
@@ -91,4 +112,18 @@ function writeRecords({ records }: CompileRequest, directory: number): Operation
     name,
     data: typeof data === 'string' ? Buffer.from(data) : data,
   }))
+}
+
+/** crun's word for what runc takes as an option. */
+const pidfdAnnotation = 'run.oci.pidfd_receiver'
+
+/** Connected before anything is made, sent when the container is complete. The message's text is runc's. */
+function sendPidfd({ pidfdSocket, spec }: CompileRequest, slots: Slots) {
+  const path = pidfdSocket ?? spec.annotations?.[pidfdAnnotation]
+  if (!path) return { connect: [], send: [] }
+  const socket = slots.allocate()
+  return {
+    connect: [{ op: 'connect', path, to: socket } satisfies Operation],
+    send: [{ op: 'sendPidfd', socket, message: 'standard' } satisfies Operation],
+  }
 }

@@ -1,4 +1,4 @@
-import { noFd, type Operation } from '../plan/operations.ts'
+import { barriers, noFd, type Operation } from '../plan/operations.ts'
 import { Slots } from '../plan/slots.ts'
 import type { Process, Seccomp } from '../spec.ts'
 import { CLONE, O_DIRECTORY, O_PATH, OPEN } from './constants.ts'
@@ -19,6 +19,7 @@ export interface ExecCompileRequest {
   fileLimit: { soft: bigint; hard: bigint }
   preserveFds: number
   detached: { consoleSocket?: string } | undefined
+  pidfdSocket?: string | undefined
   /** Sent to the program when the process that asked for it is gone. */
   orphanSignal: number
 }
@@ -39,8 +40,8 @@ export function compileExec(request: ExecCompileRequest): CompiledPlan {
   const tasks = request.tasksFiles.map((path) => ({ path, slot: slots.allocate() }))
   const v2 = request.v2Directory === undefined ? noFd : slots.allocate()
   const master = process.terminal ? slots.allocate() : noFd
-  const consoleSocket = process.terminal ? request.detached?.consoleSocket : undefined
-  const console = consoleSocket === undefined ? noFd : slots.allocate()
+  const terminalSocket = connection(process.terminal ? request.detached?.consoleSocket : undefined, slots)
+  const pidfdSocket = connection(request.pidfdSocket, slots)
   const namespaces = CLONE.NEWNS | CLONE.NEWPID | CLONE.NEWNET | CLONE.NEWIPC | CLONE.NEWUTS
   const parent: Operation[] = [
     { op: 'undumpable' },
@@ -48,15 +49,24 @@ export function compileExec(request: ExecCompileRequest): CompiledPlan {
     ...(request.v2Directory === undefined
       ? []
       : [{ op: 'openPath', path: request.v2Directory, flags: O_PATH | O_DIRECTORY, to: v2 } as const]),
-    ...(consoleSocket === undefined ? [] : [{ op: 'connect', path: consoleSocket, to: console } as const]),
+    // While paths are still the host's.
+    ...terminalSocket.connect,
+    ...pidfdSocket.connect,
     { op: 'enterProcess', pidfd, namespaces },
     { op: 'clone', flags: 0n, cgroup: v2 },
     ...(process.terminal
       ? [
           { op: 'receiveTerminal', to: master } as const,
-          { op: 'sendTerminal', terminal: master, socket: console } as const,
+          { op: 'sendTerminal', terminal: master, socket: terminalSocket.slot } as const,
         ]
       : []),
+    { op: 'await', barrier: barriers.joined },
+    ...(request.pidfdSocket
+      ? [{ op: 'sendPidfd', socket: pidfdSocket.slot, message: 'setns' } as const]
+      : []),
+    { op: 'reportCreated' },
+    { op: 'awaitCommit' },
+    { op: 'signal', barrier: barriers.committed },
     { op: 'reportStarted' },
     request.detached ? { op: 'leave' } : { op: 'supervise', orphanSignal: request.orphanSignal },
   ]
@@ -74,8 +84,17 @@ export function compileExec(request: ExecCompileRequest): CompiledPlan {
       listener: noFd,
       isInit: false,
       fileLimit: request.fileLimit,
-      wait: [],
+      wait: [
+        { op: 'signal', barrier: barriers.joined },
+        { op: 'await', barrier: barriers.committed },
+      ],
     }),
   ]
   return { plan: { parent, child }, inherited: slots.inherited }
+}
+
+function connection(path: string | undefined, slots: Slots): { slot: number; connect: Operation[] } {
+  if (!path) return { slot: noFd, connect: [] }
+  const slot = slots.allocate()
+  return { slot, connect: [{ op: 'connect', path, to: slot }] }
 }

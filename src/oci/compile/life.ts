@@ -9,6 +9,8 @@ import type { CompileRequest } from './request.ts'
  * after the clone, while the child mounts.
  */
 export interface LifePlan {
+  /** What must be there before anything is made. */
+  first: Operation[]
   beforeClone: Operation[]
   afterClone: Operation[]
   last: Operation[]
@@ -33,6 +35,7 @@ function monitored(request: CompileRequest, life: MonitoredLife, slots: Slots, d
   const master = terminal ? slots.allocate() : noFd
   const logFlags = OPEN.WRONLY | OPEN.CREAT | OPEN.APPEND | O_NOFOLLOW
   return {
+    first: [],
     beforeClone: [...listen(directory, listener, 'start.sock'), ...(pipes?.make ?? [])],
     afterClone: [
       { op: 'closeSlot', slot: listener },
@@ -76,13 +79,15 @@ function unmonitored(
   const preserved = Array.from({ length: life.preserveFds ?? 0 }, (_, index) => slots.inherit(3 + index))
   const listener = slots.allocate()
   const master = terminal ? slots.allocate() : noFd
-  const socketPath = terminal && life.kind === 'detached' ? life.consoleSocket : undefined
-  const console = socketPath === undefined ? noFd : slots.allocate()
+  const consolePath = terminal && life.kind === 'detached' ? life.consoleSocket : undefined
+  const console = consolePath === undefined ? noFd : slots.allocate()
   const [stdin = noFd, stdout = noFd, stderr = noFd] = stdio
   return {
+    // Nothing is made for a console that nobody listens for.
+    first: consolePath === undefined ? [] : [{ op: 'connect', path: consolePath, to: console }],
     beforeClone: [
+      ...(life.kind === 'foreground' && life.subreaper !== false ? [{ op: 'becomeSubreaper' } as const] : []),
       ...listen(directory, listener, 'start.sock'),
-      ...(socketPath === undefined ? [] : [{ op: 'connect', path: socketPath, to: console } as const]),
     ],
     afterClone: [{ op: 'closeSlot', slot: listener }, ...(terminal ? receiveAndSend(master, console) : [])],
     last:

@@ -3,7 +3,7 @@ import type { Operation } from '../plan/operations.ts'
 import { compileRlimits } from '../rlimits.ts'
 import { compileSeccompCached } from '../seccomp/index.ts'
 import type { Process, Seccomp } from '../spec.ts'
-import { directoryFlags, terminalFlags, words } from './constants.ts'
+import { directoryFlags, fileLimitResource, terminalFlags, words } from './constants.ts'
 import { refuseUnsupportedProcess, unsupported } from './unsupported.ts'
 
 export interface ProgramRequest {
@@ -18,10 +18,13 @@ export interface ProgramRequest {
   fileLimit: { soft: bigint; hard: bigint }
   /** Goes between everything that prepares and everything that has to happen at the very end. */
   wait: readonly Operation[]
+  /** After the wait: what runs first, with the operations that give a process its identity where ours has none yet. */
+  hooks?: (prepare: readonly Operation[]) => Operation[]
+  /** Slots that they need. */
+  later?: readonly number[]
 }
 
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-const fileLimitResource = 7 // RLIMIT_NOFILE
 
 /**
  * From "everything is mounted" to the user's program. Where no_new_privs is set the filter is the last thing before
@@ -48,8 +51,9 @@ export function compileProgram(request: ProgramRequest): Operation[] {
       ? []
       : [{ op: 'findHome', uid: process.user?.uid ?? 0 } as const]),
     { op: 'findProgram', name: args[0] ?? '', path },
-    { op: 'keepDescriptors', slots: words(request.preserved), listener },
+    { op: 'keepDescriptors', slots: words(request.preserved), later: words(request.later ?? []), listener },
     ...request.wait,
+    ...(request.hooks?.(early ? [] : identity) ?? []),
     ...filter,
     ...(early ? [] : identity),
     { op: 'execute', args, env },

@@ -13,6 +13,10 @@ export interface CompileRequest {
   namespaceFds: Partial<Record<NamespaceType, number>>
   mountFds: Readonly<Record<string, number>>
   keepSessionKeyring?: boolean
+  noPivot?: boolean
+  pidfdSocket?: string
+  environment?: readonly string[]
+  notify?: boolean
   life: MonitoredLife | DetachedLife | ForegroundLife
   /** The container's state directory: its path, and open. */
   directory: string

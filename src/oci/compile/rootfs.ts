@@ -9,19 +9,28 @@ import { compileMounts } from './mounts.ts'
 import type { NamespacePlan } from './namespaces.ts'
 import type { CompileRequest } from './request.ts'
 
-/** Root, mounts, devices, pivot, and what is hidden or read-only in it. */
-export function compileRootfs(request: CompileRequest, slots: Slots, namespaces: NamespacePlan): Operation[] {
+export interface RootfsPlan {
+  /** Root, mounts, devices: the host's files are still there. */
+  mount: Operation[]
+  /** The switch to it, and what is hidden or read-only in it. */
+  enter: Operation[]
+}
+
+export function compileRootfs(request: CompileRequest, slots: Slots, namespaces: NamespacePlan): RootfsPlan {
   const { spec } = request
   const { linux = {} } = spec
   const propagation = rootfsPropagation(linux.rootfsPropagation)
-  return [
+  const mount: Operation[] = [
     ...separateFromHost(request, propagation),
     root(request),
-    { op: 'attachRoot', place: request.directory },
+    { op: 'attachRoot', place: placeOf(request) },
     ...compileMounts(request, slots, namespaces.unshareCgroup),
     ...compileDevices(spec),
+  ]
+  const enter: Operation[] = [
+    // After the hooks, which may have to write below it.
     ...(spec.root?.readonly ? [{ op: 'readonlyRoot' } as const] : []),
-    { op: 'pivotRoot' },
+    request.noPivot ? { op: 'moveRoot' } : { op: 'pivotRoot' },
     ...names(spec, namespaces),
     // Before the paths below are covered: the writes refuse to cross a mount.
     ...Object.entries(linux.sysctl ?? {}).map(
@@ -32,6 +41,17 @@ export function compileRootfs(request: CompileRequest, slots: Slots, namespaces:
     // Last: an unbindable mount could not be covered by clones of itself any more.
     ...(propagation === undefined ? [] : [{ op: 'setPropagation', flags: propagation } as const]),
   ]
+  return { mount, enter }
+}
+
+/**
+ * Any directory will do, except for hooks: they find the container's root by the path in its configuration, and what
+ * they mount there has to be mounted in it.
+ */
+function placeOf(request: CompileRequest): string {
+  const { prestart = [], createRuntime = [], createContainer = [] } = request.spec.hooks ?? {}
+  const hooked = prestart.length + createRuntime.length + createContainer.length > 0
+  return (hooked ? rootPath(request) : undefined) ?? request.directory
 }
 
 /**

@@ -9,9 +9,7 @@ export function unsupported(what: string, path: string): KeelsonError {
  * What a specification may ask for and we cannot do yet is refused with its JSON path: a container without the
  * confinement or the scheduling that was asked for would be worse than none.
  */
-export function refuseUnsupported({ hooks = {}, linux = {} }: Spec): void {
-  for (const [name, list] of Object.entries(hooks))
-    if (list.length > 0) throw unsupported(`hook ${name}`, `hooks.${name}`)
+export function refuseUnsupported({ linux = {} }: Spec): void {
   if (linux.uidMappings?.length) throw unsupported('a user namespace', 'linux.uidMappings')
   if (linux.intelRdt) throw unsupported('Intel RDT', 'linux.intelRdt')
   if (linux.mountLabel) throw unsupported('an SELinux mount label', 'linux.mountLabel')

@@ -20,6 +20,7 @@ const foreseen: Record<keyof DecidedRecord, true> = {
   bootId: true,
   cgroup: true,
   namespaces: true,
+  notify: true,
 }
 
 /**
@@ -30,12 +31,12 @@ const foreseen: Record<keyof DecidedRecord, true> = {
  */
 export function compileVerbs(record: DecidedRecord, { hooks = {} }: Spec): Plan | undefined {
   if (record.life === 'monitored' || !Object.keys(record).every((key) => key in foreseen)) return undefined
-  const { bootId, cgroup, namespaces } = record
+  const { bootId, cgroup, namespaces, notify } = record
   const verb = (name: keyof typeof verbNumbers): Operation => ({ op: 'verb', verb: verbNumbers[name] })
   const boot: Operation = { op: 'requireBoot', bootId }
   return {
     parent: [
-      ...(hooks.poststart?.length
+      ...(hooks.poststart?.length || notify
         ? []
         : [verb('start'), boot, lock, allow('created'), { op: 'startProgram' } as const]),
       verb('state'),

@@ -84,7 +84,7 @@ function bytesText(op: string, name: string, bytes: Uint8Array): string {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (op === 'loadSeccomp') return `${bytes.length / 8} instructions`
   const numbers = () => Array.from({ length: bytes.length >> 2 }, (_, index) => text.readUInt32LE(index * 4))
-  if (name === 'groups' || name === 'slots') return list(numbers().map(String))
+  if (name === 'groups' || name === 'slots' || name === 'later') return list(numbers().map(String))
   if (name === 'propagation') return list(numbers().map((kind) => bitNames(BigInt(kind), propagationBits)))
   const readable = text.toString('latin1')
   return bytes.length <= shownBytes && /^[\t\n\x20-\x7e]*$/.test(readable)

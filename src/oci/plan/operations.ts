@@ -114,7 +114,7 @@ export const operationTable = {
   findProgram: { code: 51, args: { name: 'string', path: 'string' } },
   openTerminal: { code: 52, args: { columns: 'u32', rows: 'u32', flags: 'u32' } },
   placeStdio: { code: 53, args: { stdin: 'fd', stdout: 'fd', stderr: 'fd' } },
-  keepDescriptors: { code: 54, args: { slots: 'bytes', listener: 'fd' } },
+  keepDescriptors: { code: 54, args: { slots: 'bytes', later: 'bytes', listener: 'fd' } },
   awaitStart: { code: 55, args: {} },
   execute: { code: 56, args: { args: 'strings', env: 'strings' } },
   ownStdio: { code: 57, args: { uid: 'u32' } },
@@ -159,6 +159,35 @@ export const operationTable = {
   raiseLimit: { code: 73, args: { resource: 'u32', hard: 'u64' } },
   adjustChild: { code: 74, args: { score: 'u32' } },
   ownRoot: { code: 75, args: {} },
+  runProgram: {
+    code: 76,
+    args: {
+      path: 'string',
+      args: 'strings',
+      env: 'strings',
+      input: 'bytes',
+      /** Where in `input` the pid of the container's first process goes; `noHole`: nowhere. */
+      hole: 'u32',
+      /** 0: none. */
+      timeoutMs: 'u64',
+      /** Empty: as it is. */
+      directory: 'string',
+      output: 'fd',
+      errors: 'fd',
+      name: 'string',
+      flags: 'u32',
+      /** How many of the operations after it are carried out in the program's process, last before it. */
+      prepare: 'u32',
+    },
+  },
+  ownNamespaces: { code: 77, args: {} },
+  readProcess: { code: 78, args: { directory: 'fd', name: 'string' } },
+  reportDone: { code: 79, args: {} },
+  sendPidfd: { code: 81, args: { socket: 'fd', message: 'string' } },
+  listenDatagram: { code: 82, args: { directory: 'fd', name: 'string', to: 'newFd' } },
+  forwardReady: { code: 83, args: { socket: 'fd', manager: 'string', mainPid: 'u32' } },
+  moveRoot: { code: 84, args: {} },
+  becomeSubreaper: { code: 85, args: {} },
   servePlans: { code: 171, args: {} },
   inheritSetting: { code: 172, args: { path: 'string', from: 'string' } },
   setPersonality: { code: 91, args: { domain: 'u32' } },
@@ -223,10 +252,13 @@ export const barriers = {
   committed: 5,
   started: 6,
   limited: 7,
+  mounted: 8,
 } as const
 
 /** Where an `fd` argument names none. */
 export const noFd = 0xffffffff
+/** `hole` of an input that has none. */
+export const noHole = 0xffffffff
 /** Slots that one process of a plan has. */
 export const slotCount = 64
 

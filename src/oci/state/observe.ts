@@ -1,3 +1,4 @@
+import { readlinkSync } from 'node:fs'
 import { KeelsonError } from '../../base/index.ts'
 import { isFrozen } from '../cgroup/freezer.ts'
 import type { Exit, Status } from '../runtime.ts'
@@ -19,7 +20,9 @@ export function observe(directory: string, id: string): Observed {
   if (exit) return { record, status: nextStatus(record.status, 'exit', id), exit }
   if (record.status === 'creating' && !record.process) return { record, status: 'creating' }
   using process = record.process && openProcess(record.process, record.bootId)
-  return { record, status: process ? livingStatus(record) : nextStatus(record.status, 'exit', id) }
+  if (!process || !record.process) return { record, status: nextStatus(record.status, 'exit', id) }
+  const status = livingStatus(record)
+  return { record, status: status === 'created' && !isWaiting(record.process.pid) ? 'running' : status }
 }
 
 /** Others freeze and thaw the cgroup too (an engine, an administrator): what the kernel says counts. */
@@ -27,6 +30,18 @@ function livingStatus({ status, cgroup, startedAtNs }: ContainerRecord): Status 
   if (status === 'creating' || !cgroup) return status
   if (isFrozen(cgroup.freezers)) return 'paused'
   return startedAtNs === undefined ? 'created' : 'running'
+}
+
+/**
+ * False when the program runs although nobody recorded the start: whoever asked for it was killed in between. Until
+ * then it is keelson-init, a file in memory or, where that cannot be executed, our own.
+ */
+function isWaiting(pid: number): boolean {
+  try {
+    return /keelson-init( \(deleted\))?$/.test(readlinkSync(`/proc/${pid}/exe`))
+  } catch {
+    return true // not ours to look at
+  }
 }
 
 /** Only what is on disk. NOT_FOUND when there is no such container. */

@@ -16,6 +16,9 @@ import type { LinuxResources, Spec } from '../spec.ts'
  *     started       its program runs since then: nanoseconds since the epoch
  *     paused        it is frozen (empty; comes and goes)
  *     limits.json   its resources since the last update; before that those of config.json hold
+ *     poststart     the plan of the hooks after the start, where it has any (keelson-init carries it out)
+ *     poststop      the same of those after the deletion
+ *     notify/       the socket by which it tells that it is ready, where that was asked for
  *     exit.json     how it ended, written by the monitor
  *     start.sock    where the first process waits for the start
  *     monitor.sock  where the monitor listens
@@ -36,6 +39,9 @@ export const recordFiles = {
   started: 'started',
   paused: 'paused',
   limits: 'limits.json',
+  poststart: 'poststart',
+  poststop: 'poststop',
+  notify: 'notify',
   exit: 'exit.json',
   startSocket: 'start.sock',
   monitorSocket: 'monitor.sock',
@@ -67,6 +73,8 @@ export interface DecidedRecord {
     v2Directory?: string
   }
   namespaces: { pid: boolean; cgroup: boolean }
+  /** It has a socket to tell that it is ready. */
+  notify?: true
 }
 
 /** With what became of it since, as far as files tell. */
@@ -141,6 +149,12 @@ export function readLimits(directory: string): LinuxResources {
 
 export function writeLimits(directory: string, limits: LinuxResources): void {
   replace(join(directory, recordFiles.limits), `${JSON.stringify(limits)}\n`)
+}
+
+/** An encoded plan; undefined where the container has no such hooks. */
+export function readRecordedPlan(directory: string, stage: 'poststart' | 'poststop'): Buffer | undefined {
+  const path = join(directory, recordFiles[stage])
+  return existsSync(path) ? readFileSync(path) : undefined
 }
 
 /** What keelson-init wrote; undefined before it got that far. */
