@@ -15,6 +15,8 @@
 
 struct init {
   struct plan plan;
+  long plan_at;
+  uint64_t plan_bytes;
   int slots[PLAN_SLOTS];
   int control;       // to the starter; -1 in the child
   int sync;          // between parent and child
@@ -62,6 +64,7 @@ void send_failure(int socket, const char *call, long error, const char *path);
 _Noreturn void forward_failure(const void *payload, uint32_t length);
 
 void load_plan(int fd);  // maps and checks it, and closes the descriptor
+void drop_plan(void);     // none of its words and texts may be used any more
 void run_list(const struct plan_list *list);
 // The `count` operations after the running one, by whoever calls this.
 void run_following(uint32_t count);

@@ -1,9 +1,15 @@
 #include "init/memory.h"
 
+// Every byte of a container's log passes here; the processor's own copy is many times faster than a loop of bytes.
 void *memcpy(void *to, const void *from, size_t count) {
+#if defined(__x86_64__)
+  void *target = to;
+  __asm__ volatile("rep movsb" : "+D"(target), "+S"(from), "+c"(count) : : "memory");
+#else
   char *target = to;
   const char *source = from;
   while (count-- > 0) *target++ = *source++;
+#endif
   return to;
 }
 

@@ -12,6 +12,7 @@
 #define RETRY_SECONDS 1
 #define DRAIN_READS_MAX 64
 #define INPUT_ONCE 1
+#define KEPT_FROM 128  // above all that a plan opens, and as low as can be: the kernel's table grows with the highest
 
 struct monitor monitor;
 
@@ -113,8 +114,8 @@ static void loop(int oom_file) {
 // Everything but what the loop needs is closed: the control socket, the plan's descriptors, the state lock.
 static void close_rest(int *kept[], unsigned count) {
   for (unsigned i = 0; i < count; i++)
-    if (*kept[i] >= 0) *kept[i] = (int)check(sys(__NR_fcntl, *kept[i], F_DUPFD_CLOEXEC, 512), "fcntl", NULL);
-  sys(__NR_close_range, 3, 511, 0);  // 0 to 2 stay /dev/null, so that no later descriptor gets their numbers
+    if (*kept[i] >= 0) *kept[i] = (int)check(sys(__NR_fcntl, *kept[i], F_DUPFD_CLOEXEC, KEPT_FROM), "fcntl", NULL);
+  sys(__NR_close_range, 3, KEPT_FROM - 1, 0);  // 0 to 2 stay /dev/null, so that no later descriptor gets their numbers
 }
 
 void operation_monitor(const uint32_t *words) {
@@ -133,6 +134,7 @@ void operation_monitor(const uint32_t *words) {
   nonblocking(monitor.input);
   for (int i = 0; i < 2; i++) nonblocking(outputs[i].fd);
   if (log_file >= 0) log_open(log_file, text_at(words[8]));
+  drop_plan();  // a container's largest page holder, for as long as it lives
   ignore_signals();
   loop(oom_file);
 }

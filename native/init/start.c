@@ -28,8 +28,12 @@ void load_plan(int fd) {
   const long mapped = sys(__NR_mmap, 0, status.stx_size, 1 /* PROT_READ */, 2 /* MAP_PRIVATE */, fd, 0);
   check(mapped > -4096 && mapped < 0 ? mapped : 0, "mmap", "plan");
   if (!plan_read((const void *)mapped, status.stx_size, &self.plan)) fail("plan", -EINVAL, "plan");
+  self.plan_at = mapped;
+  self.plan_bytes = status.stx_size;
   sys(__NR_close, fd);
 }
+
+void drop_plan(void) { sys(__NR_munmap, self.plan_at, self.plan_bytes); }
 
 __attribute__((used)) static void begin(void) {
   self.control = self.report = CONTROL_FD;

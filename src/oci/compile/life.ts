@@ -1,7 +1,7 @@
 import { noFd, type Operation } from '../plan/operations.ts'
 import type { Slots } from '../plan/slots.ts'
 import type { DetachedLife, ForegroundLife, MonitoredLife } from '../runtime.ts'
-import { monitorFlags, O_NOFOLLOW, OPEN } from './constants.ts'
+import { monitorFlags, O_NOFOLLOW, OPEN, writeFlags } from './constants.ts'
 import type { CompileRequest } from './request.ts'
 
 /**
@@ -46,6 +46,13 @@ function monitored(request: CompileRequest, life: MonitoredLife, slots: Slots, d
       ...(terminal ? [{ op: 'receiveTerminal', to: master } as const] : []),
     ],
     last: [
+      // The container did not inherit it: it was cloned before. Lowering is not for everybody, hence no failure.
+      {
+        op: 'writeFile',
+        path: '/proc/self/oom_score_adj',
+        data: Buffer.from('-998'),
+        flags: writeFlags.skip,
+      },
       {
         op: 'monitor',
         directory,
