@@ -9,6 +9,7 @@
 #include "binding/layers.hpp"
 #include "binding/mount.hpp"
 #include "binding/namespace-pins.hpp"
+#include "binding/namespace.hpp"
 #include "binding/netlink.hpp"
 #include "binding/pipe.hpp"
 #include "binding/process.hpp"
@@ -28,6 +29,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   keelson::binding::exportLayers(env, exports);
   keelson::binding::exportMount(env, exports);
   keelson::binding::exportNamespacePins(env, exports);
+  keelson::binding::exportNamespace(env, exports);
   keelson::binding::exportNetlink(env, exports);
   keelson::binding::exportPipe(env, exports);
   keelson::binding::exportProcess(env, exports);

@@ -11,11 +11,11 @@ struct limit {
   uint64_t hard;
 };
 
-// So that the container's user may reopen /dev/stdout. Read-only and foreign file systems keep their owner.
+// So that the container's user may reopen /dev/stdout. Only pipes: a file or terminal of the starter stays its own.
 void operation_giveStdio(const uint32_t *words) {
   for (int i = 0; i < 3; i++) {
     const int fd = slot_fd(words[i]);
-    if (fd >= 0 && !is_device(fd, 1, 3)) sys(__NR_fchown, fd, words[3], -1);
+    if (fd >= 0 && (mode_of(fd) & S_IFMT) == S_IFIFO) sys(__NR_fchown, fd, words[3], -1);
   }
 }
 

@@ -18,7 +18,7 @@
 
 #define PLAN_MAGIC 0x4e4c504bu
 #define PLAN_VERSION 1u
-#define PLAN_SLOTS 64u
+#define PLAN_SLOTS 256u
 #define PLAN_NO_SLOT 0xffffffffu
 #define PLAN_ARGUMENT_WORDS 16u
 
@@ -86,10 +86,9 @@
   X(60, findHome, "n")                     \
   X(61, mapIdentities, "bbn")              \
   X(62, mapByProgram, "sln")               \
-  X(63, becomeRoot, "")                    \
+  X(63, takeIdentity, "nn")                \
   X(64, makeUserNamespace, "bbo")          \
-  X(65, openTree, "snqqqqnfo")             \
-  X(66, attachTree, "fsn")                 \
+  X(65, openTree, "snnfo")                 \
   X(67, rootTree, "f")                     \
   X(68, standIn, "f")                      \
   X(69, bindNode, "snnn")                  \
@@ -98,7 +97,6 @@
   X(72, giveStdio, "fffn")                 \
   X(73, raiseLimit, "nq")                  \
   X(74, adjustChild, "n")                  \
-  X(75, ownRoot, "")                       \
   X(76, runProgram, "sllbnqsffsnn")        \
   X(77, ownNamespaces, "")                 \
   X(78, readProcess, "fs")                 \

@@ -83,10 +83,11 @@ void operation_rootDirectory(const uint32_t *words) {
 
 // Mounts can only be made below a mount that is attached somewhere. The place is any directory: our mount namespace
 // is private, and after the pivot the place is gone. By path: a descriptor opened before the clone belongs to the
-// host's mount namespace, where nothing of ours can be attached.
+// host's mount namespace, where nothing of ours can be attached. The empty path is the working directory itself, which
+// even "." could not name: that is a step into it, and may be forbidden.
 void operation_attachRoot(const uint32_t *words) {
   const char *place = text_at(words[0]);
-  const uint32_t flags = MOVE_MOUNT_F_EMPTY_PATH;
+  const uint32_t flags = MOVE_MOUNT_F_EMPTY_PATH | (*place == '\0' ? MOVE_MOUNT_T_EMPTY_PATH : 0);
   check(sys(__NR_move_mount, self.root, "", AT_FDCWD, place, flags), "move_mount", place);
 }
 

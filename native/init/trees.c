@@ -11,6 +11,7 @@
 
 #define TREE_RECURSIVE 1
 #define TREE_RECURSIVE_MAP 2
+#define TREE_NOFOLLOW 4
 #define RECURSIVE_PROPAGATION 16384  // MS_REC
 
 long map_mount(int tree, bool recursive, int user_namespace) {
@@ -19,56 +20,37 @@ long map_mount(int tree, bool recursive, int user_namespace) {
   return sys(__NR_mount_setattr, tree, "", flags, &attributes, sizeof attributes);
 }
 
-static void propagate(int tree, uint32_t propagation, const char *path) {
-  if (propagation == 0) return;
-  const bool recursive = (propagation & RECURSIVE_PROPAGATION) != 0;
-  check(set_attributes(tree, recursive, 0, 0, propagation & ~(uint32_t)RECURSIVE_PROPAGATION), "mount_setattr", path);
-}
-
 // A clone is a peer of what it was cloned from: propagation comes first of all, or mounts that are made on it later
-// would appear on the host.
+// would appear on the host. Without a source it is the tree that the slot holds already.
 void operation_openTree(const uint32_t *words) {
   const char *source = text_at(words[0]);
-  const uint32_t flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | ((words[1] & TREE_RECURSIVE) != 0 ? AT_RECURSIVE : 0);
-  const int tree = (int)check(sys(__NR_open_tree, AT_FDCWD, source, flags), "open_tree", source);
-  propagate(tree, words[10], source);
-  const uint64_t set = plan_wide(words + 2), clear = plan_wide(words + 4);
-  const uint64_t recursive_set = plan_wide(words + 6), recursive_clear = plan_wide(words + 8);
-  if (recursive_set != 0 || recursive_clear != 0)
-    check(set_attributes(tree, true, recursive_set, recursive_clear, 0), "mount_setattr", source);
-  if (set != 0 || clear != 0) check(set_attributes(tree, false, set, clear, 0), "mount_setattr", source);
-  if (slot_fd(words[11]) >= 0)
-    check(map_mount(tree, (words[1] & TREE_RECURSIVE_MAP) != 0, slot_fd(words[11])), "idmap", source);
-  self.slots[words[12]] = tree;
+  const uint32_t flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | ((words[1] & TREE_RECURSIVE) != 0 ? AT_RECURSIVE : 0) |
+                         ((words[1] & TREE_NOFOLLOW) != 0 ? AT_SYMLINK_NOFOLLOW : 0);
+  const long opened = *source == '\0' ? slot_fd(words[4]) : sys(__NR_open_tree, AT_FDCWD, source, flags);
+  const int tree = (int)check(opened, "open_tree", source);
+  const bool deep = (words[2] & RECURSIVE_PROPAGATION) != 0;
+  const uint32_t propagation = words[2] & ~(uint32_t)RECURSIVE_PROPAGATION;
+  if (propagation != 0) check(set_attributes(tree, deep, 0, 0, propagation), "mount_setattr", source);
+  if (slot_fd(words[3]) >= 0)
+    check(map_mount(tree, (words[1] & TREE_RECURSIVE_MAP) != 0, slot_fd(words[3])), "idmap", source);
+  self.slots[words[4]] = tree;
 }
 
-void operation_attachTree(const uint32_t *words) {
-  const int tree = slot_fd(words[0]);
-  const char *path = text_at(words[1]);
-  const bool directory = (mode_of(tree) & S_IFMT) == S_IFDIR;
-  const int target = (int)check(open_target(path, directory ? TARGET_DIRECTORY : TARGET_FILE, 0), "openat2", path);
-  check(move_mount_to(tree, target), "move_mount", path);
-  propagate(tree, words[2], path);
-  sys(__NR_close, target);
-  sys(__NR_close, tree);
+// Without a tree the root is the one that a joined mount namespace has, where nothing is mounted.
+void operation_rootTree(const uint32_t *words) {
+  self.root = slot_fd(words[0]);
+  if (self.root < 0)
+    self.root = (int)check(sys(__NR_openat, AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC), "openat", "/");
 }
 
-void operation_rootTree(const uint32_t *words) { self.root = slot_fd(words[0]); }
-
-// The working directory follows a clone into its new mount namespace, which no descriptor does: "." is then a place
-// there that a process may name although it could not walk to it.
+// The working directory follows a clone into its new mount namespace, which no descriptor does: it is then a place
+// there for a process that could not walk to it.
 void operation_standIn(const uint32_t *words) {
   const int fd = slot_fd(words[0]);
   if (fd < 0)
     check(sys(__NR_chdir, "/"), "chdir", "/");
   else
     check(sys(__NR_fchdir, fd), "fchdir", NULL);
-}
-
-// In a mount namespace that was joined nothing is mounted: its root is the container's.
-void operation_ownRoot(const uint32_t *words) {
-  (void)words;
-  self.root = (int)check(sys(__NR_openat, AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC), "openat", "/");
 }
 
 // Nobody may make device nodes in a user namespace, so the host's own node is bound. It has to be the device that was

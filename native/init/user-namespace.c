@@ -1,4 +1,4 @@
-// User namespaces: the maps, becoming their root, and cloning into namespaces that others made.
+// User namespaces: the maps, becoming somebody in them, and cloning into namespaces that others made.
 //
 // A process that was cloned into a new user namespace has every capability in it and no identity: until somebody
 // outside has written the maps, its ids are the overflow ids and nothing it makes has an owner. So it waits for the
@@ -77,13 +77,13 @@ void operation_mapByProgram(const uint32_t *words) {
   fail_with("exit status", -EPERM, result.errors, result.errors_length);
 }
 
-// The groups of whoever started us would stay with us: they are dropped where the namespace lets us.
-void operation_becomeRoot(const uint32_t *words) {
-  (void)words;
+// Root of the namespace, or who is there in its place. The groups of whoever started us would stay with us: they are
+// dropped where the namespace lets us.
+void operation_takeIdentity(const uint32_t *words) {
   const long dropped = sys(__NR_setgroups, 0, NULL);
   if (dropped != -EPERM) check(dropped, "setgroups", NULL);
-  check(sys(__NR_setresgid, 0, 0, 0), "setresgid", "gid 0 of the user namespace");
-  check(sys(__NR_setresuid, 0, 0, 0), "setresuid", "uid 0 of the user namespace");
+  check(sys(__NR_setresgid, words[1], words[1], words[1]), "setresgid", "user namespace");
+  check(sys(__NR_setresuid, words[0], words[0], words[0]), "setresuid", "user namespace");
 }
 
 struct waiting_child start_waiting_child(uint64_t namespaces) {

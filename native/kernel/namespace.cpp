@@ -22,10 +22,13 @@ Fd openOwnNamespace(const char* kind) {
   return Fd(check(::open(path.c_str(), O_RDONLY | O_CLOEXEC), "open", path));
 }
 
-bool isNamespace(int fd, int type) {
+bool isNamespace(int fd, int type) { return namespaceType(fd) == type; }
+
+// Only on nsfs does the number of the ioctl mean this question.
+int namespaceType(int fd) {
   struct statfs system;
   check(::fstatfs(fd, &system), "fstatfs");
-  return system.f_type == NSFS_MAGIC && ::ioctl(fd, NS_GET_NSTYPE) == type;
+  return system.f_type == NSFS_MAGIC ? check(::ioctl(fd, NS_GET_NSTYPE), "NS_GET_NSTYPE") : 0;
 }
 
 void raiseLoopback() {

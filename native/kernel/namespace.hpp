@@ -19,6 +19,9 @@ Fd openOwnNamespace(const char* kind);
 // True when the descriptor is a namespace of this CLONE_NEW… type (nsfs; ioctl_ns(2)).
 bool isNamespace(int fd, int type);
 
+// The CLONE_NEW… flag of the namespace that a descriptor is, 0 when it is none.
+int namespaceType(int fd);
+
 // Sets IFF_UP on `lo` of the thread's network namespace; the kernel then adds 127.0.0.1 and ::1 itself.
 void raiseLoopback();
 

@@ -1,5 +1,6 @@
 import type { Clock, Logger } from '../base/index.ts'
 import type { CgroupLayout } from './cgroup/index.ts'
+import type { Privileges } from './privileges.ts'
 import type { Zygote } from './zygote.ts'
 
 /** Who makes the cgroups; `disabled`: nobody, containers stay in the caller's. */
@@ -13,6 +14,9 @@ export interface RuntimeContext {
   clock: Clock
   log: Logger
   layout: CgroupLayout
+  privileges: Privileges
+  /** Cgroups that may not be written are done without. */
+  rootless: boolean
   /** What a limit is whose controller the host lacks: an error, or only a notice. */
   missingControllers: 'refuse' | 'tell'
   /** Starts monitors and execs, in a cgroup of their own. */

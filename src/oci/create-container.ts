@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { asKeelsonError, bootId, Cleanup, hasErrno, KeelsonError } from '../base/index.ts'
@@ -14,17 +14,21 @@ import { failureError, lostError } from './failure.ts'
 import { decodeCreated, frameType } from './frames.ts'
 import { recordedHooks, runPoststop } from './hooks/recorded.ts'
 import { closeInit } from './init-channel.ts'
+import { openNamespaces } from './joined-namespaces.ts'
 import { encodePlan, type Plan } from './plan/index.ts'
-import type { Container, CreateRequest, NamespaceType } from './runtime.ts'
+import type { Container, CreateRequest } from './runtime.ts'
 import type { LinuxResources } from './spec.ts'
 import { type DecidedRecord, encodeRecord, markCreated, recordFiles, recordVersion } from './state/record.ts'
 import { Supervised } from './supervised.ts'
+import { completeUserNamespace } from './user-namespace.ts'
+import { writableLayout } from './writable-cgroups.ts'
 
 /**
  * Makes a container up to `created`. keelson-init does the work; until it is told to commit, the end of this
  * process ends the container too. What fails is taken back here, so a failed create leaves nothing.
  */
-export async function createContainer(context: RuntimeContext, request: CreateRequest): Promise<Container> {
+export async function createContainer(context: RuntimeContext, given: CreateRequest): Promise<Container> {
+  const request = complete(context, given)
   await using afterwards = new Cleanup() // when everything else has been taken back
   await using undo = new Cleanup()
   request.signal?.throwIfAborted()
@@ -68,6 +72,12 @@ function startPlan(
   return life.kind === 'monitored' ? zygote.start(init) : startInit(init)
 }
 
+/** What the specification leaves to the runtime is written out, so that a later exec finds it in the record. */
+export function complete({ privileges }: RuntimeContext, request: CreateRequest): CreateRequest {
+  const joins = request.namespaceFds?.user !== undefined
+  return { ...request, spec: completeUserNamespace(request.spec, privileges, joins) }
+}
+
 /** The container's state directory, open and locked, and the namespaces that it joins. */
 type Place = Pick<CompileRequest, 'directory' | 'directoryFd' | 'lockFd' | 'namespaceFds'>
 
@@ -90,6 +100,7 @@ export async function prepareCreate(
     mountFds: request.mountFds ?? {},
     cgroup,
     cgroupLayout: context.layout,
+    privileges: context.privileges,
     records: recordsOf(context, request, record),
     fileLimit: context.fileLimit,
   }
@@ -114,6 +125,9 @@ function recordsOf(
 /** What was asked for and cannot be had here, where the specification lets a container run all the same. */
 function warn({ log }: RuntimeContext, { id, spec }: CreateRequest, cgroup: CgroupPlan | undefined): void {
   for (const notice of cgroup?.notices ?? []) log.warn(notice, { id })
+  const limit = cgroup ? undefined : firstLimit(spec.linux?.resources)
+  if (limit !== undefined)
+    log.warn(`linux.resources.${limit} is not applied: this user may not make cgroups`, { id })
   const { unknown } = capabilityMasks(spec.process?.capabilities)
   if (unknown.length > 0) log.warn(`unknown capabilities are left out: ${unknown.join(', ')}`, { id })
 }
@@ -162,18 +176,27 @@ function cgroupPathOf({ instance }: RuntimeContext, { spec, id }: CreateRequest)
 function cgroupOf(context: RuntimeContext, request: CreateRequest): CgroupPlan | undefined {
   const { resources } = request.spec.linux ?? {}
   if (context.cgroupManager === 'disabled') return refuseLimits(resources)
-  const { layout, missingControllers: missing } = context
-  return planCgroup({ layout, path: cgroupPathOf(context, request), resources, missing })
+  const path = cgroupPathOf(context, request)
+  if (!context.rootless)
+    return planCgroup({ layout: context.layout, path, resources, missing: context.missingControllers })
+  const layout = writableLayout(context.layout, path)
+  return layout.v1.length > 0 || layout.v2
+    ? planCgroup({ layout, path, resources, missing: 'tell' })
+    : undefined
 }
 
 /** Device rules are let pass: every configuration has them, and without capabilities they guard little. */
-function refuseLimits({ devices: _, ...limits }: LinuxResources = {}): undefined {
-  const [name] = Object.entries(limits).find(([, limit]) => Object.keys(limit ?? {}).length > 0) ?? []
+function refuseLimits(resources: LinuxResources | undefined): undefined {
+  const name = firstLimit(resources)
   if (name === undefined) return
   throw new KeelsonError('INVALID_ARGUMENT', `linux.resources.${name} needs a cgroup`, {
     path: `linux.resources.${name}`,
     hint: 'leave it out, or --cgroup-manager disabled',
   })
+}
+
+function firstLimit({ devices: _, ...limits }: LinuxResources = {}): string | undefined {
+  return Object.entries(limits).find(([, limit]) => Object.keys(limit ?? {}).length > 0)?.[0]
 }
 
 function firstRecord(
@@ -210,22 +233,6 @@ function rootfsPath({ rootfs, spec, bundle }: CreateRequest): { rootfs?: string 
   if (rootfs?.kind === 'overlay') return {}
   const path = rootfs?.path ?? spec.root?.path
   return path === undefined ? {} : { rootfs: resolve(bundle, path) }
-}
-
-/** Descriptors handed in win over paths of the specification. */
-function openNamespaces(request: CreateRequest, opened: Cleanup): Partial<Record<NamespaceType, number>> {
-  const fds = { ...request.namespaceFds }
-  request.spec.linux?.namespaces?.forEach(({ type, path }, index) => {
-    if (!path || fds[type as NamespaceType] !== undefined) return
-    try {
-      const fd = openSync(path, 'r')
-      opened.defer(() => closeSync(fd))
-      fds[type as NamespaceType] = fd
-    } catch (error) {
-      throw asKeelsonError(error, { op: 'create', path: `linux.namespaces[${index}].path` })
-    }
-  })
-  return fds
 }
 
 /** After a failure nothing of ours runs in there any more, unless keelson-init itself was killed. */

@@ -10,8 +10,10 @@ import { isContainerId, validateContainerId } from './container-id.ts'
 import type { CgroupManager, RuntimeContext } from './context.ts'
 import { createContainer } from './create-container.ts'
 import { encodePlan } from './plan/index.ts'
+import { readPrivileges } from './privileges.ts'
 import type { Container, Runtime } from './runtime.ts'
 import { readRecord } from './state/record.ts'
+import { writableLayout } from './writable-cgroups.ts'
 import { Zygote } from './zygote.ts'
 
 export interface RuntimeOptions {
@@ -35,6 +37,8 @@ export interface RuntimeOptions {
   missingControllers?: 'refuse' | 'tell'
   /** Default: what this process sees. */
   cgroupLayout?: CgroupLayout
+  /** Do without cgroups that may not be written. Default: unless this process is root of the machine. */
+  rootless?: boolean
 }
 
 /** The runtime as a library. Nothing is started: containers of an earlier process are found in the state root. */
@@ -75,6 +79,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
 export function createContext(options: RuntimeOptions): RuntimeContext {
   const instance = options.instance ?? 'keelson'
   let layout = options.cgroupLayout
+  const privileges = readPrivileges()
   const context: RuntimeContext = {
     stateRoot: options.stateRoot,
     instance,
@@ -87,9 +92,13 @@ export function createContext(options: RuntimeOptions): RuntimeContext {
       return layout
     },
     zygote: new Zygote(options.clock, () => {
-      const monitors = planCgroup({ layout: context.layout, path: `/${instance}/monitors` })
+      const path = `/${instance}/monitors`
+      const usable = context.rootless ? writableLayout(context.layout, path) : context.layout
+      const monitors = planCgroup({ layout: usable, path })
       return encodePlan(compileZygote(monitors))
     }),
+    privileges,
+    rootless: options.rootless ?? !privileges.isRoot,
     fileLimit: callersFileLimit(options.callerNofileSoft),
   }
   return context

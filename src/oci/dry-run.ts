@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { type CompiledPlan, compileCreate } from './compile/create.ts'
 import { compileExec } from './compile/exec.ts'
-import { prepareCreate } from './create-container.ts'
+import { complete, prepareCreate } from './create-container.ts'
 import { createContext, type RuntimeOptions } from './create-runtime.ts'
 import { execInput } from './exec-process.ts'
 import { formatPlan } from './plan/index.ts'
@@ -34,8 +34,9 @@ export async function describeExec(
   return describe(planOfExec(options, id, request))
 }
 
-export async function planOfCreate(options: RuntimeOptions, request: CreateRequest): Promise<CompiledPlan> {
+export async function planOfCreate(options: RuntimeOptions, given: CreateRequest): Promise<CompiledPlan> {
   const context = createContext(options)
+  const request = complete(context, given)
   const { input } = await prepareCreate(context, request, {
     directory: join(context.stateRoot, request.id),
     directoryFd: place,

@@ -10,7 +10,7 @@ import { closeInit } from './init-channel.ts'
 import { encodePlan, type Plan } from './plan/index.ts'
 import { HeldExec } from './prepared-exec.ts'
 import { detachedExec, RunningExec } from './running-exec.ts'
-import type { ExecRequest, Execution, PreparedExec } from './runtime.ts'
+import type { ExecRequest, Execution, NamespaceType, PreparedExec } from './runtime.ts'
 import type { Spec } from './spec.ts'
 import { requireAlive } from './state/lifecycle.ts'
 import type { Observed } from './state/observe.ts'
@@ -99,7 +99,7 @@ export function execInput(
     process: request.process,
     seccomp: spec.linux?.seccomp,
     pidfd,
-    cgroupNamespace: record.namespaces.cgroup,
+    namespaces: (spec.linux?.namespaces ?? []).map(({ type }) => type as NamespaceType),
     ...subCgroups({ tasksFiles, v2Directory }, request.cgroup ?? [], context.layout),
     stdio,
     fileLimit: context.fileLimit,

@@ -32,7 +32,7 @@ export function features({ version, commit, layout }: FeaturesInput): Record<str
     hooks: ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'],
     mountOptions: knownMountOptions,
     linux: {
-      namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'uts'],
+      namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'time', 'user', 'uts'],
       capabilities: capabilityNames,
       cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
       seccomp: {
@@ -48,7 +48,7 @@ export function features({ version, commit, layout }: FeaturesInput): Record<str
       intelRdt: { enabled: false, schemata: false, monitoring: false },
       memoryPolicy: { modes: [], flags: [] },
       netDevices: { enabled: false },
-      mountExtensions: { idmap: { enabled: false } },
+      mountExtensions: { idmap: { enabled: true } },
     },
     annotations: {
       'io.keelson.version': version,

@@ -27,6 +27,8 @@ export interface MountOptions {
   /** A source that is a symlink is made again at the destination (crun). */
   copySymlink: boolean
   idmap?: 'idmap' | 'ridmap'
+  /** crun's `idmap=uids=…;gids=…`: what follows the first `=`. */
+  idmapText?: string
   /** Options for the file system itself: `size=65536k`, `lowerdir=…`. */
   data: string[]
 }
@@ -195,7 +197,7 @@ function applyOption(result: MountOptions, option: string): void {
   if (flag) applyFlag(result, option, flag)
   else if (propagation !== undefined) addPropagation(result.propagation, propagation)
   else if (recursive) mergeAttributes(result.recursive, attributeOptions[recursive])
-  else if (!applyWord(result, option)) result.data.push(option)
+  else if (!applyWord(result, option) && !applyIdmap(result, option)) result.data.push(option)
 }
 
 /** A later kind undoes the earlier ones, except that a slave may be shared as well (mount_namespaces(7)). */
@@ -247,6 +249,14 @@ function applyWord(result: MountOptions, option: string): boolean {
     default:
       return false
   }
+}
+
+function applyIdmap(result: MountOptions, option: string): boolean {
+  const [, word, text] = /^(r?idmap)=(.*)$/.exec(option) ?? []
+  if (text === undefined) return false
+  result.idmap = word === 'ridmap' ? 'ridmap' : 'idmap'
+  result.idmapText = text
+  return true
 }
 
 /** `linux.rootfsPropagation` as MS_* bits, undefined when absent. INVALID_ARGUMENT for an unknown word. */

@@ -4,6 +4,7 @@ import { hasErrno, KeelsonError } from '../base/index.ts'
 import { mergeResources, resourcesToWrite } from './cgroup/merge.ts'
 import { planCgroupUpdate } from './cgroup/plan.ts'
 import type { RuntimeContext } from './context.ts'
+import { withoutCgroup } from './pause-container.ts'
 import type { LinuxResources } from './spec.ts'
 import { requireAlive } from './state/lifecycle.ts'
 import { observe } from './state/observe.ts'
@@ -22,7 +23,7 @@ export async function updateContainer(
 ): Promise<void> {
   const { record, status } = observe(directory, id)
   requireAlive(status, 'update', id)
-  if (!record.cgroup) return
+  if (!record.cgroup) throw withoutCgroup('update', id)
   const { path, v2Directory } = record.cgroup
   const before = readLimits(directory)
   const resources = resourcesToWrite(before, update)

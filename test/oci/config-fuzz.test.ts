@@ -121,7 +121,7 @@ function execPlanOf(value: unknown): Buffer {
     process: validateProcess(value),
     seccomp: undefined,
     pidfd: 9,
-    cgroupNamespace: true,
+    namespaces: ['mount', 'pid', 'cgroup'],
     tasksFiles: ['/nonexistent/tasks'],
     v2Directory: '/nonexistent/unified',
     stdio: [0, 1, 2],
@@ -133,7 +133,7 @@ function execPlanOf(value: unknown): Buffer {
   return encodePlan(plan)
 }
 
-const refusals = ['INVALID_ARGUMENT', 'UNIMPLEMENTED']
+const refusals = ['INVALID_ARGUMENT', 'UNIMPLEMENTED', 'FAILED_PRECONDITION']
 
 /** The plan, or undefined after a refusal that says where. */
 async function outcome(make: () => Buffer | Promise<Buffer>): Promise<Buffer | undefined> {

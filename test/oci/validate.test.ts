@@ -48,8 +48,22 @@ const wrong: [path: string, change: (spec: Spec) => unknown][] = [
   ['linux.maskedPaths', (spec) => withLinux(spec, { namespaces: [{ type: 'uts' }] })],
   ['linux.uidMappings', (spec) => withLinux(spec, { uidMappings: [{ containerID: 0, hostID: 0, size: 1 }] })],
   [
-    'linux.uidMappings',
-    (spec) => withLinux(spec, { namespaces: [...(spec.linux?.namespaces ?? []), { type: 'user' }] }),
+    'linux.uidMappings[1].hostID',
+    (spec) =>
+      withLinux(spec, {
+        namespaces: [...(spec.linux?.namespaces ?? []), { type: 'user' }],
+        uidMappings: [
+          { containerID: 0, hostID: 1000, size: 10 },
+          { containerID: 10, hostID: 1009, size: 1 },
+        ],
+      }),
+  ],
+  [
+    'mounts[0].gidMappings[0].size',
+    (spec) => ({
+      ...spec,
+      mounts: [{ destination: '/x', gidMappings: [{ containerID: 0, hostID: 0, size: 0 }] }],
+    }),
   ],
   ['linux.sysctl["vm.swappiness"]', (spec) => withLinux(spec, { sysctl: { 'vm.swappiness': '1' } })],
   [
@@ -90,8 +104,8 @@ const wrong: [path: string, change: (spec: Spec) => unknown][] = [
   ['process.scheduler', (spec) => withScheduler(spec, { policy: 'SCHED_DEADLINE', runtime: 5, deadline: 4 })],
   ['process.scheduler.flags[0]', (spec) => withScheduler(spec, { policy: 'SCHED_RR', flags: ['X'] })],
   ['process.execCPUAffinity.final', (spec) => withProcess(spec, { execCPUAffinity: { final: 'all' } })],
-  ['linux.uidMappings', (spec) => withUser(spec, [one, { ...one, hostID: 9 }])],
-  ['linux.uidMappings', (spec) => withUser(spec, [one, { ...one, containerID: 9 }])],
+  ['linux.uidMappings[1].containerID', (spec) => withUser(spec, [one, { ...one, hostID: 9 }])],
+  ['linux.uidMappings[1].hostID', (spec) => withUser(spec, [one, { ...one, containerID: 9 }])],
   ['linux.uidMappings[0].size', (spec) => withUser(spec, [{ ...one, size: 0 }])],
   ['linux.uidMappings[0].hostID', (spec) => withUser(spec, [{ ...one, hostID: 4294967295 }])],
   [

@@ -5,7 +5,7 @@ import { type Context, command } from '../oci/context.ts'
 import { type ExecGiven, execOptions, processOf } from '../oci/exec-options.ts'
 import { copyTerminal, forwardSignals } from '../oci/foreground.ts'
 import { readJson } from '../oci/read-json.ts'
-import { checkConsole, preserveFds, requireRoot, writePidFile } from '../oci/start-options.ts'
+import { checkConsole, preserveFds, writePidFile } from '../oci/start-options.ts'
 
 export default command({
   name: 'exec',
@@ -14,7 +14,6 @@ export default command({
   options: execOptions,
   failureCode: 255,
   async run(context, given) {
-    requireRoot()
     const container = await (await context.runtime()).get(given.container)
     const { status } = await container.state()
     if (status === 'stopped') throw wrongState(given.container, 'is stopped', 'container not running')

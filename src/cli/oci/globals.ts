@@ -38,7 +38,8 @@ export interface Globals {
   root: string
   debug: boolean
   cgroupManager: CgroupManager
-  rootless: boolean
+  /** Undefined leaves it to the runtime to see. */
+  rootless: boolean | undefined
   criu: string
 }
 
@@ -75,7 +76,7 @@ export function readGlobals(given: GlobalGiven, env: NodeJS.ProcessEnv, euid: nu
     root: stateRoot(given, env, euid),
     debug: given.debug === true,
     cgroupManager: cgroupManager(given),
-    rootless: rootless === 'auto' ? euid !== 0 : rootless === 'true',
+    rootless: rootless === 'auto' ? undefined : rootless === 'true',
     criu: given.criu ?? 'criu',
   }
 }

@@ -47,8 +47,15 @@ export async function main(words: readonly string[]): Promise<number> {
 
 function makeContext(globals: Globals, settings: LogSettings): Context {
   const log = openLog(settings)
-  const { root: stateRoot, cgroupManager } = globals
-  const runtimeOptions = { stateRoot, cgroupManager, instance: '', clock: systemClock, log }
+  const { root: stateRoot, cgroupManager, rootless } = globals
+  const runtimeOptions = {
+    stateRoot,
+    cgroupManager,
+    ...(rootless === undefined ? {} : { rootless }),
+    instance: '',
+    clock: systemClock,
+    log,
+  }
   return {
     globals,
     out,

@@ -36,13 +36,14 @@ export function compileCgroupMount(
 
   function hierarchy(target: string, one: CgroupHierarchy, words: string[], type: string): Operation {
     if (unshared) return filesystem(type, target, words, attributes)
-    const index = (v2 ? [...v1, v2] : v1).indexOf(one)
+    const leaf = cgroup?.leaves.find((path) => path.startsWith(`${one.mountPoint}/`))
     return {
       op: 'mountBind',
-      source: cgroup?.leaves[index] ?? one.mountPoint,
+      source: leaf ?? one.mountPoint,
       target,
       flags: 0,
-      set: attributes,
+      // Where the container has no group of its own it sees its creator's, and changes nothing there.
+      set: leaf === undefined ? attributes | BigInt(MOUNT_ATTR.RDONLY) : attributes,
       clear: 0n,
       recursiveSet: 0n,
       recursiveClear: 0n,

@@ -1,8 +1,10 @@
 import { posix } from 'node:path'
 import type { CgroupPlan, CgroupWrite } from '../cgroup/index.ts'
-import { noFd, type Operation } from '../plan/operations.ts'
+import { barriers, noFd, type Operation } from '../plan/operations.ts'
 import type { Slots } from '../plan/slots.ts'
 import { O_DIRECTORY, O_PATH, OPEN, writeFlags } from './constants.ts'
+import type { NamespacePlan } from './namespaces.ts'
+import type { CompileRequest } from './request.ts'
 
 /**
  * Directories, then limits: before anybody joins. The v2 tree comes before the clone, which needs it; the v1 trees
@@ -43,6 +45,40 @@ function isAbove(directory: string, below: string | undefined): boolean {
 /** v1: whoever runs this writes `0`, itself, to a tasks file. */
 export function joinTasks(path: string): Operation {
   return { op: 'joinCgroup', tasks: noFd, path }
+}
+
+export interface V1Plan {
+  beforeClone: Operation[]
+  afterClone: Operation[]
+  /** At the child's place for it. */
+  join: Operation[]
+}
+
+/**
+ * The v1 trees: made after the clone, while the child makes its network namespace, which then waits for them. In a
+ * user namespace it may not open their files any more, so it inherits them open, and they are made before.
+ */
+export function makeV1({ cgroup }: CompileRequest, { user }: NamespacePlan, slots: Slots): V1Plan {
+  const make = makeCgroup(cgroup, 'v1')
+  const paths = cgroup?.tasksFiles ?? []
+  if (user === 'none')
+    return {
+      beforeClone: [],
+      afterClone: make.length > 0 ? [...make, { op: 'signal', barrier: barriers.limited }] : [],
+      join: [
+        ...(make.length > 0 ? [{ op: 'await', barrier: barriers.limited } as const] : []),
+        ...paths.map(joinTasks),
+      ],
+    }
+  const files = paths.map((path) => ({ path, slot: slots.allocate() }))
+  return {
+    beforeClone: [
+      ...make,
+      ...files.map(({ path, slot }): Operation => ({ op: 'openPath', path, flags: OPEN.WRONLY, to: slot })),
+    ],
+    afterClone: files.map(({ slot }) => ({ op: 'closeSlot', slot })),
+    join: files.map(({ path, slot }) => ({ op: 'joinCgroup', tasks: slot, path })),
+  }
 }
 
 /** v2, also on hybrid: the directory is opened for CLONE_INTO_CGROUP. */

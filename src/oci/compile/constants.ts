@@ -1,9 +1,11 @@
 /** Kernel and plan constants that compiling needs; the same on x86_64 and arm64. */
 export const CLONE = {
+  NEWTIME: 0x80n,
   NEWNS: 0x20000n,
   NEWCGROUP: 0x2000000n,
   NEWUTS: 0x4000000n,
   NEWIPC: 0x8000000n,
+  NEWUSER: 0x10000000n,
   NEWPID: 0x20000000n,
   NEWNET: 0x40000000n,
 } as const
@@ -34,6 +36,8 @@ export const mountFlags = {
   keepMode: 128,
   copySymlink: 256,
 } as const
+export const mapFlags = { denySetgroups: 1 } as const
+export const treeFlags = { recursive: 1, recursiveMap: 2, nofollow: 4 } as const
 export const directoryFlags = { makeMissing: 1 } as const
 export const terminalFlags = { bindConsole: 1 } as const
 export const monitorFlags = { stdinOnce: 1 } as const

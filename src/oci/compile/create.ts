@@ -2,13 +2,15 @@ import { join } from 'node:path'
 import { KeelsonError } from '../../base/index.ts'
 import { barriers, type Operation, type Plan } from '../plan/operations.ts'
 import { Slots } from '../plan/slots.ts'
+import type { Process, Spec } from '../spec.ts'
 import { recordFiles } from '../state/record.ts'
-import { joinTasks, limitLate, makeCgroup, openV2 } from './cgroup.ts'
+import { limitLate, makeCgroup, makeV1, openV2 } from './cgroup.ts'
 import { CLONE } from './constants.ts'
 import { effectiveSpec } from './effective-spec.ts'
 import { compileHooks } from './hooks.ts'
 import { compileLife } from './life.ts'
 import { compileNamespaces } from './namespaces.ts'
+import { onBehalf } from './on-behalf.ts'
 import { compileProgram } from './program.ts'
 import type { CompileRequest } from './request.ts'
 import { compileRootfs } from './rootfs.ts'
@@ -27,27 +29,22 @@ export interface CompiledPlan {
 export function compileCreate(given: CompileRequest): CompiledPlan {
   const request = { ...given, spec: effectiveSpec(given) }
   const { spec, cgroup } = request
-  const process = spec.process
-  if (!process)
-    throw new KeelsonError('INVALID_ARGUMENT', 'process is missing: there is nothing to run', {
-      path: 'process',
-    })
+  const process = requireProcess(spec)
   refuseUnsupported(spec)
   const slots = new Slots()
   const directory = slots.inherit(request.directoryFd)
   const lock = slots.inherit(request.lockFd)
-  const namespaces = compileNamespaces(spec.linux?.namespaces ?? [], request.namespaceFds, slots)
-  const rootfs = compileRootfs(request, slots, namespaces)
+  const namespaces = compileNamespaces(request, slots)
+  const rootfs = compileRootfs(request, slots, namespaces, directory)
   const life = compileLife(request, slots, directory)
   const hooks = compileHooks(request, slots, request.fileLimit, namespaces.parent.length > 0)
   const pidfd = sendPidfd(request, slots)
   const v2 = openV2(cgroup, slots)
-  const v1 = makeCgroup(cgroup, 'v1')
+  const v1 = makeV1(request, namespaces, slots)
   const child: Operation[] = [
     ...namespaces.child,
     ...(namespaces.unshareNetwork ? newNetwork : []),
-    ...(v1.length > 0 ? [{ op: 'await', barrier: barriers.limited } as const] : []),
-    ...(cgroup?.tasksFiles ?? []).map(joinTasks),
+    ...v1.join,
     ...(namespaces.unshareCgroup ? [{ op: 'unshare', flags: CLONE.NEWCGROUP } as const] : []),
     { op: 'newSession' },
     ...(request.keepSessionKeyring ? [] : [{ op: 'sessionKeyring', name: `_ses.${request.id}` } as const]),
@@ -80,11 +77,16 @@ export function compileCreate(given: CompileRequest): CompiledPlan {
     ...hooks.open,
     ...makeCgroup(cgroup, 'v2'),
     ...v2.operations,
+    ...v1.beforeClone,
+    ...rootfs.open,
+    ...onBehalf(request, namespaces, life.stdio, child),
     ...namespaces.parent,
-    { op: 'clone', flags: namespaces.cloneFlags, cgroup: v2.slot },
+    namespaces.clone(v2.slot),
     // So that a delete after a crash knows the process as early as can be.
     { op: 'recordProcess', directory, name: 'pid' },
-    ...(v1.length > 0 ? [...v1, { op: 'signal', barrier: barriers.limited } as const] : []),
+    ...namespaces.afterClone,
+    ...rootfs.close,
+    ...v1.afterClone,
     ...hooks.parent,
     ...life.afterClone,
     { op: 'await', barrier: barriers.joined },
@@ -97,6 +99,13 @@ export function compileCreate(given: CompileRequest): CompiledPlan {
     ...life.last,
   ]
   return { plan: { parent, child }, inherited: slots.inherited }
+}
+
+function requireProcess({ process }: Spec): Process {
+  if (process) return process
+  throw new KeelsonError('INVALID_ARGUMENT', 'process is missing: there is nothing to run', {
+    path: 'process',
+  })
 }
 
 const newNetwork: readonly Operation[] = [{ op: 'unshare', flags: CLONE.NEWNET }, { op: 'raiseLoopback' }]

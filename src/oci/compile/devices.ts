@@ -32,9 +32,10 @@ const defaultLinks: readonly [string, string][] = [
 ]
 
 /** Nodes and links of /dev; nothing where the host's own /dev is bound there. */
-export function compileDevices({ mounts = [], linux = {} }: Spec): Operation[] {
+export function compileDevices({ mounts = [], linux = {} }: Spec, mayMakeNodes: boolean): Operation[] {
   const onDev = mounts.filter(({ destination }) => posix.normalize(`/${destination}/`) === '/dev/')
   if (onDev.some(({ type, options }) => type === 'bind' || parseMountOptions(options).bind)) return []
+  const place = (made: NodeOperation) => (mayMakeNodes ? made : boundNode(made))
   const own = linux.devices ?? []
   const named = new Set(own.map(({ path }) => posix.normalize(path)))
   return [
@@ -42,13 +43,24 @@ export function compileDevices({ mounts = [], linux = {} }: Spec): Operation[] {
     ...(onDev.length === 0 ? [{ op: 'realDirectory', path: '/dev' } as const] : []),
     ...defaultDevices
       .filter(([path]) => !named.has(path))
-      .map(([path, major, minor]) => node(path, characterDevice | 0o666, major, minor)),
-    ...own.map(compileDevice),
+      .map(([path, major, minor]) => node(path, characterDevice | 0o666, major, minor))
+      .map(place),
+    ...own.map(compileDevice).map(place),
     ...defaultLinks.map(([path, target]): Operation => ({ op: 'makeLink', path, target })),
   ]
 }
 
-function compileDevice(device: Device, index: number): Operation {
+type NodeOperation = Extract<Operation, { op: 'makeNode' }>
+const typeMask = 0o170000
+
+/** A user namespace may make pipes and no devices: those are the host's own. */
+function boundNode(made: NodeOperation): Operation {
+  const type = made.mode & typeMask
+  const { path, major, minor } = made
+  return type === modeByType['p'] ? made : { op: 'bindNode', path, type, major, minor }
+}
+
+function compileDevice(device: Device, index: number): NodeOperation {
   const type = modeByType[device.type]
   if (type === undefined)
     throw new KeelsonError('INVALID_ARGUMENT', `device type ${JSON.stringify(device.type)} is unknown`, {
@@ -59,6 +71,6 @@ function compileDevice(device: Device, index: number): Operation {
   return { ...node(path, type | (fileMode & 0o7777), major, minor), uid, gid }
 }
 
-function node(path: string, mode: number, major: number, minor: number) {
-  return { op: 'makeNode', path, mode, major, minor, uid: 0, gid: 0 } as const
+function node(path: string, mode: number, major: number, minor: number): NodeOperation {
+  return { op: 'makeNode', path, mode, major, minor, uid: 0, gid: 0 }
 }

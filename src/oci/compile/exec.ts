@@ -1,8 +1,11 @@
 import { barriers, noFd, type Operation } from '../plan/operations.ts'
 import { Slots } from '../plan/slots.ts'
+import type { NamespaceType } from '../runtime.ts'
 import type { Process, Seccomp } from '../spec.ts'
 import { CLONE, O_DIRECTORY, O_PATH, OPEN } from './constants.ts'
 import type { CompiledPlan } from './create.ts'
+import { namespaceFlags } from './namespaces.ts'
+import { raisedLimits } from './on-behalf.ts'
 import { compileProgram } from './program.ts'
 
 export interface ExecCompileRequest {
@@ -10,8 +13,8 @@ export interface ExecCompileRequest {
   seccomp: Seccomp | undefined
   /** The container's first process. */
   pidfd: number
-  /** Has a cgroup namespace of its own. */
-  cgroupNamespace: boolean
+  /** The namespaces that the container has to itself. */
+  namespaces: readonly NamespaceType[]
   tasksFiles: readonly string[]
   v2Directory: string | undefined
   /** Descriptors for 0, 1, 2; undefined is /dev/null. */
@@ -42,9 +45,24 @@ export function compileExec(request: ExecCompileRequest): CompiledPlan {
   const master = process.terminal ? slots.allocate() : noFd
   const terminalSocket = connection(process.terminal ? request.detached?.consoleSocket : undefined, slots)
   const pidfdSocket = connection(request.pidfdSocket, slots)
-  const namespaces = CLONE.NEWNS | CLONE.NEWPID | CLONE.NEWNET | CLONE.NEWIPC | CLONE.NEWUTS
+  const namespaces = namespacesToEnter(request.namespaces)
+  const program = compileProgram({
+    process,
+    seccomp: request.seccomp,
+    stdio: [stdin, stdout, stderr],
+    preserved,
+    listener: noFd,
+    isInit: false,
+    fileLimit: request.fileLimit,
+    wait: [
+      { op: 'signal', barrier: barriers.joined },
+      { op: 'await', barrier: barriers.committed },
+    ],
+  })
   const parent: Operation[] = [
     { op: 'undumpable' },
+    // In the container's user namespace there is no right to raise one any more.
+    ...(request.namespaces.includes('user') ? raisedLimits(program) : []),
     ...tasks.map(({ path, slot }): Operation => ({ op: 'openPath', path, flags: OPEN.WRONLY, to: slot })),
     ...(request.v2Directory === undefined
       ? []
@@ -72,23 +90,11 @@ export function compileExec(request: ExecCompileRequest): CompiledPlan {
   ]
   const child: Operation[] = [
     ...tasks.map(({ path, slot }): Operation => ({ op: 'joinCgroup', tasks: slot, path })),
-    ...(request.cgroupNamespace
+    ...(request.namespaces.includes('cgroup')
       ? [{ op: 'joinNamespace', namespace: pidfd, type: CLONE.NEWCGROUP } as const]
       : []),
     { op: 'newSession' },
-    ...compileProgram({
-      process,
-      seccomp: request.seccomp,
-      stdio: [stdin, stdout, stderr],
-      preserved,
-      listener: noFd,
-      isInit: false,
-      fileLimit: request.fileLimit,
-      wait: [
-        { op: 'signal', barrier: barriers.joined },
-        { op: 'await', barrier: barriers.committed },
-      ],
-    }),
+    ...program,
   ]
   return { plan: { parent, child }, inherited: slots.inherited }
 }
@@ -97,4 +103,18 @@ function connection(path: string | undefined, slots: Slots): { slot: number; con
   if (!path) return { slot: noFd, connect: [] }
   const slot = slots.allocate()
   return { slot, connect: [{ op: 'connect', path, to: slot }] }
+}
+
+/**
+ * All at once: the kernel then asks for the rights over each before the first is entered. The cgroup namespace comes
+ * later (see above). What the container has from the host is left out where somebody without rights over the host
+ * execs; otherwise the process may have been moved since, so it is followed.
+ */
+function namespacesToEnter(own: readonly NamespaceType[]): bigint {
+  const always: readonly NamespaceType[] = own.includes('user')
+    ? []
+    : ['mount', 'pid', 'network', 'ipc', 'uts']
+  return [...new Set([...always, ...own])]
+    .filter((type) => type !== 'cgroup')
+    .reduce((flags, type) => flags | namespaceFlags[type], 0n)
 }

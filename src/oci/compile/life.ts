@@ -81,7 +81,6 @@ function unmonitored(
   directory: number,
 ): LifePlan {
   const terminal = request.spec.process?.terminal === true
-  // Borrowed descriptors come first among the slots, so they are taken before any is allocated.
   const stdio = (life.stdio ?? [0, 1, 2]).map((fd) => (terminal ? noFd : slots.inherit(fd)))
   const preserved = Array.from({ length: life.preserveFds ?? 0 }, (_, index) => slots.inherit(3 + index))
   const listener = slots.allocate()

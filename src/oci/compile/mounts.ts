@@ -6,26 +6,37 @@ import type { Slots } from '../plan/slots.ts'
 import type { Mount } from '../spec.ts'
 import { compileCgroupMount } from './cgroup-mount.ts'
 import { mountFlags, words } from './constants.ts'
+import type { HostTrees } from './host-trees.ts'
 import { contextOption, labelled } from './mount-label.ts'
+import type { NamespacePlan } from './namespaces.ts'
 import type { CompileRequest } from './request.ts'
-import { unsupported } from './unsupported.ts'
+import { boundSys, guardSys, isForeignNetwork, refuseMap } from './user-mounts.ts'
 
 /** The mounts of the specification, in its order. */
-export function compileMounts(request: CompileRequest, slots: Slots, unshareCgroup: boolean): Operation[] {
+export function compileMounts(
+  request: CompileRequest,
+  slots: Slots,
+  namespaces: NamespacePlan,
+  trees: HostTrees,
+): Operation[] {
   return (request.spec.mounts ?? []).flatMap((given, index) => {
     const path = `mounts[${index}]`
     const mount = { ...given, destination: absoluteDestination(given) }
-    const options = parseMountOptions(mount.options)
-    if (options.idmap || mount.uidMappings?.length) throw unsupported('an idmapped mount', path)
+    const options = guardSys(mount, parseMountOptions(mount.options), namespaces)
     if (options.remount) return remount(mount, options)
     const tree = request.mountFds[given.destination]
     const isBind = tree !== undefined || options.bind || mount.type === 'bind'
     const flags = targetFlags(mount, options, isBind, path)
-    if (tree !== undefined)
-      return [{ op: 'mountTree', tree: slots.inherit(tree), ...placing(mount, options, flags) }]
+    if (tree !== undefined) {
+      const handed = trees.handedIn(slots.inherit(tree), mount, options, path)
+      return [{ op: 'mountTree', tree: handed, ...placing(mount, options, flags) }]
+    }
     if (mount.type === 'cgroup' || mount.type === 'cgroup2')
-      return compileCgroupMount(mount, options, request, unshareCgroup)
-    if (isBind) return [bind(mount, options, flags, request.bundle)]
+      return compileCgroupMount(mount, options, request, namespaces.unshareCgroup)
+    if (isBind) return [bind(mount, options, flags, request.bundle, trees, path)]
+    refuseMap(mount, options, path)
+    if (mount.type === 'sysfs' && isForeignNetwork(namespaces))
+      return [bind(...boundSys(mount, options), 0, request.bundle, trees, path)]
     return [filesystem(mount, options, flags, labelOption(request, mount))]
   })
 }
@@ -92,15 +103,24 @@ function placing(mount: Mount, { attributes, recursive, propagation }: MountOpti
   }
 }
 
-function bind(mount: Mount, options: MountOptions, flags: number, bundle: string): Operation {
-  const source = mount.source ?? ''
+function bind(
+  mount: Mount,
+  options: MountOptions,
+  flags: number,
+  bundle: string,
+  trees: HostTrees,
+  path: string,
+): Operation {
+  const source = isAbsolute(mount.source ?? '') ? (mount.source ?? '') : join(bundle, mount.source ?? '')
+  const tree = trees.bind(source, mount, options, path)
+  if (tree !== undefined) return { op: 'mountTree', tree, ...placing(mount, options, flags) }
   const own =
     (options.recursiveBind ? mountFlags.recursive : 0) |
     (options.sourceNofollow ? mountFlags.sourceNofollow : 0) |
     (options.copySymlink ? mountFlags.copySymlink : 0)
   return {
     op: 'mountBind',
-    source: isAbsolute(source) ? source : join(bundle, source),
+    source,
     ...placing(mount, options, flags | own),
   }
 }

@@ -1,5 +1,6 @@
 import type { CgroupPlan } from '../cgroup/index.ts'
 import type { CgroupLayout } from '../cgroup/layout.ts'
+import type { Privileges } from '../privileges.ts'
 import type { DetachedLife, ForegroundLife, MonitoredLife, NamespaceType, Rootfs } from '../runtime.ts'
 import type { Spec } from '../spec.ts'
 
@@ -17,6 +18,7 @@ export interface CompileRequest {
   pidfdSocket?: string
   environment?: readonly string[]
   notify?: boolean
+  privileges: Privileges
   life: MonitoredLife | DetachedLife | ForegroundLife
   /** The container's state directory: its path, and open. */
   directory: string

@@ -1,31 +1,42 @@
 import { resolve } from 'node:path'
 import { KeelsonError } from '../../base/index.ts'
 import { MS, rootfsPropagation } from '../mount-options.ts'
-import type { Operation } from '../plan/operations.ts'
+import { noFd, type Operation } from '../plan/operations.ts'
 import type { Slots } from '../plan/slots.ts'
-import { overlayFlags } from './constants.ts'
+import { O_DIRECTORY, O_PATH, overlayFlags } from './constants.ts'
 import { compileDevices } from './devices.ts'
+import { HostTrees } from './host-trees.ts'
 import { compileMounts } from './mounts.ts'
 import type { NamespacePlan } from './namespaces.ts'
 import type { CompileRequest } from './request.ts'
 
 export interface RootfsPlan {
+  /** What is taken from the host before the clone, and let go of after it. */
+  open: Operation[]
+  close: Operation[]
   /** Root, mounts, devices: the host's files are still there. */
   mount: Operation[]
   /** The switch to it, and what is hidden or read-only in it. */
   enter: Operation[]
 }
 
-export function compileRootfs(request: CompileRequest, slots: Slots, namespaces: NamespacePlan): RootfsPlan {
-  const { spec } = request
+export function compileRootfs(
+  request: CompileRequest,
+  slots: Slots,
+  namespaces: NamespacePlan,
+  directory: number,
+): RootfsPlan {
+  const { spec, privileges } = request
   const { linux = {} } = spec
+  if (namespaces.joinsMount) return joinedRoot(request, namespaces)
   const propagation = rootfsPropagation(linux.rootfsPropagation)
+  const trees = new HostTrees(request, slots, namespaces, treePropagation(propagation))
   const mount: Operation[] = [
     ...separateFromHost(request, propagation),
-    root(request),
-    { op: 'attachRoot', place: placeOf(request) },
-    ...compileMounts(request, slots, namespaces.unshareCgroup),
-    ...compileDevices(spec),
+    ...root(request, trees),
+    { op: 'attachRoot', place: trees.holdsAll ? '' : placeOf(request) },
+    ...compileMounts(request, slots, namespaces, trees),
+    ...compileDevices(spec, namespaces.user === 'none' && privileges.isRoot),
   ]
   const enter: Operation[] = [
     // After the hooks, which may have to write below it.
@@ -33,15 +44,47 @@ export function compileRootfs(request: CompileRequest, slots: Slots, namespaces:
     request.noPivot ? { op: 'moveRoot' } : { op: 'pivotRoot' },
     ...names(spec, namespaces),
     // Before the paths below are covered: the writes refuse to cross a mount.
-    ...Object.entries(linux.sysctl ?? {}).map(
-      ([name, value]): Operation => ({ op: 'writeSysctl', name: sysctlPath(name), value }),
-    ),
+    ...settings(spec),
     ...(linux.readonlyPaths ?? []).map((path): Operation => ({ op: 'readonlyPath', path })),
     ...(linux.maskedPaths ?? []).map((path): Operation => ({ op: 'maskPath', path })),
     // Last: an unbindable mount could not be covered by clones of itself any more.
     ...(propagation === undefined ? [] : [{ op: 'setPropagation', flags: propagation } as const]),
   ]
-  return { mount, enter }
+  const { open, close } = trees
+  if (!trees.holdsAll) return { open, close, mount, enter }
+  const stand = standAtPlace(request, slots, directory)
+  return { open: [...open, ...stand.before], close: [...stand.after, ...close], mount, enter }
+}
+
+/** The namespace that is joined has its root and its mounts; only what is not a mount is set. */
+function joinedRoot({ spec }: CompileRequest, namespaces: NamespacePlan): RootfsPlan {
+  const enter = [...names(spec, namespaces), ...settings(spec)]
+  return { open: [], close: [], mount: [{ op: 'rootTree', tree: noFd }], enter }
+}
+
+/** The place where the root is attached may be nothing that the container's user could walk to. */
+function standAtPlace(request: CompileRequest, slots: Slots, directory: number) {
+  const place = placeOf(request)
+  const after: Operation[] = [{ op: 'standIn', directory: noFd }]
+  if (place === request.directory)
+    return { before: [{ op: 'standIn', directory } satisfies Operation], after }
+  const slot = slots.allocate()
+  const before: Operation[] = [
+    { op: 'openPath', path: place, flags: O_PATH | O_DIRECTORY, to: slot },
+    { op: 'standIn', directory: slot },
+  ]
+  return { before, after: [...after, { op: 'closeSlot', slot } satisfies Operation] }
+}
+
+function settings({ linux }: CompileRequest['spec']): Operation[] {
+  return Object.entries(linux?.sysctl ?? {}).map(
+    ([name, value]): Operation => ({ op: 'writeSysctl', name: sysctlPath(name), value }),
+  )
+}
+
+/** Of a tree that is cloned from the host's mount namespace: what the container's own copy of it would have. */
+function treePropagation(propagation = 0): number {
+  return (propagation & MS.SHARED) === 0 ? MS.SLAVE | MS.REC : 0
 }
 
 /**
@@ -69,15 +112,16 @@ function rootPath({ rootfs, spec, bundle }: CompileRequest): string | undefined 
   return path ? resolve(bundle, path) : undefined
 }
 
-function root(request: CompileRequest): Operation {
+function root(request: CompileRequest, trees: HostTrees): Operation[] {
   const { rootfs } = request
   if (rootfs?.kind === 'overlay') {
+    if (trees.holdsAll) return trees.overlay(rootfs)
     const { lower, upper, work, volatile } = rootfs
-    return { op: 'rootOverlay', lower, upper, work, flags: volatile ? overlayFlags.volatile : 0 }
+    return [{ op: 'rootOverlay', lower, upper, work, flags: volatile ? overlayFlags.volatile : 0 }]
   }
   const path = rootPath(request)
   if (!path) throw new KeelsonError('INVALID_ARGUMENT', 'root.path is missing', { path: 'root.path' })
-  return { op: 'rootDirectory', path }
+  return trees.holdsAll ? trees.root(path) : [{ op: 'rootDirectory', path }]
 }
 
 function names({ hostname, domainname }: CompileRequest['spec'], namespaces: NamespacePlan): Operation[] {

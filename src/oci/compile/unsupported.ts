@@ -10,7 +10,6 @@ export function unsupported(what: string, path: string): KeelsonError {
  * confinement or the scheduling that was asked for would be worse than none.
  */
 export function refuseUnsupported({ linux = {} }: Spec): void {
-  if (linux.uidMappings?.length) throw unsupported('a user namespace', 'linux.uidMappings')
   if (linux.intelRdt) throw unsupported('Intel RDT', 'linux.intelRdt')
   if (linux.mountLabel) throw unsupported('an SELinux mount label', 'linux.mountLabel')
   if (Object.keys(linux.netDevices ?? {}).length > 0)

@@ -123,23 +123,12 @@ export const operationTable = {
   findHome: { code: 60, args: { uid: 'u32' } },
   mapIdentities: { code: 61, args: { uidMap: 'bytes', gidMap: 'bytes', flags: 'u32' } },
   mapByProgram: { code: 62, args: { path: 'string', args: 'strings', timeoutMs: 'u32' } },
-  becomeRoot: { code: 63, args: {} },
+  takeIdentity: { code: 63, args: { uid: 'u32', gid: 'u32' } },
   makeUserNamespace: { code: 64, args: { uidMap: 'bytes', gidMap: 'bytes', to: 'newFd' } },
   openTree: {
     code: 65,
-    args: {
-      source: 'string',
-      flags: 'u32',
-      set: 'u64',
-      clear: 'u64',
-      recursiveSet: 'u64',
-      recursiveClear: 'u64',
-      propagation: 'u32',
-      userNamespace: 'fd',
-      to: 'newFd',
-    },
+    args: { source: 'string', flags: 'u32', propagation: 'u32', userNamespace: 'fd', to: 'newFd' },
   },
-  attachTree: { code: 66, args: { tree: 'fd', target: 'string', propagation: 'u32' } },
   rootTree: { code: 67, args: { tree: 'fd' } },
   standIn: { code: 68, args: { directory: 'fd' } },
   bindNode: { code: 69, args: { path: 'string', type: 'u32', major: 'u32', minor: 'u32' } },
@@ -158,7 +147,6 @@ export const operationTable = {
   giveStdio: { code: 72, args: { stdin: 'fd', stdout: 'fd', stderr: 'fd', uid: 'u32' } },
   raiseLimit: { code: 73, args: { resource: 'u32', hard: 'u64' } },
   adjustChild: { code: 74, args: { score: 'u32' } },
-  ownRoot: { code: 75, args: {} },
   runProgram: {
     code: 76,
     args: {
@@ -260,7 +248,7 @@ export const noFd = 0xffffffff
 /** `hole` of an input that has none. */
 export const noHole = 0xffffffff
 /** Slots that one process of a plan has. */
-export const slotCount = 64
+export const slotCount = 256
 
 export type ArgumentKind = keyof typeof kindLetters
 export type OperationName = keyof typeof operationTable

@@ -1,8 +1,8 @@
 import { posix } from 'node:path'
+import { checkIdMappings } from '../id-mappings.ts'
 import { parseMountOptions, rootfsPropagation } from '../mount-options.ts'
 import type { Linux, Mount, Spec } from '../spec.ts'
 import { fail, shown } from './fail.ts'
-import { checkMappingList } from './namespaces.ts'
 
 /** A relative path is one inside the bundle. */
 export function checkRoot({ root }: Spec): void {
@@ -21,16 +21,16 @@ export function checkRoot({ root }: Spec): void {
 export function checkMount(mount: Mount, path: string, namespaces: ReadonlySet<string>): void {
   const { destination, type, source, options } = mount
   if (destination === '') fail(`${path}.destination`, 'is empty', 'write the path in the container')
-  const { bind, idmap } = parseMountOptions(options)
+  const { bind, idmap, idmapText } = parseMountOptions(options)
   if ((bind || type === 'bind') && !source)
     fail(`${path}.source`, 'a bind mount has no source', 'write the path on the host')
-  checkIdMapping(mount, idmap !== undefined, path, namespaces)
+  checkIdMapping(mount, idmap !== undefined && idmapText === undefined, path, namespaces)
 }
 
 function checkIdMapping(mount: Mount, isAsked: boolean, path: string, namespaces: ReadonlySet<string>): void {
   const { uidMappings = [], gidMappings = [] } = mount
-  checkMappingList(uidMappings, `${path}.uidMappings`)
-  checkMappingList(gidMappings, `${path}.gidMappings`)
+  checkIdMappings(uidMappings, `${path}.uidMappings`)
+  checkIdMappings(gidMappings, `${path}.gidMappings`)
   if (uidMappings.length > 0 !== gidMappings.length > 0)
     fail(
       `${path}.${uidMappings.length > 0 ? 'gidMappings' : 'uidMappings'}`,

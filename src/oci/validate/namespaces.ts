@@ -1,6 +1,6 @@
-import type { IdMapping, Linux, Spec } from '../spec.ts'
+import { checkIdMappings } from '../id-mappings.ts'
+import type { Linux, Spec } from '../spec.ts'
 import { fail, shown } from './fail.ts'
-import { largestId } from './process.ts'
 
 /** config-linux.md, "Namespaces": the types that are given, each once. */
 export function checkNamespaces(linux: Linux | undefined): Set<string> {
@@ -29,45 +29,14 @@ export function checkNames(spec: Spec, namespaces: ReadonlySet<string>): void {
   }
 }
 
-/** A relative path is one in the bundle; the kernel takes at most 340 mappings, none of them overlapping. */
+/** Where none are given, src/oci/user-namespace.ts knows whether there are some to be had. */
 export function checkMappings(linux: Linux, namespaces: ReadonlySet<string>): void {
   for (const name of ['uidMappings', 'gidMappings'] as const) {
     const mappings = linux[name] ?? []
     if (mappings.length > 0 && !namespaces.has('user'))
       fail(`linux.${name}`, 'needs a user namespace', 'add {"type": "user"} to linux.namespaces')
-    checkMappingList(mappings, `linux.${name}`)
+    checkIdMappings(mappings, `linux.${name}`)
   }
-  const user = linux.namespaces?.find(({ type }) => type === 'user')
-  if (user && !user.path && !(linux.uidMappings?.length && linux.gidMappings?.length))
-    fail('linux.uidMappings', 'a new user namespace needs mappings', 'add uidMappings and gidMappings')
-}
-
-const mostMappings = 340 // UID_GID_MAP_MAX_EXTENTS, user_namespaces(7)
-
-export function checkMappingList(mappings: readonly IdMapping[], path: string): void {
-  if (mappings.length > mostMappings)
-    fail(path, `${mappings.length} mappings are too many`, `use at most ${mostMappings}`)
-  mappings.forEach((mapping, index) => {
-    checkMapping(mapping, `${path}[${index}]`)
-  })
-  for (const side of ['containerID', 'hostID'] as const) {
-    const sorted = [...mappings].sort((a, b) => a[side] - b[side])
-    sorted.forEach(({ [side]: id, size }, index) => {
-      const next = sorted[index + 1]
-      if (next && id + size > next[side])
-        fail(path, `${side} ${next[side]} is mapped twice`, 'let no two ranges overlap')
-    })
-  }
-}
-
-function checkMapping({ containerID, hostID, size }: IdMapping, path: string): void {
-  if (size <= 0) fail(`${path}.size`, 'must be above 0', 'give the number of ids')
-  for (const [name, id] of [
-    ['containerID', containerID],
-    ['hostID', hostID],
-  ] as const)
-    if (id < 0 || id + size - 1 > largestId)
-      fail(`${path}.${name}`, `ids ${id} to ${id + size - 1} do not exist`, `stay within 0 to ${largestId}`)
 }
 
 /** config-linux.md, "Offset for Time Namespace". */

@@ -1,3 +1,4 @@
+import { largestId } from '../id-mappings.ts'
 import { compileRlimits } from '../rlimits.ts'
 import type { Process } from '../spec.ts'
 import { fail, shown } from './fail.ts'
@@ -21,9 +22,6 @@ export function checkProcess(program: Process, path: string): void {
   })
   checkScheduler(program, path)
 }
-
-/** -1 (4294967295) is the kernel's word for "leave as it is", so it cannot be an id. */
-export const largestId = 0xfffffffe
 
 function checkUser({ user }: Process, path: string): void {
   if (!user) return

@@ -1,38 +1,11 @@
 import test from 'ava'
 import { hasCode } from '../../../src/base/index.ts'
-import type { CgroupLayout } from '../../../src/oci/cgroup/layout.ts'
 import { CLONE } from '../../../src/oci/compile/constants.ts'
 import { compileCreate } from '../../../src/oci/compile/create.ts'
-import type { CompileRequest } from '../../../src/oci/compile/request.ts'
-import { planCgroup, type Spec } from '../../../src/oci/index.ts'
+import type { Spec } from '../../../src/oci/index.ts'
 import { barriers, type Operation } from '../../../src/oci/plan/operations.ts'
+import { compileRequest as request } from '../../support/compile-request.ts'
 import { plainSpec } from '../../support/container.ts'
-
-const layout: CgroupLayout = {
-  mode: 'v1',
-  v1: [{ controllers: ['pids'], mountPoint: '/sys/fs/cgroup/pids', own: '/' }],
-}
-
-function request(spec: Spec, more: Partial<CompileRequest> = {}): CompileRequest {
-  const group = (path: string) => planCgroup({ layout, path, read: () => undefined })
-  return {
-    id: 'one',
-    spec,
-    bundle: '/bundle',
-    rootfs: { kind: 'overlay', lower: ['/l2', '/l1'], upper: '/u', work: '/w' },
-    namespaceFds: {},
-    mountFds: {},
-    life: { kind: 'monitored', logPath: '/log' },
-    directory: '/state/one',
-    directoryFd: 20,
-    lockFd: 21,
-    cgroup: group('/k/one'),
-    cgroupLayout: layout,
-    records: { 'state.json': '{}' },
-    fileLimit: { soft: 1024n, hard: 4096n },
-    ...more,
-  }
-}
 
 const names = (list: readonly { op: string }[]) => list.map(({ op }) => op)
 
@@ -101,7 +74,6 @@ test('handed-in namespaces are joined by the child and not cloned', (t) => {
 
 test('what cannot be done is refused with its JSON path', (t) => {
   const cases: [string, (spec: Spec) => void][] = [
-    ['linux.namespaces[6].type', (spec) => spec.linux?.namespaces?.push({ type: 'user' })],
     ['process.apparmorProfile', ({ process }) => Object.assign(process ?? {}, { apparmorProfile: 'strict' })],
     ['process.selinuxLabel', ({ process }) => Object.assign(process ?? {}, { selinuxLabel: 'a:b:c' })],
     [

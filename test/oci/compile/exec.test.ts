@@ -5,7 +5,7 @@ const request: ExecCompileRequest = {
   process: { args: ['/bin/true'], cwd: '/', terminal: true },
   seccomp: undefined,
   pidfd: 5,
-  cgroupNamespace: false,
+  namespaces: ['mount', 'pid'],
   tasksFiles: ['/cgroup/tasks'],
   v2Directory: undefined,
   stdio: [undefined, undefined, undefined],
