@@ -13,6 +13,7 @@
 #include "binding/netlink.hpp"
 #include "binding/pipe.hpp"
 #include "binding/process.hpp"
+#include "binding/readiness.hpp"
 #include "binding/socket.hpp"
 #include "binding/sysctl.hpp"
 #include "binding/terminal.hpp"
@@ -33,6 +34,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   keelson::binding::exportNetlink(env, exports);
   keelson::binding::exportPipe(env, exports);
   keelson::binding::exportProcess(env, exports);
+  keelson::binding::exportReadiness(env, exports);
   keelson::binding::exportSocket(env, exports);
   keelson::binding::exportSysctl(env, exports);
   keelson::binding::exportTerminal(env, exports);

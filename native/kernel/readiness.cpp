@@ -1,6 +1,7 @@
 #include "kernel/readiness.hpp"
 
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 
 #include <map>
 #include <mutex>
@@ -17,9 +18,9 @@ class Watcher {
     std::thread([this] { run(); }).detach();
   }
 
-  void add(int fd, std::function<void()> callback) {
+  void add(int fd, unsigned interest, std::function<void()> callback) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    epoll_event event{.events = EPOLLIN | EPOLLONESHOT, .data = {.fd = fd}};
+    epoll_event event{.events = interest | EPOLLONESHOT, .data = {.fd = fd}};
     check(::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event), "epoll_ctl");
     callbacks_[fd] = std::move(callback);
   }
@@ -55,7 +56,11 @@ Watcher& watcher() {
 
 }  // namespace
 
-void watchReadable(int fd, std::function<void()> callback) { watcher().add(fd, std::move(callback)); }
+void watchReadable(int fd, std::function<void()> callback) { watcher().add(fd, EPOLLIN, std::move(callback)); }
+
+void watchChange(int fd, std::function<void()> callback) { watcher().add(fd, EPOLLPRI, std::move(callback)); }
+
+Fd makeEventFd() { return Fd(check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")); }
 
 bool forgetReadable(int fd) { return static_cast<bool>(watcher().take(fd)); }
 

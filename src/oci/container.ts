@@ -2,6 +2,8 @@ import { join } from 'node:path'
 import { KeelsonError } from '../base/index.ts'
 import { lockFile } from '../kernel/index.ts'
 import { cgroupPids } from './cgroup/index.ts'
+import type { ContainerStats } from './cgroup/stats.ts'
+import { containerEvents, containerStats } from './container-events.ts'
 import type { RuntimeContext } from './context.ts'
 import { deleteContainer } from './delete-container.ts'
 import { execInContainer, prepareExecInContainer } from './exec-process.ts'
@@ -13,6 +15,7 @@ import { pauseContainer, resumeContainer } from './pause-container.ts'
 import type {
   Attachment,
   Container,
+  ContainerEvent,
   ContainerState,
   ExecRequest,
   Execution,
@@ -108,6 +111,15 @@ export class DiskContainer implements Container {
   async update(resources: LinuxResources): Promise<void> {
     using _lock = await this.#lock()
     await updateContainer(this.#context, this.id, this.#directory, resources)
+  }
+
+  async stats(): Promise<ContainerStats> {
+    return containerStats(this.#context, this.id, this.#observe())
+  }
+
+  events(options: { intervalMs?: number; signal?: AbortSignal } = {}): AsyncIterable<ContainerEvent> {
+    const { intervalMs = 5000, signal } = options
+    return containerEvents(this.#context, this.id, this.#directory, intervalMs, signal)
   }
 
   async pause(): Promise<void> {

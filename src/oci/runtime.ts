@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
+import type { ContainerStats } from './cgroup/stats.ts'
 import type { LinuxResources, Process, Spec } from './spec.ts'
 
 /**
@@ -139,7 +140,15 @@ export interface Container {
   /** An exec in two steps: everything up to the moment before its program. */
   prepareExec(request: ExecRequest): Promise<PreparedExec>
   pids(): Promise<number[]>
+  /**
+   * Changes the limits that are named, of a container that is created, running or paused; the others stay, and so do
+   * device rules. All or none. FAILED_PRECONDITION for a limit that this host cannot give.
+   */
   update(resources: LinuxResources): Promise<void>
+  /** What the container's cgroups have counted by now. */
+  stats(): Promise<ContainerStats>
+  /** Statistics at every interval (default 5000 ms), and out-of-memory kills as they happen; ends with the container. */
+  events(options?: { intervalMs?: number; signal?: AbortSignal }): AsyncIterable<ContainerEvent>
   /** Freezes every process of the cgroup: `running` → `paused`. FAILED_PRECONDITION otherwise. */
   pause(): Promise<void>
   resume(): Promise<void>
@@ -161,6 +170,8 @@ export interface StartOptions {
     wait?: boolean
   }
 }
+
+export type ContainerEvent = { type: 'stats'; stats: ContainerStats } | { type: 'oom' }
 
 export interface TerminalSize {
   columns: number

@@ -88,6 +88,12 @@ export class FakeContainer implements Container {
     return { ...common, createdAtNs: 1n, startedAtNs: 2n, ...(this.exit ? { exit: this.exit } : {}) }
   }
 
+  async stats(): Promise<never> {
+    throw new Error('not counted')
+  }
+
+  async *events(): AsyncGenerator<never> {}
+
   async start(): Promise<void> {
     this.status = 'running'
   }

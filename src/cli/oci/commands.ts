@@ -16,6 +16,8 @@ export const commands: Readonly<Record<string, Load>> = {
   list: () => import('../oci-commands/list.ts'),
   pause: () => import('../oci-commands/pause.ts'),
   resume: () => import('../oci-commands/resume.ts'),
+  update: () => import('../oci-commands/update.ts'),
+  events: () => import('../oci-commands/events.ts'),
   spec: () => import('../oci-commands/spec.ts'),
   features: () => import('../oci-commands/features.ts'),
 }

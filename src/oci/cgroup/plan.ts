@@ -70,7 +70,7 @@ export function planCgroup(request: CgroupRequest): CgroupPlan {
   const chains = new Map(hierarchies.map((one) => [one, pathChain(layout, one, path)]))
   const leaf = leafIn(request)
   const { placed, notices } = limitsOf(request, deviceRules)
-  const oom = v1Hierarchy(layout, 'memory')
+  const oomFile = oomFileOf(layout, path)
   const early = placed.filter(({ setting }) => !setting.late)
   return {
     directories: [...chains.values()].flat(),
@@ -82,7 +82,7 @@ export function planCgroup(request: CgroupRequest): CgroupPlan {
     ...(deviceRules ? deviceProgram(layout, resources, leaf) : {}),
     tasksFiles: layout.v1.map((one) => posix.join(leaf(one), 'tasks')),
     ...(layout.v2 ? { v2Directory: leaf(layout.v2) } : {}),
-    ...(oom ? { oomFile: posix.join(leaf(oom), 'memory.oom_control') } : v2OomFile(layout, leaf)),
+    ...(oomFile === undefined ? {} : { oomFile }),
     notices,
   }
 }
@@ -174,9 +174,12 @@ function cpusetSeeds(layout: CgroupLayout, chains: ReadonlyMap<CgroupHierarchy, 
   )
 }
 
-function v2OomFile(layout: CgroupLayout, leaf: Leaf): { oomFile?: string } {
-  const { v2 } = layout
-  return v2?.controllers.includes('memory') ? { oomFile: posix.join(leaf(v2), 'memory.events') } : {}
+/** v1 memory.oom_control or v2 memory.events; undefined where nobody counts memory. */
+export function oomFileOf(layout: CgroupLayout, path: string): string | undefined {
+  const leaf = leafIn({ layout, path })
+  const v1 = v1Hierarchy(layout, 'memory')
+  if (v1) return posix.join(leaf(v1), 'memory.oom_control')
+  return layout.v2?.controllers.includes('memory') ? posix.join(leaf(layout.v2), 'memory.events') : undefined
 }
 
 function readText(path: string): string | undefined {
