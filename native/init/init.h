@@ -25,6 +25,7 @@ struct init {
   int proc;          // a procfs mount of our own that nobody can put anything over
   int masks;         // empty read-only tmpfs that masked directories share
   int listener;      // start socket
+  int rest;          // cgroup.kill of a container whose end does not end its other processes by itself; or -1
   int ruleset;       // of Landlock, until it is enforced
   int child_pidfd;   // parent only
   int child_pid;     // parent only

@@ -128,7 +128,7 @@ void operation_monitor(const uint32_t *words) {
   outputs[0].fd = monitor.terminal >= 0 ? monitor.terminal : slot_fd(words[3]);
   outputs[1].fd = slot_fd(words[4]);
   int *kept[] = {&monitor.directory, &monitor.listener, &monitor.input, &outputs[0].fd,
-                 &outputs[1].fd,     &oom_file,         &log_file,      &self.child_pidfd};
+                 &outputs[1].fd,     &oom_file,         &log_file,      &self.child_pidfd, &self.rest};
   close_rest(kept, sizeof kept / sizeof *kept);
   if (monitor.terminal >= 0) monitor.terminal = outputs[0].fd;
   nonblocking(monitor.input);

@@ -123,6 +123,7 @@
   X(105, moveDevice, "fss")                \
   X(106, enrolChild, "s")                  \
   X(111, attachDevices, "sbn")             \
+  X(112, emptyAtEnd, "f")                  \
   X(171, servePlans, "")                   \
   X(172, inheritSetting, "ss")             \
   X(191, connect, "so")                    \

@@ -1,10 +1,10 @@
 import { rmSync } from 'node:fs'
 import { KeelsonError } from '../base/index.ts'
-import { pidfdSendSignal, pidfdWait, removeEmptyDirectories, removeFlatDirectory } from '../kernel/index.ts'
+import { pidfdWait, removeEmptyDirectories, removeFlatDirectory } from '../kernel/index.ts'
 import { killCgroup, removeCgroup } from './cgroup/index.ts'
 import type { RuntimeContext } from './context.ts'
 import { runPoststop } from './hooks/recorded.ts'
-import { thawToDie } from './kill-container.ts'
+import { sendIfThere, thawToDie } from './kill-container.ts'
 import { connectIn, MonitorConnection } from './monitor-client.ts'
 import { type Observed, observe } from './state/observe.ts'
 import { openProcess } from './state/open-process.ts'
@@ -45,7 +45,7 @@ export async function endProcesses({ clock }: RuntimeContext, observed: Observed
   using process = record.process && openProcess(record.process, record.bootId)
   if (record.cgroup && !record.namespaces.pid) await killCgroup(record.cgroup.leaves, sigkill, clock)
   if (!process) return
-  pidfdSendSignal(process.fd, sigkill)
+  sendIfThere(process, sigkill)
   await thawToDie(observed)
   let cancel = () => {}
   const late = new Promise<'late'>((resolve) => {

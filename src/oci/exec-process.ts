@@ -1,13 +1,14 @@
 import { KeelsonError } from '../base/index.ts'
-import { type InitRequest, type StartedInit, startInit } from '../kernel/index.ts'
+import type { StartedInit } from '../kernel/index.ts'
 import { subCgroups } from './cgroup/sub-cgroup.ts'
-import { compileExec, type ExecCompileRequest } from './compile/exec.ts'
+import type { ExecCompileRequest } from './compile/exec.ts'
 import type { RuntimeContext } from './context.ts'
+import { startExec } from './exec-start.ts'
 import { type ExecStreams, openStreams } from './exec-streams.ts'
 import { failureError, lostError } from './failure.ts'
 import { frameType } from './frames.ts'
 import { closeInit } from './init-channel.ts'
-import { encodePlan, type Plan } from './plan/index.ts'
+import type { Plan } from './plan/index.ts'
 import { HeldExec } from './prepared-exec.ts'
 import { detachedExec, RunningExec } from './running-exec.ts'
 import type { ExecRequest, Execution, NamespaceType, PreparedExec } from './runtime.ts'
@@ -71,8 +72,7 @@ async function launch(
   const streams = openStreams(request)
   try {
     const input = execInput(context, record, spec, { request, stdio: streams.theirs, pidfd: target.fd })
-    const { plan, inherited } = compileExec(input)
-    const started = await startExec(context, request, { plan: encodePlan(plan), inherited, committed: goes })
+    const { started, plan } = await startExec(context, record, input, request, goes)
     if (started.type === (goes ? frameType.started : frameType.created)) return { started, streams, plan }
     await closeInit(started)
     if (started.type === frameType.failure) throw failureError(started.payload, plan, 'exec', record.id)
@@ -108,14 +108,4 @@ export function execInput(
     pidfdSocket: request.pidfdSocket,
     orphanSignal: request.process.terminal ? sighup : sigkill,
   }
-}
-
-/** By the zygote where there is one. What is detached belongs to our subreaper, so we start that ourselves. */
-function startExec(
-  { zygote }: RuntimeContext,
-  { detached, signal }: ExecRequest,
-  init: Omit<InitRequest, 'signal'>,
-): Promise<StartedInit> {
-  const request = { ...init, signal }
-  return !detached && zygote.isRunning ? zygote.start(request) : startInit(request)
 }

@@ -1,12 +1,12 @@
 import { awaitFrame, pidfdWait } from '../kernel/index.ts'
-import { killCgroup } from './cgroup/index.ts'
+import { killCgroup, oomFileOf, oomKills } from './cgroup/index.ts'
 import type { RuntimeContext } from './context.ts'
 import { frameType } from './frames.ts'
 import { exitOf, isNobodyThere } from './monitor-client.ts'
 import type { Exit } from './runtime.ts'
 import { recordOf } from './state/observe.ts'
 import { openProcess } from './state/open-process.ts'
-import { type ContainerRecord, readExit, recordFiles, writeExit } from './state/record.ts'
+import { type ContainerRecord, readExit, readRecord, recordFiles, writeExit } from './state/record.ts'
 import type { Supervised } from './supervised.ts'
 
 /** Resolves with the exit, from its record or as soon as the monitor tells. The signal ends the asking. */
@@ -17,22 +17,40 @@ export async function waitForExit(
   signal: AbortSignal,
   foreground?: Supervised,
 ): Promise<Exit> {
-  if (foreground) return foregroundExit(context, directory, foreground)
+  if (foreground) return foregroundExit(context, readRecord(directory), directory, foreground)
   const record = recordOf(directory, id)
-  const exit = readExit(directory)
-  if (exit) return exit
-  return record.life === 'monitored'
+  const recorded = readExit(directory)
+  if (recorded) return recorded
+  const exit = await (record.life === 'monitored'
     ? monitoredExit(context, record, directory, signal)
-    : detachedExit(context, record, directory)
+    : detachedExit(context, record, directory))
+  await endRest(context, record)
+  return exit
+}
+
+/**
+ * A monitor ends what is left in the cgroup itself where there is a cgroup.kill (native/init/exit.c); on v1 alone, and
+ * where nobody of ours stayed, whoever learns of the end does.
+ */
+async function endRest(
+  { clock }: RuntimeContext,
+  { namespaces, cgroup, life }: ContainerRecord,
+): Promise<void> {
+  const isDone = namespaces.pid || (life === 'monitored' && cgroup?.v2Directory !== undefined)
+  if (cgroup && !isDone) await killCgroup(cgroup.leaves, undefined, clock)
 }
 
 async function foregroundExit(
   context: RuntimeContext,
+  record: ContainerRecord | undefined,
   directory: string,
   foreground: Supervised,
 ): Promise<Exit> {
-  const exit: Exit = { ...(await foreground.exit), oomKilled: false, finishedAtNs: nowNs(context) }
-  writeExit(directory, exit)
+  const ended = await foreground.exit
+  const oomKilled = await wasOomKilled(context, record)
+  const exit: Exit = { ...ended, oomKilled, finishedAtNs: nowNs(context) }
+  if (record) writeExit(directory, exit)
+  if (record) await endRest(context, record)
   return exit
 }
 
@@ -83,12 +101,21 @@ async function detachedExit(
   const exit: Exit = {
     exitCode: ended?.code ?? 255,
     ...(ended && ended.signal > 0 ? { signal: ended.signal } : {}),
-    oomKilled: false,
+    oomKilled: await wasOomKilled(context, record),
     finishedAtNs: nowNs(context),
     ...(ended ? {} : { reason: 'NotOurChild' }),
   }
   if (ended) writeExit(directory, exit)
   return exit
+}
+
+/** While the cgroup is there; a monitor counts by itself. */
+async function wasOomKilled(
+  { layout }: RuntimeContext,
+  record: ContainerRecord | undefined,
+): Promise<boolean> {
+  const file = record?.cgroup && oomFileOf(layout, record.cgroup.path)
+  return file !== undefined && (await oomKills(file)) > 0
 }
 
 function nowNs({ clock }: RuntimeContext): bigint {

@@ -11,11 +11,8 @@ const errnoNames = new Map(Object.entries(constants.errno).map(([name, number]) 
  * cannot be run is told in runc's words, which callers show to people; everything else as the step, call and path.
  */
 export function failureError(payload: Buffer, plan: Plan | undefined, op: string, id: string): KeelsonError {
-  const list = [plan?.parent, plan?.child][payload.readUInt32LE(0)] // the zygote has none
-  const operation = list?.[payload.readUInt32LE(4)]
+  const { operation, errno } = failedStep(payload, plan)
   const step = operation?.op
-  const number = payload.readUInt32LE(8)
-  const errno = errnoNames.get(number) ?? String(number)
   const call = cString(payload.subarray(12, 40))
   const path = cString(payload.subarray(40))
   if (call === 'hook') return hookError(payload, op, id)
@@ -24,6 +21,16 @@ export function failureError(payload: Buffer, plan: Plan | undefined, op: string
   if (call === 'lookup' || call === 'execve') return programError(call, errno, path, op, id)
   const where = step === undefined ? op : `${op}: ${step}`
   return new SyscallError({ op: where, id, call, errno, ...(path === '' ? {} : { path }) })
+}
+
+/** Which operation it was (undefined: the zygote has no plan), and why. */
+export function failedStep(
+  payload: Buffer,
+  plan: Plan | undefined,
+): { operation: Operation | undefined; errno: string } {
+  const list = [plan?.parent, plan?.child][payload.readUInt32LE(0)]
+  const number = payload.readUInt32LE(8)
+  return { operation: list?.[payload.readUInt32LE(4)], errno: errnoNames.get(number) ?? String(number) }
 }
 
 const hookEnds: Readonly<Record<string, (value: number) => string>> = {

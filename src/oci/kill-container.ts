@@ -1,3 +1,4 @@
+import { hasErrno } from '../base/index.ts'
 import { pidfdSendSignal } from '../kernel/index.ts'
 import { killCgroup } from './cgroup/control.ts'
 import { thawCgroup } from './cgroup/freezer.ts'
@@ -27,8 +28,17 @@ export async function killContainer(
   if ((all || isShared) && record.cgroup) return killCgroup(record.cgroup.leaves, signal, clock)
   using process = record.process && openProcess(record.process, record.bootId)
   if (!process) return
-  pidfdSendSignal(process.fd, signal)
+  sendIfThere(process, signal)
   if (signal === sigkill) await thawToDie(observed)
+}
+
+/** It may end at any moment by itself. */
+export function sendIfThere({ fd }: { fd: number }, signal: number): void {
+  try {
+    pidfdSendSignal(fd, signal)
+  } catch (error) {
+    if (!hasErrno(error, 'ESRCH')) throw error
+  }
 }
 
 /** On v1 a frozen process does not die: the signal waits until it is thawed. Any other signal is meant to wait. */

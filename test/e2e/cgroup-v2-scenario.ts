@@ -10,6 +10,7 @@ import { compileDeviceProgram } from '../../src/oci/cgroup/device-program.ts'
 import { type CreateRequest, type DeviceRule, readCgroupLayout, type Spec } from '../../src/oci/index.ts'
 import { encodePlan } from '../../src/oci/plan/index.ts'
 import { containerStage, plainSpec } from '../support/container.ts'
+import { eventually } from '../support/eventually.ts'
 
 await using stage = await containerStage('v2')
 const layout = readCgroupLayout()
@@ -43,6 +44,34 @@ async function life() {
   const executed = await execution.wait()
   await container.delete()
   return { ...placed, paused, frozen, frozenFromOutside, exitCode, executed }
+}
+
+/** A first process that moved to a group of its own making: nobody may join the one above, so an exec follows it. */
+async function movedInit() {
+  const script =
+    'mkdir /sys/fs/cgroup/in; echo 1 >/sys/fs/cgroup/in/cgroup.procs; echo +hugetlb >/sys/fs/cgroup/cgroup.subtree_control; echo up; exec sleep 100'
+  const container = await stage.runtime.create(
+    request('moved', ['sh', '-c', script], (spec) => {
+      const mount = spec.mounts?.find(({ type }) => type === 'cgroup')
+      if (mount) mount.options = ['nosuid', 'noexec', 'nodev']
+    }),
+  )
+  await container.start()
+  const { pid } = await container.state()
+  await eventually(
+    'it has moved',
+    () => readFileSync(stage.logPath('moved'), 'utf8').includes('up') || undefined,
+  )
+  const leaf = join(root, cgroupOf(pid) ?? '', '..')
+  const passedOn = readFileSync(join(leaf, 'cgroup.subtree_control'), 'utf8').trim()
+  const execution = await container.exec({ process: sleeper, stdio: 'pipe' })
+  const same = cgroupOf(execution.pid) === cgroupOf(pid)
+  const refused = await container.exec({ process: sleeper, stdio: 'pipe', cgroup: ['/'] }).then(
+    () => 'joined',
+    (error) => error.errno,
+  )
+  await container.delete({ force: true })
+  return { passedOn, same, refused }
 }
 
 /** Exit codes of `open /dev/fuse` where the rules forbid and where they allow it, and of an exec there. */
@@ -117,6 +146,7 @@ console.log(
     mode: layout.mode,
     instance: stage.instance,
     ...(await life()),
+    moved: await movedInit(),
     devices: await devices(),
     replaced: await replacedProgram(),
     used: await usedPath(),

@@ -32,6 +32,7 @@ else
     t.true(told.init.endsWith(`/${told.instance}/v2`), told.init)
     t.is(told.exec, told.init)
     t.like(told, { frozen: true, frozenFromOutside: 'paused' })
+    t.deepEqual(told.moved, { passedOn: 'hugetlb', same: true, refused: 'EBUSY' })
     t.deepEqual(told.devices, {
       denied: { opened: false, null: true },
       allowed: { opened: true, null: true },

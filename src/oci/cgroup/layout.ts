@@ -113,8 +113,8 @@ function addV1(v1: CgroupHierarchy[], mount: CgroupMount, own: Map<string, strin
   v1.push({ controllers, mountPoint: mount.mountPoint, own: below(mount.root, own.get(first) ?? '/') })
 }
 
-/** controller (or `name=…`, or '' for v2) → path. */
-function ownPaths(cgroup: string): Map<string, string> {
+/** Text of /proc/PID/cgroup: controller (or `name=…`, or '' for v2) → path. */
+export function ownPaths(cgroup: string): Map<string, string> {
   const paths = new Map<string, string>()
   for (const line of cgroup.split('\n')) {
     const match = /^\d+:([^:]*):(\/.*)$/.exec(line)

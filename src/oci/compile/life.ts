@@ -1,3 +1,4 @@
+import { posix } from 'node:path'
 import { noFd, type Operation } from '../plan/operations.ts'
 import type { Slots } from '../plan/slots.ts'
 import type { DetachedLife, ForegroundLife, MonitoredLife } from '../runtime.ts'
@@ -43,6 +44,7 @@ function monitored(request: CompileRequest, life: MonitoredLife, slots: Slots, d
       ...listen(directory, monitorSocket, 'monitor.sock'),
       ...open(log ?? noFd, life.logPath, logFlags),
       ...open(oom ?? noFd, request.cgroup?.oomFile, OPEN.RDONLY),
+      ...emptyAtEnd(request, slots),
       ...(terminal ? [{ op: 'receiveTerminal', to: master } as const] : []),
     ],
     last: [
@@ -111,6 +113,18 @@ function receiveAndSend(terminal: number, socket: number): Operation[] {
   return [
     { op: 'receiveTerminal', to: terminal },
     { op: 'sendTerminal', terminal, socket },
+  ]
+}
+
+/** The end of a pid namespace's first process ends all of it; where the namespace is another's we have to. */
+function emptyAtEnd({ spec, namespaceFds, cgroup }: CompileRequest, slots: Slots): Operation[] {
+  const isOwn = spec.linux?.namespaces?.some(({ type, path }) => type === 'pid' && !path) && !namespaceFds.pid
+  if (isOwn || cgroup?.v2Directory === undefined) return []
+  const kill = slots.allocate()
+  const path = posix.join(cgroup.v2Directory, 'cgroup.kill')
+  return [
+    { op: 'openPath', path, flags: OPEN.WRONLY, to: kill },
+    { op: 'emptyAtEnd', kill },
   ]
 }
 

@@ -217,6 +217,7 @@ export const operationTable = {
   printPid: { code: 135, args: {} },
   printStatus: { code: 136, args: {} },
   attachDevices: { code: 111, args: { path: 'string', program: 'bytes', flags: 'u32' } },
+  emptyAtEnd: { code: 112, args: { kill: 'fd' } },
   connect: { code: 191, args: { path: 'string', to: 'newFd' } },
   raiseLoopback: { code: 192, args: {} },
 } as const
