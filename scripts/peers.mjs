@@ -27,7 +27,9 @@ const peers = {
   conmon: { packages: podman, path: 'usr/bin/conmon' },
   catatonit: { packages: podman, path: 'usr/bin/catatonit' },
   dockerd: { packages: docker, path: 'usr/sbin/dockerd' },
-  docker: { packages: docker, path: 'usr/bin/docker' },
+  // Of the daemon's own version, whatever other client a machine has.
+  'debian-docker': { packages: docker, path: 'usr/bin/docker' },
+  'docker-init': { packages: docker, path: 'usr/bin/docker-init' },
   'user-mode-linux': { packages: ['user-mode-linux'], path: 'usr/bin/linux.uml' },
   'containerd-shim-runc-v2': { packages: ['containerd'], path: 'usr/bin/containerd-shim-runc-v2' },
   'cni-bridge': { packages: ['containernetworking-plugins'], path: 'usr/lib/cni/bridge' },

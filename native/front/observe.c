@@ -35,6 +35,22 @@ static bool is_alive(void) {
   return stat.start_ticks == ticks && stat.state != 'Z';
 }
 
+// Whoever starts a container marks it afterwards. Without the mark it still waits, or the one who started it was
+// killed in between: then something else than keelson-init runs there, and Node looks closer.
+static bool still_waits(void) {
+  static const char name[] = "/memfd:keelson-init";
+  char path[32];
+  char link[sizeof name];
+  struct text text = {path, sizeof path, 0};
+  text_add(&text, "/proc/");
+  text_add_number(&text, front.pid);
+  text_add(&text, "/exe");
+  const long length = sys(__NR_readlinkat, AT_FDCWD, path, link, sizeof link - 1);
+  if (length < 0) return true;
+  link[length] = '\0';
+  return same_text(link, name);
+}
+
 void observe(void) {
   if (has("exit.json") || !is_alive())
     front.status = STATUS_STOPPED;
@@ -42,6 +58,10 @@ void observe(void) {
     front.status = STATUS_CREATING;
   else if (has("paused"))
     front.status = STATUS_PAUSED;
+  else if (has("started"))
+    front.status = STATUS_RUNNING;
+  else if (still_waits())
+    front.status = STATUS_CREATED;
   else
-    front.status = has("started") ? STATUS_RUNNING : STATUS_CREATED;
+    hand_on();
 }
