@@ -5,6 +5,8 @@
 #include "init/syscall.h"
 
 #define LAST_CAPABILITY_MAX 63
+// Possessor: everything. Owner: view, read, search, link; the kernel's own choice has no search.
+#define RING_PERMISSIONS 0x3f1b0000u
 
 struct limit {
   uint64_t soft;
@@ -16,10 +18,15 @@ void operation_setRlimit(const uint32_t *words) {
   check(sys(__NR_prlimit64, 0, words[0], &limit, 0), "prlimit64", NULL);
 }
 
+// Named, so that execs join the one that the container made: for that it must let its owner search it. A kernel without
+// keyrings has nothing to share. One that refuses more of them (kernel.keys.maxkeys) fails the plan, since the container
+// would otherwise see the keys of its creator.
 void operation_sessionKeyring(const uint32_t *words) {
-  const long made = sys(__NR_keyctl, KEYCTL_JOIN_SESSION_KEYRING, text_at(words[0]));
-  // No keyrings in this kernel, or the user's quota is used up: the container then shares its creator's.
-  if (made != -ENOSYS && made != -EDQUOT) check(made, "keyctl", text_at(words[0]));
+  const char *name = text_at(words[0]);
+  const long ring = sys(__NR_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name);
+  if (ring == -ENOSYS) return;
+  check(ring, "keyctl", name);
+  check(sys(__NR_keyctl, KEYCTL_SETPERM, ring, RING_PERMISSIONS), "keyctl", name);
 }
 
 void operation_dropBounding(const uint32_t *words) {

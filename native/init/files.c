@@ -78,9 +78,12 @@ void operation_joinCgroup(const uint32_t *words) {
 // The clone itself is not enough here: a resctrl group takes processes only by their number.
 void operation_enrolChild(const uint32_t *words) {
   char number[16];
+  const char *path = text_at(words[1]);
+  const int fd = slot_fd(words[0]);
   struct text text = {number, sizeof number, 0};
   text_add_number(&text, self.child_pid);
-  check(write_whole(text_at(words[0]), number, text.length), "write", text_at(words[0]));
+  const long written = fd < 0 ? write_whole(path, number, text.length) : sys(__NR_write, fd, number, text.length);
+  check(written, "write", path);
 }
 
 void operation_makePipe(const uint32_t *words) {

@@ -121,7 +121,7 @@
   X(103, reconfigureMount, "slqq")         \
   X(104, privateMount, "s")                \
   X(105, moveDevice, "fss")                \
-  X(106, enrolChild, "s")                  \
+  X(106, enrolChild, "fs")                 \
   X(111, attachDevices, "sbn")             \
   X(112, emptyAtEnd, "f")                  \
   X(171, servePlans, "")                   \
@@ -151,7 +151,9 @@
   X(5, committed)        \
   X(6, started)          \
   X(7, limited)          \
-  X(8, mounted)
+  X(8, mounted)          \
+  X(20, networked)       \
+  X(21, equipped)
 
 enum plan_operation {
 #define X(code, name, kinds) PLAN_##name = code,

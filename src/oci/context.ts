@@ -1,5 +1,6 @@
 import type { Clock, Logger } from '../base/index.ts'
 import type { CgroupLayout } from './cgroup/index.ts'
+import type { HostFacts } from './host-facts.ts'
 import type { Privileges } from './privileges.ts'
 import type { Zygote } from './zygote.ts'
 
@@ -14,6 +15,7 @@ export interface RuntimeContext {
   clock: Clock
   log: Logger
   layout: CgroupLayout
+  host: HostFacts
   privileges: Privileges
   /** Cgroups that may not be written are done without. */
   rootless: boolean

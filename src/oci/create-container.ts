@@ -3,7 +3,6 @@ import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { asKeelsonError, bootId, Cleanup, hasErrno, KeelsonError } from '../base/index.ts'
 import { lockFile, ownFd, type StartedInit, sendInitFrame, startInit } from '../kernel/index.ts'
-import { capabilityMasks } from './capabilities.ts'
 import { type CgroupPlan, killCgroup, planCgroup, removeCgroup, requireUnused } from './cgroup/index.ts'
 import { compileCreate } from './compile/create.ts'
 import type { CompileRequest } from './compile/request.ts'
@@ -14,7 +13,9 @@ import { failureError, lostError } from './failure.ts'
 import { decodeCreated, frameType } from './frames.ts'
 import { recordedHooks, runPoststop } from './hooks/recorded.ts'
 import { closeInit } from './init-channel.ts'
+import { compileRdt, type RdtPlace, removeRdt } from './intel-rdt.ts'
 import { openNamespaces } from './joined-namespaces.ts'
+import { noticeOfOomScore, noticesOf } from './notices.ts'
 import { encodePlan, type Plan } from './plan/index.ts'
 import type { Container, CreateRequest } from './runtime.ts'
 import type { LinuxResources } from './spec.ts'
@@ -47,6 +48,7 @@ export async function createContainer(context: RuntimeContext, given: CreateRequ
   const { plan, inherited } = compileCreate(input)
   warn(context, request, cgroup)
   if (cgroup) undo.defer(() => discardCgroup(context, cgroup))
+  undo.defer(() => removeRdt(input.rdt))
   request.signal?.throwIfAborted()
   afterwards.defer(() => runPoststop(context, request.id, input.records[recordFiles.poststop]))
   const started = await startPlan(context, request, plan, inherited)
@@ -57,6 +59,8 @@ export async function createContainer(context: RuntimeContext, given: CreateRequ
   undo.keep()
   afterwards.keep()
   context.log.debug('created', { id: request.id })
+  const unlowered = noticeOfOomScore(request.spec.process, pid)
+  if (unlowered !== undefined) context.log.warn(unlowered, { id: request.id })
   if (request.life.kind !== 'foreground') return new DiskContainer(context, request.id, directory)
   answered.keep()
   return new DiskContainer(context, request.id, directory, new Supervised(started, pid))
@@ -93,13 +97,16 @@ export async function prepareCreate(
   place: Place,
 ): Promise<PreparedCreate> {
   const cgroup = cgroupOf(context, request)
-  const record = firstRecord(context, request, cgroup)
+  const rdt = compileRdt(request.spec.linux?.intelRdt, request.id, context.host)
+  const record = firstRecord(context, request, cgroup, rdt)
   const input: CompileRequest = {
     ...request,
     ...place,
+    rdt,
     mountFds: request.mountFds ?? {},
     cgroup,
     cgroupLayout: context.layout,
+    host: context.host,
     privileges: context.privileges,
     records: recordsOf(context, request, record),
     fileLimit: context.fileLimit,
@@ -123,13 +130,11 @@ function recordsOf(
 }
 
 /** What was asked for and cannot be had here, where the specification lets a container run all the same. */
-function warn({ log }: RuntimeContext, { id, spec }: CreateRequest, cgroup: CgroupPlan | undefined): void {
-  for (const notice of cgroup?.notices ?? []) log.warn(notice, { id })
+function warn({ log, host }: RuntimeContext, { id, spec }: CreateRequest, cgroup?: CgroupPlan): void {
+  for (const notice of [...(cgroup?.notices ?? []), ...noticesOf(spec, host)]) log.warn(notice, { id })
   const limit = cgroup ? undefined : firstLimit(spec.linux?.resources)
   if (limit !== undefined)
     log.warn(`linux.resources.${limit} is not applied: this user may not make cgroups`, { id })
-  const { unknown } = capabilityMasks(spec.process?.capabilities)
-  if (unknown.length > 0) log.warn(`unknown capabilities are left out: ${unknown.join(', ')}`, { id })
 }
 
 /** keelson-init waits with everything made: that is recorded, and only then it may let go. */
@@ -203,6 +208,7 @@ function firstRecord(
   context: RuntimeContext,
   request: CreateRequest,
   cgroup: CgroupPlan | undefined,
+  rdt: RdtPlace | undefined,
 ): DecidedRecord {
   const { spec } = request
   const namespaces = spec.linux?.namespaces ?? []
@@ -217,6 +223,8 @@ function firstRecord(
     createdAtNs: String(BigInt(Math.round(context.clock.nowMs() * 1000)) * 1000n),
     bootId: bootId(),
     ...(cgroup ? { cgroup: cgroupRecord(cgroupPathOf(context, request), cgroup) } : {}),
+    ...(rdt ? { rdt: { groups: rdt.groups, owned: rdt.owned } } : {}),
+    ...(request.keepSessionKeyring ? { keepsKeyring: true } : {}),
     namespaces: {
       pid: namespaces.some(({ type, path }) => type === 'pid' && !path) && !request.namespaceFds?.pid,
       cgroup: namespaces.some(({ type }) => type === 'cgroup'),

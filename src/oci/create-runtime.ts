@@ -9,6 +9,7 @@ import { DiskContainer } from './container.ts'
 import { isContainerId, validateContainerId } from './container-id.ts'
 import type { CgroupManager, RuntimeContext } from './context.ts'
 import { createContainer } from './create-container.ts'
+import { type HostFacts, readHostFacts } from './host-facts.ts'
 import { encodePlan } from './plan/index.ts'
 import { readPrivileges } from './privileges.ts'
 import type { Container, Runtime } from './runtime.ts'
@@ -37,6 +38,8 @@ export interface RuntimeOptions {
   missingControllers?: 'refuse' | 'tell'
   /** Default: what this process sees. */
   cgroupLayout?: CgroupLayout
+  /** Default: what this machine has. */
+  host?: HostFacts
   /** Do without cgroups that may not be written. Default: unless this process is root of the machine. */
   rootless?: boolean
 }
@@ -91,6 +94,7 @@ export function createContext(options: RuntimeOptions): RuntimeContext {
       layout ??= readCgroupLayout()
       return layout
     },
+    host: options.host ?? readHostFacts(),
     zygote: new Zygote(options.clock, () => {
       const path = `/${instance}/monitors`
       const usable = context.rootless ? writableLayout(context.layout, path) : context.layout

@@ -4,6 +4,7 @@ import { pidfdWait, removeEmptyDirectories, removeFlatDirectory } from '../kerne
 import { killCgroup, removeCgroup } from './cgroup/index.ts'
 import type { RuntimeContext } from './context.ts'
 import { runPoststop } from './hooks/recorded.ts'
+import { removeRdt } from './intel-rdt.ts'
 import { sendIfThere, thawToDie } from './kill-container.ts'
 import { connectIn, MonitorConnection } from './monitor-client.ts'
 import { type Observed, observe } from './state/observe.ts'
@@ -33,6 +34,7 @@ export async function deleteContainer(
     if (status !== 'stopped') await endProcesses(context, observed)
     if (!exit) await awaitMonitor(directory, id) // its exit record is the last that a monitor writes
     await removeGroups(context, record)
+    await removeRdt(record.rdt)
   }
   const poststop = observed && readRecordedPlan(directory, 'poststop')
   if (!(await removeFlatDirectory(directory))) rmSync(directory, { recursive: true, force: true })

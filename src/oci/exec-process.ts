@@ -8,6 +8,8 @@ import { type ExecStreams, openStreams } from './exec-streams.ts'
 import { failureError, lostError } from './failure.ts'
 import { frameType } from './frames.ts'
 import { closeInit } from './init-channel.ts'
+import { parseLandlock } from './landlock.ts'
+import { noticeOfOomScore } from './notices.ts'
 import type { Plan } from './plan/index.ts'
 import { HeldExec } from './prepared-exec.ts'
 import { detachedExec, RunningExec } from './running-exec.ts'
@@ -73,7 +75,11 @@ async function launch(
   try {
     const input = execInput(context, record, spec, { request, stdio: streams.theirs, pidfd: target.fd })
     const { started, plan } = await startExec(context, record, input, request, goes)
-    if (started.type === (goes ? frameType.started : frameType.created)) return { started, streams, plan }
+    if (started.type === (goes ? frameType.started : frameType.created)) {
+      const unlowered = noticeOfOomScore(request.process, started.payload.readUInt32LE(0))
+      if (unlowered !== undefined) context.log.warn(unlowered, { id: record.id })
+      return { started, streams, plan }
+    }
     await closeInit(started)
     if (started.type === frameType.failure) throw failureError(started.payload, plan, 'exec', record.id)
     throw lostError('exec', record.id)
@@ -97,7 +103,12 @@ export function execInput(
   const { tasksFiles = [], v2Directory } = record.cgroup ?? {}
   return {
     process: request.process,
-    seccomp: spec.linux?.seccomp,
+    id: record.id,
+    linux: spec.linux,
+    landlock: parseLandlock(spec.annotations),
+    host: context.host,
+    rdt: record.rdt,
+    keepSessionKeyring: record.keepsKeyring === true,
     pidfd,
     namespaces: (spec.linux?.namespaces ?? []).map(({ type }) => type as NamespaceType),
     ...subCgroups({ tasksFiles, v2Directory }, request.cgroup ?? [], context.layout),

@@ -20,7 +20,34 @@ export function failureError(payload: Buffer, plan: Plan | undefined, op: string
   if (operation?.op === 'setRlimit') return limitError(operation, errno, op, id)
   if (call === 'lookup' || call === 'execve') return programError(call, errno, path, op, id)
   const where = step === undefined ? op : `${op}: ${step}`
-  return new SyscallError({ op: where, id, call, errno, ...(path === '' ? {} : { path }) })
+  const hint = step === undefined ? undefined : hints[`${step} ${errno}`]
+  return new SyscallError({
+    op: where,
+    id,
+    call,
+    errno,
+    ...(path === '' ? {} : { path }),
+    ...(hint === undefined ? {} : { hint }),
+  })
+}
+
+/** What to do about refusals whose reason the kernel does not tell. */
+const hints: Readonly<Record<string, string>> = {
+  'setScheduler EPERM':
+    'process.scheduler: needs CAP_SYS_NICE, and for real time on cgroup v1 linux.resources.cpu.realtimeRuntime',
+  'setScheduler EBUSY': 'process.scheduler: the processors have not that much deadline time left',
+  'setIoPriority EPERM': 'process.ioPriority: IOPRIO_CLASS_RT needs CAP_SYS_NICE',
+  'sessionKeyring EDQUOT': 'raise kernel.keys.maxkeys, or use --no-new-keyring',
+  'setMemoryPolicy EINVAL':
+    'linux.memoryPolicy: not all of the nodes are there, or the kernel is too old for the mode',
+  'setAffinity EINVAL': 'process.execCPUAffinity: none of the processors may be used',
+  'mountFilesystem EPERM': 'nothing but a few files may be mounted over /proc',
+  'mountBind EPERM': 'nothing but a few files may be mounted over /proc, and only a procfs on /proc itself',
+  'mountFilesystem ELOOP': 'the target must be reached without a symlink',
+  'realDirectory ELOOP': 'the image has a symlink at /dev: mount a file system there',
+  'realDirectory ENOTDIR': 'the image has no directory at /dev: mount a file system there',
+  'moveDevice ENODEV': 'linux.netDevices: there is no such device in the network namespace of the runtime',
+  'moveDevice EEXIST': 'linux.netDevices: the container has a device of that name already',
 }
 
 /** Which operation it was (undefined: the zygote has no plan), and why. */

@@ -1,6 +1,7 @@
 import { capabilityNames } from './capabilities.ts'
 import type { CgroupLayout } from './cgroup/index.ts'
 import { ociVersion } from './default-spec.ts'
+import { memoryPolicyFlags, memoryPolicyModes } from './memory-policy.ts'
 import { knownMountOptions } from './mount-options.ts'
 import { knownActions, knownArchitectures, knownFlags, operators } from './seccomp/profile.ts'
 
@@ -43,11 +44,11 @@ export function features({ version, commit, layout }: FeaturesInput): Record<str
         knownFlags,
         supportedFlags: knownFlags,
       },
-      apparmor: { enabled: false },
-      selinux: { enabled: false },
-      intelRdt: { enabled: false, schemata: false, monitoring: false },
-      memoryPolicy: { modes: [], flags: [] },
-      netDevices: { enabled: false },
+      apparmor: { enabled: true },
+      selinux: { enabled: true },
+      intelRdt: { enabled: true, schemata: true, monitoring: true },
+      memoryPolicy: { modes: memoryPolicyModes, flags: memoryPolicyFlags },
+      netDevices: { enabled: true },
       mountExtensions: { idmap: { enabled: true } },
     },
     annotations: {

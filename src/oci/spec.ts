@@ -42,9 +42,25 @@ export interface Process {
   apparmorProfile?: string
   selinuxLabel?: string
   oomScoreAdj?: number
-  ioPriority?: { class: string; priority: number }
-  scheduler?: Record<string, unknown>
+  ioPriority?: IoPriority
+  scheduler?: Scheduler
   execCPUAffinity?: { initial?: string; final?: string }
+}
+
+/** sched_setattr(2). Times in nanoseconds. */
+export interface Scheduler {
+  policy: string
+  nice?: number
+  priority?: number
+  flags?: string[]
+  runtime?: number
+  deadline?: number
+  period?: number
+}
+
+export interface IoPriority {
+  class: string
+  priority?: number
 }
 
 export interface User {
@@ -179,6 +195,20 @@ export interface SeccompSyscall {
   args?: { index: number; value: number; valueTwo?: number; op: string }[]
 }
 
+export interface IntelRdt {
+  closID?: string
+  schemata?: string[]
+  l3CacheSchema?: string
+  memBwSchema?: string
+  enableMonitoring?: boolean
+}
+
+export interface MemoryPolicy {
+  mode: string
+  nodes?: string
+  flags?: string[]
+}
+
 export interface Linux {
   uidMappings?: IdMapping[]
   gidMappings?: IdMapping[]
@@ -194,7 +224,7 @@ export interface Linux {
   maskedPaths?: string[]
   readonlyPaths?: string[]
   mountLabel?: string
-  intelRdt?: Record<string, unknown>
-  memoryPolicy?: Record<string, unknown>
+  intelRdt?: IntelRdt
+  memoryPolicy?: MemoryPolicy
   personality?: { domain: string; flags?: string[] }
 }

@@ -1,9 +1,11 @@
+import { parseLandlock } from './landlock.ts'
+import { memoryPolicyArguments } from './memory-policy.ts'
 import type { Linux, LinuxResources, Process, Spec } from './spec.ts'
 import { processShape, resourcesShape, specShape } from './spec-shape.ts'
 import { checkDevices, checkNetDevices } from './validate/devices.ts'
 import { fail, shown } from './validate/fail.ts'
 import { checkHooks } from './validate/hooks.ts'
-import { absoluteDestination, checkHiddenPaths, checkMount, checkRoot } from './validate/mounts.ts'
+import { checkHiddenPaths, checkMount, checkRoot } from './validate/mounts.ts'
 import { checkMappings, checkNames, checkNamespaces, checkTimeOffsets } from './validate/namespaces.ts'
 import { checkProcess } from './validate/process.ts'
 import { checkCgroupsPath, checkIntelRdt, checkResources } from './validate/resources.ts'
@@ -27,7 +29,8 @@ export function validateSpec(value: unknown): Spec {
   })
   checkHooks(spec.hooks)
   if (spec.linux) checkLinux(spec.linux, namespaces)
-  return { ...spec, ...(spec.mounts ? { mounts: spec.mounts.map(absoluteDestination) } : {}) }
+  parseLandlock(spec.annotations)
+  return spec
 }
 
 /** The same for the process of an exec. */
@@ -59,4 +62,5 @@ function checkLinux(linux: Linux, namespaces: ReadonlySet<string>): void {
   for (const [name, value] of Object.entries(linux.sysctl ?? {})) checkSysctl(name, value, namespaces)
   checkHiddenPaths(linux, namespaces)
   checkIntelRdt(linux)
+  if (linux.memoryPolicy) memoryPolicyArguments(linux.memoryPolicy)
 }

@@ -10,6 +10,7 @@ import { planOfCreate } from '../../src/oci/dry-run.ts'
 import { encodePlan } from '../../src/oci/plan/index.ts'
 import { validateProcess, validateSpec } from '../../src/oci/validate.ts'
 import { goodSpecs } from '../support/good-specs.ts'
+import { plainHost } from '../support/host-facts.ts'
 import { buildPlanDecoder } from '../support/plan-decoder.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
@@ -107,7 +108,13 @@ const layout = {
   })),
   v2: { controllers: ['io', 'rdma', 'misc'], mountPoint: '/nonexistent/unified', own: '/' },
 }
-const options = { stateRoot: '/nonexistent/state', clock: systemClock, cgroupLayout: layout, instance: '' }
+const options = {
+  stateRoot: '/nonexistent/state',
+  clock: systemClock,
+  cgroupLayout: layout,
+  instance: '',
+  host: plainHost,
+}
 
 async function planOf(value: unknown): Promise<Buffer> {
   const spec = validateSpec(value)
@@ -119,7 +126,12 @@ async function planOf(value: unknown): Promise<Buffer> {
 function execPlanOf(value: unknown): Buffer {
   const { plan } = compileExec({
     process: validateProcess(value),
-    seccomp: undefined,
+    id: 'box',
+    linux: undefined,
+    landlock: undefined,
+    host: plainHost,
+    rdt: undefined,
+    keepSessionKeyring: false,
     pidfd: 9,
     namespaces: ['mount', 'pid', 'cgroup'],
     tasksFiles: ['/nonexistent/tasks'],

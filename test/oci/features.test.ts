@@ -12,9 +12,10 @@ test('the document names what this host has, and what is enforced on it', (t) =>
     hooks: ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'],
     linux: {
       seccomp: { enabled: true },
-      apparmor: { enabled: false },
-      selinux: { enabled: false },
-      netDevices: { enabled: false },
+      apparmor: { enabled: true },
+      selinux: { enabled: true },
+      intelRdt: { enabled: true, schemata: true, monitoring: true },
+      netDevices: { enabled: true },
     },
     annotations: {
       'io.keelson.version': '1.2.3',

@@ -3,6 +3,7 @@ import type { CgroupLayout } from '../../src/oci/cgroup/layout.ts'
 import type { CompileRequest } from '../../src/oci/compile/request.ts'
 import { planCgroup, type Spec } from '../../src/oci/index.ts'
 import type { Privileges } from '../../src/oci/privileges.ts'
+import { plainHost } from './host-facts.ts'
 
 const layout: CgroupLayout = {
   mode: 'v1',
@@ -33,6 +34,7 @@ export function compileRequest(spec: Spec, more: Partial<CompileRequest> = {}): 
     lockFd: 21,
     cgroup: group('/k/one'),
     cgroupLayout: layout,
+    host: plainHost,
     records: { 'state.json': '{}' },
     fileLimit: { soft: 1024n, hard: 4096n },
     ...more,

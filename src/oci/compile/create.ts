@@ -1,5 +1,7 @@
 import { join } from 'node:path'
 import { KeelsonError } from '../../base/index.ts'
+import { enrolChild } from '../intel-rdt.ts'
+import { parseLandlock } from '../landlock.ts'
 import { barriers, type Operation, type Plan } from '../plan/operations.ts'
 import { Slots } from '../plan/slots.ts'
 import type { Process, Spec } from '../spec.ts'
@@ -7,14 +9,15 @@ import { recordFiles } from '../state/record.ts'
 import { limitLate, makeCgroup, makeV1, openV2 } from './cgroup.ts'
 import { CLONE } from './constants.ts'
 import { effectiveSpec } from './effective-spec.ts'
-import { compileHooks } from './hooks.ts'
-import { compileLife } from './life.ts'
+import { compileHooks, type HookPlan } from './hooks.ts'
+import { compileKeyring } from './labels.ts'
+import { compileLife, type LifePlan } from './life.ts'
 import { compileNamespaces } from './namespaces.ts'
+import { compileNetworkDevices } from './network-devices.ts'
 import { onBehalf } from './on-behalf.ts'
 import { compileProgram } from './program.ts'
 import type { CompileRequest } from './request.ts'
 import { compileRootfs } from './rootfs.ts'
-import { refuseUnsupported } from './unsupported.ts'
 
 export interface CompiledPlan {
   plan: Plan
@@ -30,11 +33,11 @@ export function compileCreate(given: CompileRequest): CompiledPlan {
   const request = { ...given, spec: effectiveSpec(given) }
   const { spec, cgroup } = request
   const process = requireProcess(spec)
-  refuseUnsupported(spec)
   const slots = new Slots()
   const directory = slots.inherit(request.directoryFd)
   const lock = slots.inherit(request.lockFd)
   const namespaces = compileNamespaces(request, slots)
+  const devices = compileNetworkDevices(spec.linux, namespaces)
   const rootfs = compileRootfs(request, slots, namespaces, directory)
   const life = compileLife(request, slots, directory)
   const hooks = compileHooks(request, slots, request.fileLimit, namespaces.parent.length > 0)
@@ -44,38 +47,27 @@ export function compileCreate(given: CompileRequest): CompiledPlan {
   const child: Operation[] = [
     ...namespaces.child,
     ...(namespaces.unshareNetwork ? newNetwork : []),
+    ...devices.ready,
     ...v1.join,
     ...(namespaces.unshareCgroup ? [{ op: 'unshare', flags: CLONE.NEWCGROUP } as const] : []),
+    { op: 'resetAffinity' },
     { op: 'newSession' },
-    ...(request.keepSessionKeyring ? [] : [{ op: 'sessionKeyring', name: `_ses.${request.id}` } as const]),
+    ...(request.keepSessionKeyring ? [] : compileKeyring(keyringName(request.id), process, request.host)),
     ...rootfs.mount,
+    ...devices.await,
     ...hooks.beforePivot,
     ...rootfs.enter,
-    ...compileProgram({
-      process,
-      seccomp: spec.linux?.seccomp,
-      stdio: life.stdio,
-      preserved: life.preserved,
-      listener: life.listener,
-      isInit: true,
-      fileLimit: request.fileLimit,
-      hooks: hooks.beforeProgram,
-      later: hooks.later,
-      wait: [
-        { op: 'signal', barrier: barriers.joined },
-        { op: 'await', barrier: barriers.committed },
-        { op: 'awaitStart' },
-      ],
-    }),
+    ...programOf(request, process, life, hooks),
   ]
   const parent: Operation[] = [
     ...life.first,
     ...pidfd.connect,
     ...writeRecords(request, directory),
-    ...(request.notify ? [makeNotifyDirectory(request)] : []),
+    ...makeNotifyDirectory(request),
     ...life.beforeClone,
     ...hooks.open,
     ...makeCgroup(cgroup, 'v2'),
+    ...(request.rdt?.make ?? []),
     ...v2.operations,
     ...v1.beforeClone,
     ...rootfs.open,
@@ -86,7 +78,9 @@ export function compileCreate(given: CompileRequest): CompiledPlan {
     { op: 'recordProcess', directory, name: 'pid' },
     ...namespaces.afterClone,
     ...rootfs.close,
+    ...(request.rdt ? enrolChild(request.rdt) : []),
     ...v1.afterClone,
+    ...devices.move,
     ...hooks.parent,
     ...life.afterClone,
     { op: 'await', barrier: barriers.joined },
@@ -101,6 +95,24 @@ export function compileCreate(given: CompileRequest): CompiledPlan {
   return { plan: { parent, child }, inherited: slots.inherited }
 }
 
+function programOf(request: CompileRequest, process: Process, life: LifePlan, hooks: HookPlan): Operation[] {
+  const { spec, host, fileLimit } = request
+  return compileProgram({
+    process,
+    linux: spec.linux,
+    landlock: parseLandlock(spec.annotations),
+    host,
+    stdio: life.stdio,
+    preserved: life.preserved,
+    listener: life.listener,
+    isInit: true,
+    fileLimit,
+    hooks: hooks.beforeProgram,
+    later: hooks.later,
+    wait: untilStart,
+  })
+}
+
 function requireProcess({ process }: Spec): Process {
   if (process) return process
   throw new KeelsonError('INVALID_ARGUMENT', 'process is missing: there is nothing to run', {
@@ -108,10 +120,21 @@ function requireProcess({ process }: Spec): Process {
   })
 }
 
+const untilStart: readonly Operation[] = [
+  { op: 'signal', barrier: barriers.joined },
+  { op: 'await', barrier: barriers.committed },
+  { op: 'awaitStart' },
+]
+
 const newNetwork: readonly Operation[] = [{ op: 'unshare', flags: CLONE.NEWNET }, { op: 'raiseLoopback' }]
 
-function makeNotifyDirectory({ directory }: CompileRequest): Operation {
-  return { op: 'makeDirectory', path: join(directory, recordFiles.notify), mode: 0o755 }
+function makeNotifyDirectory({ directory, notify }: CompileRequest): Operation[] {
+  return notify ? [{ op: 'makeDirectory', path: join(directory, recordFiles.notify), mode: 0o755 }] : []
+}
+
+/** Of the container and its execs; also what runc calls it. */
+export function keyringName(id: string): string {
+  return `_ses.${id}`
 }
 
 function writeRecords({ records }: CompileRequest, directory: number): Operation[] {

@@ -1,16 +1,27 @@
+import type { HostFacts } from '../host-facts.ts'
+import { enrolChild, type RdtPlace, tasksOf } from '../intel-rdt.ts'
+import type { LandlockPolicy } from '../landlock.ts'
 import { barriers, noFd, type Operation } from '../plan/operations.ts'
 import { Slots } from '../plan/slots.ts'
 import type { NamespaceType } from '../runtime.ts'
-import type { Process, Seccomp } from '../spec.ts'
+import type { Linux, Process } from '../spec.ts'
+import { compileExecAffinity } from './attributes.ts'
 import { CLONE, O_DIRECTORY, O_PATH, OPEN } from './constants.ts'
-import type { CompiledPlan } from './create.ts'
+import { type CompiledPlan, keyringName } from './create.ts'
+import { compileKeyring } from './labels.ts'
 import { namespaceFlags } from './namespaces.ts'
 import { raisedLimits } from './on-behalf.ts'
 import { compileProgram } from './program.ts'
 
 export interface ExecCompileRequest {
+  /** Of the container. */
+  id: string
   process: Process
-  seccomp: Seccomp | undefined
+  linux: Linux | undefined
+  landlock: LandlockPolicy | undefined
+  host: HostFacts
+  rdt: Pick<RdtPlace, 'groups'> | undefined
+  keepSessionKeyring: boolean
   /** The container's first process. */
   pidfd: number
   /** The namespaces that the container has to itself. */
@@ -48,7 +59,9 @@ export function compileExec(request: ExecCompileRequest): CompiledPlan {
   const namespaces = namespacesToEnter(request.namespaces)
   const program = compileProgram({
     process,
-    seccomp: request.seccomp,
+    linux: request.linux,
+    landlock: request.landlock,
+    host: request.host,
     stdio: [stdin, stdout, stderr],
     preserved,
     listener: noFd,
@@ -59,8 +72,12 @@ export function compileExec(request: ExecCompileRequest): CompiledPlan {
       { op: 'await', barrier: barriers.committed },
     ],
   })
+  const affinity = compileExecAffinity(process)
+  const rdt = compileExecRdt(request.rdt, slots)
   const parent: Operation[] = [
     { op: 'undumpable' },
+    ...affinity.initial,
+    ...rdt.open,
     // In the container's user namespace there is no right to raise one any more.
     ...(request.namespaces.includes('user') ? raisedLimits(program) : []),
     ...tasks.map(({ path, slot }): Operation => ({ op: 'openPath', path, flags: OPEN.WRONLY, to: slot })),
@@ -72,6 +89,7 @@ export function compileExec(request: ExecCompileRequest): CompiledPlan {
     ...pidfdSocket.connect,
     { op: 'enterProcess', pidfd, namespaces },
     { op: 'clone', flags: 0n, cgroup: v2 },
+    ...rdt.enrol,
     ...(process.terminal
       ? [
           { op: 'receiveTerminal', to: master } as const,
@@ -93,7 +111,10 @@ export function compileExec(request: ExecCompileRequest): CompiledPlan {
     ...(request.namespaces.includes('cgroup')
       ? [{ op: 'joinNamespace', namespace: pidfd, type: CLONE.NEWCGROUP } as const]
       : []),
+    ...affinity.final,
+    ...rdt.await,
     { op: 'newSession' },
+    ...(request.keepSessionKeyring ? [] : compileKeyring(keyringName(request.id), process, request.host)),
     ...program,
   ]
   return { plan: { parent, child }, inherited: slots.inherited }
@@ -117,4 +138,22 @@ function namespacesToEnter(own: readonly NamespaceType[]): bigint {
   return [...new Set([...always, ...own])]
     .filter((type) => type !== 'cgroup')
     .reduce((flags, type) => flags | namespaceFlags[type], 0n)
+}
+
+/** Opened while their paths mean the host's; the program does not run before it is a member. */
+function compileExecRdt(rdt: Pick<RdtPlace, 'groups'> | undefined, slots: Slots) {
+  if (!rdt) return { open: [], enrol: [], await: [] }
+  const files = rdt.groups.map(tasksOf).map((path) => ({ path, slot: slots.allocate() }))
+  const barrier = barriers.equipped
+  return {
+    open: files.map(({ path, slot }): Operation => ({ op: 'openPath', path, flags: OPEN.WRONLY, to: slot })),
+    enrol: [
+      ...enrolChild(
+        rdt,
+        files.map(({ slot }) => slot),
+      ),
+      { op: 'signal', barrier } as const,
+    ],
+    await: [{ op: 'await', barrier } as const],
+  }
 }

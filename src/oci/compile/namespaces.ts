@@ -41,6 +41,8 @@ export interface NamespacePlan {
   user: 'none' | 'new' | 'joined'
   /** Slot of the user namespace that is joined. */
   joinedUser?: number
+  /** Slot of a network namespace that is joined. */
+  joinedNetwork?: number
   has(type: NamespaceType): boolean
 }
 
@@ -74,6 +76,7 @@ export function compileNamespaces(request: CompileRequest, slots: Slots): Namesp
   const through = user === 'none' ? [] : joins
   const plain = user === 'none' ? joins : []
   const joinedUser = joined('user')?.slot
+  const joinedNetwork = joined('network')?.slot
   return {
     parent: [...plain.filter(({ type }) => type === 'pid').map(join), ...(time?.parent ?? [])],
     clone: (cgroup) =>
@@ -93,6 +96,7 @@ export function compileNamespaces(request: CompileRequest, slots: Slots): Namesp
     joinsMount: joined('mount') !== undefined,
     user,
     ...(joinedUser === undefined ? {} : { joinedUser }),
+    ...(joinedNetwork === undefined ? {} : { joinedNetwork }),
     has: (type) => types.includes(type),
   }
 }

@@ -1,14 +1,23 @@
 import { type CapabilityMasks, capabilityMasks } from '../capabilities.ts'
+import { programEnvironment } from '../environment.ts'
+import type { HostFacts } from '../host-facts.ts'
+import type { LandlockPolicy } from '../landlock.ts'
 import type { Operation } from '../plan/operations.ts'
 import { compileRlimits } from '../rlimits.ts'
 import { compileSeccompCached } from '../seccomp/index.ts'
-import type { Process, Seccomp } from '../spec.ts'
+import type { Linux, Process, Seccomp } from '../spec.ts'
+import { compileAttributes } from './attributes.ts'
 import { directoryFlags, fileLimitResource, terminalFlags, words } from './constants.ts'
-import { refuseUnsupportedProcess, unsupported } from './unsupported.ts'
+import { compileExecLabels } from './labels.ts'
+import { compileLandlock } from './landlock.ts'
+import { unsupported } from './unsupported.ts'
 
 export interface ProgramRequest {
   process: Process
-  seccomp: Seccomp | undefined
+  /** Of the container: what of it an exec gets as well. */
+  linux: Linux | undefined
+  landlock: LandlockPolicy | undefined
+  host: HostFacts
   /** Slots of 0, 1, 2; `noFd` (operations.ts) is /dev/null. Not looked at with a terminal. */
   stdio: readonly [number, number, number]
   /** Slots that become 3, 4, … */
@@ -27,34 +36,36 @@ export interface ProgramRequest {
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /**
- * From "everything is mounted" to the user's program. Where no_new_privs is set the filter is the last thing before
- * exec. Without it loading needs CAP_SYS_ADMIN, so the filter comes before the change of identity, which it then
- * has to allow (as with runc); both wait for the start, so that a filter never meets our own waiting.
+ * From "everything is mounted" to the user's program. Where no_new_privs is set Landlock and the filter are the last
+ * things before exec. Without it they need CAP_SYS_ADMIN, so they come before the change of identity, which the filter
+ * then has to allow (as with runc); both wait for the start, so that a filter never meets our own waiting.
  */
 export function compileProgram(request: ProgramRequest): Operation[] {
-  const { process, seccomp, listener } = request
-  refuseUnsupportedProcess(process)
-  const { args = [], env = [] } = process
+  const { process, linux, host, listener } = request
+  const { args = [], env: given } = process
+  const { env, needsHome } = programEnvironment(given)
   const masks = capabilityMasks(process.capabilities)
-  const filter = seccomp ? [loadSeccomp(seccomp)] : []
+  const landlock = compileLandlock(request.landlock, host.landlockAbi)
+  const last = [...landlock.enforce, ...(linux?.seccomp ? [loadSeccomp(linux.seccomp)] : [])]
   const identity = compileIdentity(process, masks)
   const path = env.find((one) => one.startsWith('PATH='))?.slice(5) ?? defaultPath
-  const early = process.noNewPrivileges === true || filter.length === 0
+  const early = process.noNewPrivileges === true || last.length === 0
   return [
+    ...compileAttributes(process, linux),
     ...limits(request),
+    ...compileExecLabels(process, host),
     ...(process.noNewPrivileges ? [{ op: 'noNewPrivileges' } as const] : []),
     ...stdio(request),
     { op: 'enterDirectory', path: process.cwd, flags: request.isInit ? directoryFlags.makeMissing : 0 },
+    ...landlock.prepare,
     { op: 'dropBounding', kept: masks.bounding },
     ...(early ? identity : []),
-    ...(env.some((one) => one.startsWith('HOME='))
-      ? []
-      : [{ op: 'findHome', uid: process.user?.uid ?? 0 } as const]),
+    ...(needsHome ? [{ op: 'findHome', uid: process.user?.uid ?? 0 } as const] : []),
     { op: 'findProgram', name: args[0] ?? '', path },
     { op: 'keepDescriptors', slots: words(request.preserved), later: words(request.later ?? []), listener },
     ...request.wait,
     ...(request.hooks?.(early ? [] : identity) ?? []),
-    ...filter,
+    ...last,
     ...(early ? [] : identity),
     { op: 'execute', args, env },
   ]

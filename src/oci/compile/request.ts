@@ -1,5 +1,7 @@
 import type { CgroupPlan } from '../cgroup/index.ts'
 import type { CgroupLayout } from '../cgroup/layout.ts'
+import type { HostFacts } from '../host-facts.ts'
+import type { CompiledRdt } from '../intel-rdt.ts'
 import type { Privileges } from '../privileges.ts'
 import type { DetachedLife, ForegroundLife, MonitoredLife, NamespaceType, Rootfs } from '../runtime.ts'
 import type { Spec } from '../spec.ts'
@@ -26,7 +28,9 @@ export interface CompileRequest {
   /** Held by keelson-init until it has finished, so that nobody else works on the container meanwhile. */
   lockFd: number
   cgroup: CgroupPlan | undefined
+  rdt?: CompiledRdt | undefined
   cgroupLayout: CgroupLayout
+  host: HostFacts
   /** Files of the state directory that are written before anything else, by name. */
   records: Readonly<Record<string, string | Uint8Array>>
   /** RLIMIT_NOFILE that a container gets when its specification names none. */

@@ -6,6 +6,7 @@ import type { Slots } from '../plan/slots.ts'
 import { O_DIRECTORY, O_PATH, overlayFlags } from './constants.ts'
 import { compileDevices } from './devices.ts'
 import { HostTrees } from './host-trees.ts'
+import { checkMountLabel } from './labels.ts'
 import { compileMounts } from './mounts.ts'
 import type { NamespacePlan } from './namespaces.ts'
 import type { CompileRequest } from './request.ts'
@@ -29,6 +30,7 @@ export function compileRootfs(
   const { spec, privileges } = request
   const { linux = {} } = spec
   if (namespaces.joinsMount) return joinedRoot(request, namespaces)
+  checkMountLabel(linux.mountLabel, request.host)
   const propagation = rootfsPropagation(linux.rootfsPropagation)
   const trees = new HostTrees(request, slots, namespaces, treePropagation(propagation))
   const mount: Operation[] = [

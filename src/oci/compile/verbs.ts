@@ -21,6 +21,8 @@ const foreseen: Record<keyof DecidedRecord, true> = {
   cgroup: true,
   namespaces: true,
   notify: true,
+  rdt: true,
+  keepsKeyring: true,
 }
 
 /**
@@ -46,7 +48,7 @@ export function compileVerbs(record: DecidedRecord, { hooks = {} }: Spec): Plan 
       ...(namespaces.pid
         ? [verb('kill'), boot, allow('created', 'running'), { op: 'signalProcess' } as const]
         : []),
-      ...(hooks.poststop?.length
+      ...(hooks.poststop?.length || record.rdt?.owned.length
         ? []
         : [verb('delete'), boot, lock, allow('stopped'), ...removeAll(cgroup?.leaves ?? [])]),
     ],

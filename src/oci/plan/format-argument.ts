@@ -57,7 +57,7 @@ export function formatArgument(op: string, name: string, value: unknown): string
     return bitNames(BigInt(value), bits)
   if (name === 'mode' || name === 'umask') return `0${Number(value).toString(8)}`
   if (name === 'resource') return rlimitName(Number(value))
-  if (name === 'score') return String(Number(value) | 0)
+  if (name === 'score' || name === 'nice') return String(Number(value) | 0)
   if (value === rlimInfinity) return 'infinity'
   if (value instanceof Uint8Array) return bytesText(op, name, value)
   return typeof value === 'bigint' ? String(value) : JSON.stringify(value)

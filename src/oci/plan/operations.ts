@@ -204,7 +204,7 @@ export const operationTable = {
   reconfigureMount: { code: 103, args: { path: 'string', options: 'strings', set: 'u64', clear: 'u64' } },
   privateMount: { code: 104, args: { path: 'string' } },
   moveDevice: { code: 105, args: { namespace: 'fd', name: 'string', newName: 'string' } },
-  enrolChild: { code: 106, args: { path: 'string' } },
+  enrolChild: { code: 106, args: { tasks: 'fd', path: 'string' } },
   verb: { code: 126, args: { verb: 'u32' } },
   takeLock: { code: 127, args: {} },
   requireBoot: { code: 128, args: { bootId: 'string' } },
@@ -242,6 +242,8 @@ export const barriers = {
   started: 6,
   limited: 7,
   mounted: 8,
+  networked: 20,
+  equipped: 21,
 } as const
 
 /** Where an `fd` argument names none. */

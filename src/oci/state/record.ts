@@ -75,6 +75,10 @@ export interface DecidedRecord {
   namespaces: { pid: boolean; cgroup: boolean }
   /** It has a socket to tell that it is ready. */
   notify?: true
+  /** Directories of resctrl. */
+  rdt?: { groups: string[]; owned: string[] }
+  /** It runs in its caller's session keyring, and so do its execs. */
+  keepsKeyring?: true
 }
 
 /** With what became of it since, as far as files tell. */

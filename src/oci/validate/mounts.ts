@@ -45,11 +45,6 @@ function checkIdMapping(mount: Mount, isAsked: boolean, path: string, namespaces
     )
 }
 
-/** Old configurations have relative destinations; they mean paths below the root (config.md, mounts). */
-export function absoluteDestination(mount: Mount): Mount {
-  return mount.destination.startsWith('/') ? mount : { ...mount, destination: `/${mount.destination}` }
-}
-
 /** config-linux.md, "Masked Paths", "Readonly Paths", "Rootfs Mount Propagation". */
 export function checkHiddenPaths(linux: Linux, namespaces: ReadonlySet<string>): void {
   rootfsPropagation(linux.rootfsPropagation)

@@ -1,5 +1,7 @@
 import { largestId } from '../id-mappings.ts'
+import { numberListMask } from '../number-list.ts'
 import { compileRlimits } from '../rlimits.ts'
+import { ioPriorityNumber, schedulerAttributes } from '../scheduler.ts'
 import type { Process } from '../spec.ts'
 import { fail, shown } from './fail.ts'
 
@@ -20,7 +22,7 @@ export function checkProcess(program: Process, path: string): void {
     if (hard >= 0 && soft > hard)
       fail(`${path}.rlimits[${index}]`, `${type}: soft is above hard`, 'lower soft or raise hard')
   })
-  checkScheduler(program, path)
+  checkScheduling(program, path)
 }
 
 function checkUser({ user }: Process, path: string): void {
@@ -37,18 +39,10 @@ function checkUser({ user }: Process, path: string): void {
     fail(`${path}.user.umask`, `${user.umask} is no umask`, 'use 0 to 511 (0777 in octal)')
 }
 
-/** sched_setattr(2): each policy has its own numbers, and the kernel would only say EINVAL. */
-function checkScheduler({ scheduler }: Process, path: string): void {
-  if (!scheduler) return
-  const { policy, priority = 0, runtime = 0, deadline = 0, period = 0 } = scheduler as Record<string, number>
-  const at = `${path}.scheduler`
-  const isRealTime = ['SCHED_FIFO', 'SCHED_RR'].includes(String(policy))
-  if (isRealTime && (priority < 1 || priority > 99))
-    fail(`${at}.priority`, `${priority} is out of range for ${policy}`, 'use 1 to 99')
-  if (!isRealTime && priority !== 0)
-    fail(`${at}.priority`, `${policy} has no priority`, 'leave it out, or use SCHED_FIFO or SCHED_RR')
-  if (String(policy) !== 'SCHED_DEADLINE' && (runtime || deadline || period))
-    fail(at, `${policy} has no runtime, deadline or period`, 'leave them out, or use SCHED_DEADLINE')
-  if (String(policy) === 'SCHED_DEADLINE' && !(runtime <= deadline && (period === 0 || deadline <= period)))
-    fail(at, 'runtime, deadline and period are not in this order', 'let runtime ≤ deadline ≤ period')
+/** What compiling would refuse: the kernel would only say EINVAL. */
+function checkScheduling({ scheduler, ioPriority, execCPUAffinity }: Process, path: string): void {
+  if (scheduler) schedulerAttributes(scheduler, `${path}.scheduler`)
+  if (ioPriority) ioPriorityNumber(ioPriority, `${path}.ioPriority`)
+  for (const [name, list] of Object.entries(execCPUAffinity ?? {}))
+    numberListMask(list, `${path}.execCPUAffinity.${name}`)
 }

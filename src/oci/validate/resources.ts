@@ -35,18 +35,8 @@ export function checkCgroupsPath({ cgroupsPath: path }: Linux): void {
 
 /** config-linux.md, "IntelRdt": the identifier becomes a directory, the schemata lines of a file. */
 export function checkIntelRdt({ intelRdt }: Linux): void {
-  const {
-    closID,
-    schemata = [],
-    l3CacheSchema,
-    memBwSchema,
-  } = (intelRdt ?? {}) as {
-    closID?: string
-    schemata?: string[]
-    l3CacheSchema?: string
-    memBwSchema?: string
-  }
-  if (closID !== undefined && (/[/\n]/.test(closID) || closID === '.' || closID === '..'))
+  const { closID, schemata = [], l3CacheSchema, memBwSchema } = intelRdt ?? {}
+  if (closID !== undefined && closID !== '/' && (/[/\n]/.test(closID) || closID === '.' || closID === '..'))
     fail('linux.intelRdt.closID', `${shown(closID)} is no directory`, 'write a name without /')
   for (const [name, line] of Object.entries({ l3CacheSchema, memBwSchema }))
     if (line?.trim().includes('\n')) fail(`linux.intelRdt.${name}`, 'has more than one line', 'use schemata')

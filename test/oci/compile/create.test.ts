@@ -3,7 +3,7 @@ import { hasCode } from '../../../src/base/index.ts'
 import { CLONE } from '../../../src/oci/compile/constants.ts'
 import { compileCreate } from '../../../src/oci/compile/create.ts'
 import type { Spec } from '../../../src/oci/index.ts'
-import { barriers, type Operation } from '../../../src/oci/plan/operations.ts'
+import { barriers, noFd, type Operation } from '../../../src/oci/plan/operations.ts'
 import { compileRequest as request } from '../../support/compile-request.ts'
 import { plainSpec } from '../../support/container.ts'
 
@@ -73,35 +73,68 @@ test('handed-in namespaces are joined by the child and not cloned', (t) => {
 })
 
 test('what cannot be done is refused with its JSON path', (t) => {
+  const spec = plainSpec(['true'], ({ linux }) => {
+    linux.namespaces = linux.namespaces?.filter(({ type }) => type !== 'mount') ?? []
+  })
+  const error = t.throws(() => compileCreate(request(spec)))
+  t.true(hasCode(error, 'UNIMPLEMENTED'))
+  t.is((error as { path?: string }).path, 'linux.namespaces')
+})
+
+test('what this host has not is refused with its JSON path, before anything is made', (t) => {
   const cases: [string, (spec: Spec) => void][] = [
     ['process.apparmorProfile', ({ process }) => Object.assign(process ?? {}, { apparmorProfile: 'strict' })],
     ['process.selinuxLabel', ({ process }) => Object.assign(process ?? {}, { selinuxLabel: 'a:b:c' })],
-    [
-      'process.scheduler',
-      ({ process }) => Object.assign(process ?? {}, { scheduler: { policy: 'SCHED_FIFO' } }),
-    ],
-    [
-      'process.ioPriority',
-      ({ process }) =>
-        Object.assign(process ?? {}, { ioPriority: { class: 'IOPRIO_CLASS_RT', priority: 1 } }),
-    ],
-    [
-      'process.execCPUAffinity',
-      ({ process }) => Object.assign(process ?? {}, { execCPUAffinity: { final: '0' } }),
-    ],
     ['linux.mountLabel', (spec) => Object.assign(spec.linux ?? {}, { mountLabel: 'a:b:c' })],
-    ['linux.personality', (spec) => Object.assign(spec.linux ?? {}, { personality: { domain: 'LINUX32' } })],
-    ['linux.netDevices', (spec) => Object.assign(spec.linux ?? {}, { netDevices: { eth0: {} } })],
-    [
-      'linux.memoryPolicy',
-      (spec) => Object.assign(spec.linux ?? {}, { memoryPolicy: { mode: 'MPOL_BIND' } }),
-    ],
   ]
   for (const [path, change] of cases) {
     const spec = plainSpec(['true'])
     change(spec)
     const error = t.throws(() => compileCreate(request(spec)))
-    t.true(hasCode(error, 'UNIMPLEMENTED'))
+    t.true(hasCode(error, 'FAILED_PRECONDITION'))
     t.is((error as { path?: string }).path, path)
   }
+})
+
+test('network devices move after the child has its namespace and before it sets anything of its network', (t) => {
+  const spec = plainSpec(['true'], ({ linux }) => {
+    linux.netDevices = { eth7: { name: 'inside' }, eth8: {} }
+    linux.sysctl = { 'net.ipv4.ip_forward': '1' }
+  })
+  const { parent, child } = compileCreate(request(spec)).plan
+  const at = (list: typeof parent, op: string, barrier: number) =>
+    list.findIndex((one) => one.op === op && 'barrier' in one && one.barrier === barrier)
+  t.deepEqual(
+    parent.filter(({ op }) => op === 'moveDevice'),
+    [
+      { op: 'moveDevice', namespace: noFd, name: 'eth7', newName: 'inside' },
+      { op: 'moveDevice', namespace: noFd, name: 'eth8', newName: '' },
+    ],
+  )
+  t.true(at(parent, 'await', barriers.networked) < names(parent).indexOf('moveDevice'))
+  t.true(names(parent).lastIndexOf('moveDevice') < at(parent, 'signal', barriers.equipped))
+  t.true(names(child).indexOf('unshare') < at(child, 'signal', barriers.networked))
+  t.true(at(child, 'await', barriers.equipped) < names(child).indexOf('writeSysctl'))
+  const joined = compileCreate(request(spec, { namespaceFds: { network: 33 } })).plan
+  t.like(
+    joined.parent.find(({ op }) => op === 'moveDevice'),
+    { namespace: 2 },
+  )
+})
+
+test('a shared root keeps the volumes peers of the host, and only what ours hang on is private', (t) => {
+  const spec = plainSpec(['true'], ({ linux }) => {
+    linux.rootfsPropagation = 'rshared'
+  })
+  const rootfs = { kind: 'directory', path: '/r' } as const
+  const child = compileCreate(request(spec, { rootfs })).plan.child
+  t.deepEqual(
+    child.filter(({ op }) => op === 'privateMount' || op === 'setPropagation'),
+    [
+      { op: 'privateMount', path: '/state/one' },
+      { op: 'privateMount', path: '/r' },
+      { op: 'setPropagation', flags: (1 << 20) | 16384 },
+    ],
+  )
+  t.true(names(child).lastIndexOf('maskPath') < names(child).indexOf('setPropagation'))
 })

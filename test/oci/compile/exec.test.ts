@@ -1,9 +1,15 @@
 import test from 'ava'
 import { compileExec, type ExecCompileRequest } from '../../../src/oci/compile/exec.ts'
+import { plainHost } from '../../support/host-facts.ts'
 
 const request: ExecCompileRequest = {
   process: { args: ['/bin/true'], cwd: '/', terminal: true },
-  seccomp: undefined,
+  id: 'box',
+  linux: undefined,
+  landlock: undefined,
+  host: plainHost,
+  rdt: undefined,
+  keepSessionKeyring: false,
   pidfd: 5,
   namespaces: ['mount', 'pid'],
   tasksFiles: ['/cgroup/tasks'],
@@ -30,5 +36,17 @@ test('a terminal without a console socket goes to the starter', (t) => {
   t.like(
     parent.find(({ op }) => op === 'sendTerminal'),
     { socket: 0xffffffff },
+  )
+})
+
+test('an exec joins the resctrl groups of its container before its program runs', (t) => {
+  const { parent, child } = compileExec({ ...request, rdt: { groups: ['/sys/fs/resctrl/gold'] } }).plan
+  const names = parent.map(({ op }) => op)
+  t.true(names.indexOf('clone') < names.indexOf('enrolChild'))
+  t.true(names.indexOf('enrolChild') < names.indexOf('signal'))
+  t.true(child.some(({ op }) => op === 'await'))
+  t.true(
+    parent.some((one) => one.op === 'openPath' && one.path === '/sys/fs/resctrl/gold/tasks'),
+    'opened while its path means the host’s',
   )
 })

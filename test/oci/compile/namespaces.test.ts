@@ -6,6 +6,7 @@ import type { Plan } from '../../../src/oci/plan/index.ts'
 import type { Operation } from '../../../src/oci/plan/operations.ts'
 import { compileRequest, ordinaryUser } from '../../support/compile-request.ts'
 import { plainSpec } from '../../support/container.ts'
+import { plainHost } from '../../support/host-facts.ts'
 
 const names = (list: readonly { op: string }[]) => list.map(({ op }) => op)
 const only = <Name extends Operation['op']>(list: readonly Operation[], op: Name) =>
@@ -183,7 +184,12 @@ test('exec enters what the container has; with a user namespace nothing of the h
     only(
       compileExec({
         process: { cwd: '/', args: ['true'] },
-        seccomp: undefined,
+        id: 'box',
+        linux: undefined,
+        landlock: undefined,
+        host: plainHost,
+        rdt: undefined,
+        keepSessionKeyring: false,
         pidfd: 9,
         namespaces,
         tasksFiles: [],
