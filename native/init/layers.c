@@ -123,15 +123,33 @@ static int overlay_aside(const uint32_t *words, struct layers *layers) {
   return tree;
 }
 
+static void raise_permitted(void) {
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+  struct __user_cap_data_struct data[2] = {{0}};
+  check(sys(__NR_capget, &header, data), "capget", NULL);
+  for (int i = 0; i < 2; i++) data[i].effective = data[i].permitted;
+  check(sys(__NR_capset, &header, data), "capset", NULL);
+}
+
+// An overlay works on its layers as who mounted it. Through their map only the container's ids can own a file, so the
+// mounter is the container's root in all that concerns files; the capabilities that this takes away come back.
+static void mount_as(uint32_t uid, uint32_t gid) {
+  sys(__NR_setfsgid, gid);
+  sys(__NR_setfsuid, uid);
+  raise_permitted();
+}
+
 void operation_overlayTree(const uint32_t *words) {
   static struct layers layers;
   open_layers(words, &layers);
+  mount_as(words[7], words[8]);
   long tree = -ENOSYS;
   if ((words[5] & OVERLAY_CLASSIC) == 0) {
     open_upper(words, &layers);
     tree = overlay_of_descriptors(&layers, words[5]);
   }
   self.root = tree >= 0 ? (int)tree : overlay_aside(words, &layers);
+  mount_as(0, 0);
   for (uint32_t i = 0; i < layers.count; i++) sys(__NR_close, layers.lower[i]);
   sys(__NR_close, layers.base);
 }

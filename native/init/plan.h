@@ -93,7 +93,7 @@
   X(68, standIn, "f")                      \
   X(69, bindNode, "snnn")                  \
   X(70, cloneThrough, "qfb")               \
-  X(71, overlayTree, "lsssnf")             \
+  X(71, overlayTree, "lsssnfnn")           \
   X(72, giveStdio, "fffn")                 \
   X(73, raiseLimit, "nq")                  \
   X(74, adjustChild, "n")                  \

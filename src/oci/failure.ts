@@ -19,6 +19,8 @@ export function failureError(payload: Buffer, plan: Plan | undefined, op: string
   if (operation?.op === 'connect') return socketError(operation.path, errno, op, id)
   if (operation?.op === 'setRlimit') return limitError(operation, errno, op, id)
   if (call === 'lookup' || call === 'execve') return programError(call, errno, path, op, id)
+  if (operation?.op === 'mapByProgram' && call === 'exit status') return mapError(path, op, id)
+  if (call === 'idmap' && errno === 'EINVAL') return noMapError(path, op, id)
   const where = step === undefined ? op : `${op}: ${step}`
   const hint = step === undefined ? undefined : hints[`${step} ${errno}`]
   return new SyscallError({
@@ -113,6 +115,31 @@ function limitError(
   return new SyscallError(
     { op, id, path: 'process.rlimits', call: 'prlimit64', errno, hint },
     `${name}: cannot be set to soft ${soft}, hard ${hard}: ${errno}`,
+  )
+}
+
+/** In the words of newuidmap or newgidmap, which looked into files that we need not understand. */
+function mapError(said: string, op: string, id: string): KeelsonError {
+  return new KeelsonError('PERMISSION_DENIED', said.trim().replace(/\s*\n\s*/g, '; '), {
+    op,
+    id,
+    path: 'linux.uidMappings',
+    hint: 'give the user ranges in /etc/subuid and /etc/subgid, and stay within them',
+  })
+}
+
+function noMapError(source: string, op: string, id: string): KeelsonError {
+  const message = `the file system of ${source} cannot have a map of ids here`
+  return new SyscallError(
+    {
+      op,
+      id,
+      path: source,
+      call: 'mount_setattr',
+      errno: 'EINVAL',
+      hint: 'leave idmap out, or put the files on a file system that can (ext4, xfs, btrfs, tmpfs)',
+    },
+    message,
   )
 }
 

@@ -56,12 +56,13 @@ export interface V1Plan {
 
 /**
  * The v1 trees: made after the clone, while the child makes its network namespace, which then waits for them. In a
- * user namespace it may not open their files any more, so it inherits them open, and they are made before.
+ * user namespace it may not open their files any more, and in a mount namespace that it joined it does not see them:
+ * there it inherits them open, and they are made before.
  */
-export function makeV1({ cgroup }: CompileRequest, { user }: NamespacePlan, slots: Slots): V1Plan {
+export function makeV1({ cgroup }: CompileRequest, namespaces: NamespacePlan, slots: Slots): V1Plan {
   const make = makeCgroup(cgroup, 'v1')
   const paths = cgroup?.tasksFiles ?? []
-  if (user === 'none')
+  if (namespaces.user === 'none' && !namespaces.joinsMount)
     return {
       beforeClone: [],
       afterClone: make.length > 0 ? [...make, { op: 'signal', barrier: barriers.limited }] : [],

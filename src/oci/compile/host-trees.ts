@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
 import { KeelsonError } from '../../base/index.ts'
-import { type IdMaps, idMapText } from '../id-mappings.ts'
+import { hostIdOf, type IdMaps, idMapText } from '../id-mappings.ts'
 import type { MountOptions } from '../mount-options.ts'
 import { noFd, type Operation } from '../plan/operations.ts'
 import type { Slots } from '../plan/slots.ts'
@@ -44,6 +44,17 @@ export class HostTrees {
   /** The layers are mapped, so that files of the host's root belong to the container's. */
   overlay({ lower, upper, work, volatile }: Extract<Rootfs, { kind: 'overlay' }>): Operation[] {
     const base = commonFolder(upper, work)
+    const { uidMappings = [], gidMappings = [] } = this.#request.spec.linux ?? {}
+    const [uid, gid] = [hostIdOf(uidMappings, 0), hostIdOf(gidMappings, 0)]
+    if (uid === undefined || gid === undefined)
+      throw new KeelsonError(
+        'INVALID_ARGUMENT',
+        'an overlay needs to know who is root in the user namespace',
+        {
+          path: 'linux.uidMappings',
+          hint: 'map uid 0 and gid 0, also where the namespace is joined',
+        },
+      )
     this.open.push({
       op: 'overlayTree',
       lower,
@@ -52,6 +63,8 @@ export class HostTrees {
       work: posix.relative(base, work),
       flags: volatile ? overlayFlags.volatile : 0,
       userNamespace: this.containerMap('root'),
+      uid,
+      gid,
     })
     return []
   }

@@ -10,7 +10,7 @@ import type { HostTrees } from './host-trees.ts'
 import { contextOption, labelled } from './mount-label.ts'
 import type { NamespacePlan } from './namespaces.ts'
 import type { CompileRequest } from './request.ts'
-import { boundSys, guardSys, isForeignNetwork, refuseMap } from './user-mounts.ts'
+import { boundInstead, guardSys, isForeign, refuseMap } from './user-mounts.ts'
 
 /** The mounts of the specification, in its order. */
 export function compileMounts(
@@ -35,8 +35,8 @@ export function compileMounts(
       return compileCgroupMount(mount, options, request, namespaces.unshareCgroup)
     if (isBind) return [bind(mount, options, flags, request.bundle, trees, path)]
     refuseMap(mount, options, path)
-    if (mount.type === 'sysfs' && isForeignNetwork(namespaces))
-      return [bind(...boundSys(mount, options), 0, request.bundle, trees, path)]
+    if (isForeign(mount, namespaces))
+      return [bind(...boundInstead(mount, options), flags, request.bundle, trees, path)]
     return [filesystem(mount, options, flags, labelOption(request, mount))]
   })
 }

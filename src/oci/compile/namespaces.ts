@@ -44,6 +44,8 @@ export interface NamespacePlan {
   /** Slot of a network namespace that is joined. */
   joinedNetwork?: number
   has(type: NamespaceType): boolean
+  /** Has, and it is new. */
+  makes(type: NamespaceType): boolean
 }
 
 interface Join {
@@ -98,6 +100,7 @@ export function compileNamespaces(request: CompileRequest, slots: Slots): Namesp
     ...(joinedUser === undefined ? {} : { joinedUser }),
     ...(joinedNetwork === undefined ? {} : { joinedNetwork }),
     has: (type) => types.includes(type),
+    makes: (type) => made.includes(type),
   }
 }
 

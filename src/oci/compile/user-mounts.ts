@@ -1,21 +1,37 @@
 import { posix } from 'node:path'
 import { KeelsonError } from '../../base/index.ts'
 import { MOUNT_ATTR, type MountOptions } from '../mount-options.ts'
+import type { NamespaceType } from '../runtime.ts'
 import type { Mount } from '../spec.ts'
 import type { NamespacePlan } from './namespaces.ts'
 
 /** What a user namespace changes about mounts. */
 
-/** sysfs shows a network namespace and may only be mounted by its owner, which a user namespace without one is not. */
-export function isForeignNetwork(namespaces: NamespacePlan): boolean {
-  return namespaces.user !== 'none' && !namespaces.has('network')
+/** File systems that show a namespace, and where the host has them. */
+const shows: Readonly<Record<string, { type: NamespaceType; place: string }>> = {
+  sysfs: { type: 'network', place: '/sys' },
+  proc: { type: 'pid', place: '/proc' },
+  mqueue: { type: 'ipc', place: '/dev/mqueue' },
 }
 
-/** The host's /sys in its place, with everything below it and nothing of it writable. */
-export function boundSys(mount: Mount, options: MountOptions): [Mount, MountOptions] {
-  const set = options.attributes.set | options.recursive.set | MOUNT_ATTR.RDONLY
+/**
+ * Only who has rights over the namespace that they show may mount them, which a container in a user namespace has not
+ * over the host's. sysfs is as good when the network namespace is another's: all it shows of it is a list of devices.
+ */
+export function isForeign({ type = '' }: Mount, namespaces: NamespacePlan): boolean {
+  const shown = shows[type]?.type
+  if (namespaces.user === 'none' || shown === undefined) return false
+  return (
+    !namespaces.has(shown) || (shown === 'network' && namespaces.user === 'new' && !namespaces.makes(shown))
+  )
+}
+
+/** The host's own in its place, with everything below it; of /sys nothing can be written. */
+export function boundInstead(mount: Mount, options: MountOptions): [Mount, MountOptions] {
+  const set =
+    options.attributes.set | options.recursive.set | (mount.type === 'sysfs' ? MOUNT_ATTR.RDONLY : 0)
   return [
-    { ...mount, type: 'bind', source: '/sys' },
+    { ...mount, type: 'bind', source: shows[mount.type ?? '']?.place ?? '' },
     {
       ...options,
       bind: true,

@@ -142,6 +142,8 @@ export const operationTable = {
       work: 'string',
       flags: 'u32',
       userNamespace: 'fd',
+      uid: 'u32',
+      gid: 'u32',
     },
   },
   giveStdio: { code: 72, args: { stdin: 'fd', stdout: 'fd', stderr: 'fd', uid: 'u32' } },

@@ -12,6 +12,7 @@ const names = (list: readonly { op: string }[]) => list.map(({ op }) => op)
 const only = <Name extends Operation['op']>(list: readonly Operation[], op: Name) =>
   list.filter((one): one is Extract<Operation, { op: Name }> => one.op === op)
 
+const directory = { kind: 'directory', path: '/r' } as const
 const map = [{ containerID: 0, hostID: 100000, size: 65536 }]
 
 function withNamespaces(types: string[], change: (spec: Spec) => void = () => {}): Spec {
@@ -137,7 +138,10 @@ test('with a user namespace, new or joined, what is joined goes through a proces
     only(joined.parent, 'cloneThrough')[0]?.flags,
     0x10000000n | 0x20000000n | 0x8000000n | 0x4000000n | 0x20000n,
   )
-  const into = planOf(withNamespaces(['user', 'mount', 'uts']), { namespaceFds: { user: 40 } })
+  const into = planOf(withNamespaces(['user', 'mount', 'uts']), {
+    namespaceFds: { user: 40 },
+    rootfs: directory,
+  })
   t.is(only(into.parent, 'cloneThrough')[0]?.flags, 0x4000000n | 0x20000n)
   t.deepEqual(only(into.parent, 'mapIdentities'), [])
   t.deepEqual(only(into.child, 'takeIdentity'), [{ op: 'takeIdentity', uid: 0, gid: 0 }])
