@@ -1,4 +1,12 @@
 /** The OCI runtime as a typed library. It never learns what a pod is. */
+export {
+  type Clock,
+  KeelsonError,
+  type Logger,
+  SyscallError,
+  silentLogger,
+  systemClock,
+} from '../base/index.ts'
 export * from './capabilities.ts'
 export * from './cgroup/index.ts'
 export * from './container-id.ts'
