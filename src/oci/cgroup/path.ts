@@ -18,12 +18,16 @@ export function checkedPath(path: string): string[] {
  * relative one begins, as with runc, at this process's own cgroup; on pure v2 beside it, since the processes in there
  * would keep it from passing its controllers on.
  */
-export function pathChain({ mode }: CgroupLayout, hierarchy: CgroupHierarchy, path: string): string[] {
-  const { mountPoint, own } = hierarchy
-  const ours = mode === 'v2' ? posix.dirname(own) : own
-  const base = path.startsWith('/') ? mountPoint : posix.join(mountPoint, ours)
+export function pathChains({ mode }: CgroupLayout, path: string): (hierarchy: CgroupHierarchy) => string[] {
   const names = checkedPath(path)
-  return names.map((_, index) => posix.join(base, ...names.slice(0, index + 1)))
+  return ({ mountPoint, own }) => {
+    const ours = mode === 'v2' ? posix.dirname(own) : own
+    let at = path.startsWith('/') ? mountPoint : posix.join(mountPoint, ours)
+    return names.map((name) => {
+      at = posix.join(at, name)
+      return at
+    })
+  }
 }
 
 /** `/a`, `/a/b`, `/a/b/c` for levels(`/a`, `/a/b/c`). */

@@ -1,11 +1,11 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { posix } from 'node:path'
 import { asKeelsonError, hasErrno } from '../../base/index.ts'
 import type { LinuxResources } from '../spec.ts'
 import { compileDeviceProgram } from './device-program.ts'
 import { type CgroupHierarchy, type CgroupLayout, v1Hierarchy } from './layout.ts'
 import { type Limits, type Placed, placeLimits } from './limits.ts'
-import { levels, pathChain } from './path.ts'
+import { levels, pathChains } from './path.ts'
 
 export interface CgroupWrite {
   path: string
@@ -67,9 +67,10 @@ export interface CgroupRequest {
 export function planCgroup(request: CgroupRequest): CgroupPlan {
   const { layout, path, resources = {}, deviceRules = true } = request
   const hierarchies = layout.v2 ? [...layout.v1, layout.v2] : layout.v1
-  const chains = new Map(hierarchies.map((one) => [one, pathChain(layout, one, path)]))
-  const leaf = leafIn(request)
-  const { placed, notices } = limitsOf(request, deviceRules)
+  const chainIn = pathChains(layout, path)
+  const chains = new Map(hierarchies.map((one) => [one, chainIn(one)]))
+  const leaf: Leaf = (one) => chains.get(one)?.at(-1) ?? one.mountPoint
+  const { placed, notices } = limitsOf(request, leaf, deviceRules)
   const oomFile = oomFileOf(layout, path)
   const early = placed.filter(({ setting }) => !setting.late)
   return {
@@ -92,19 +93,20 @@ export function planCgroupUpdate(request: Omit<CgroupRequest, 'deviceRules'>): {
   writes: CgroupWrite[]
   notices: string[]
 } {
-  const { placed, notices } = limitsOf(request, false)
-  return { writes: placed.map((one) => writeOf(one, leafIn(request))), notices }
+  const leaf = leafIn(request)
+  const { placed, notices } = limitsOf(request, leaf, false)
+  return { writes: placed.map((one) => writeOf(one, leaf)), notices }
 }
 
 type Leaf = (hierarchy: CgroupHierarchy) => string
 
 function leafIn({ layout, path }: CgroupRequest): Leaf {
-  return (hierarchy) => pathChain(layout, hierarchy, path).at(-1) ?? hierarchy.mountPoint
+  const chainIn = pathChains(layout, path)
+  return (hierarchy) => chainIn(hierarchy).at(-1) ?? hierarchy.mountPoint
 }
 
-function limitsOf(request: CgroupRequest, devices: boolean): Limits {
+function limitsOf(request: CgroupRequest, leaf: Leaf, devices: boolean): Limits {
   const { layout, resources = {}, missing = 'refuse', read = readText } = request
-  const leaf = leafIn(request)
   const current = (controller: string, file: string) => {
     const hierarchy = v1Hierarchy(layout, controller) ?? layout.v2
     return hierarchy && read(posix.join(leaf(hierarchy), file))
@@ -115,7 +117,7 @@ function limitsOf(request: CgroupRequest, devices: boolean): Limits {
 function writeOf({ setting, hierarchy }: Placed, leaf: Leaf): CgroupWrite {
   const { file, value, failure, alternative } = setting
   return {
-    path: posix.join(leaf(hierarchy), file),
+    path: `${leaf(hierarchy)}/${file}`,
     value,
     ...(failure ? { failure } : {}),
     ...(alternative ? { alternative } : {}),
@@ -182,7 +184,9 @@ export function oomFileOf(layout: CgroupLayout, path: string): string | undefine
   return layout.v2?.controllers.includes('memory') ? posix.join(leaf(layout.v2), 'memory.events') : undefined
 }
 
+/** A group that is made anew has no settings yet; asking for the directory is cheaper than an error for each file. */
 function readText(path: string): string | undefined {
+  if (!existsSync(posix.dirname(path))) return undefined
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { hasErrno } from '../../base/index.ts'
 import { type CgroupHierarchy, type CgroupLayout, v1Hierarchy } from './layout.ts'
-import { pathChain } from './path.ts'
+import { pathChains } from './path.ts'
 import { parseFlat, parseIoStat, parsePressure, unlimited } from './stat-file.ts'
 import { type ContainerStats, emptyStats, type MemoryEntry, type StatReader, statReader } from './stats.ts'
 import { readV1Stats } from './stats-v1.ts'
@@ -9,7 +9,8 @@ import { readV1Stats } from './stats-v1.ts'
 /** Of the cgroups at this path, whichever version has which controller. What is gone or not there counts as zero. */
 export async function readStats(layout: CgroupLayout, path: string): Promise<ContainerStats> {
   const stats = emptyStats()
-  const reader = (one: CgroupHierarchy) => statReader(pathChain(layout, one, path).at(-1) ?? one.mountPoint)
+  const chainIn = pathChains(layout, path)
+  const reader = (one: CgroupHierarchy) => statReader(chainIn(one).at(-1) ?? one.mountPoint)
   const v1 = (controller: string) => {
     const hierarchy = v1Hierarchy(layout, controller)
     return hierarchy && reader(hierarchy)

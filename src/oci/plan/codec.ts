@@ -76,8 +76,8 @@ class PlanWriter {
     let at = 0
     for (const word of [magic, version, parentCount, childCount, listBytes, this.#blobBytes])
       at = buffer.writeUInt32LE(word, at)
-    for (let i = 0; i < this.#wordCount; i++) at = buffer.writeUInt32LE(scratch.words[i] ?? 0, at)
-    scratch.blob.copy(buffer, at, 0, this.#blobBytes)
+    buffer.set(new Uint8Array(scratch.words.buffer, 0, listBytes), at) // both architectures are little endian
+    scratch.blob.copy(buffer, at + listBytes, 0, this.#blobBytes)
     return buffer
   }
 
