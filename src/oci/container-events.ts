@@ -2,6 +2,7 @@ import { closeSync, constants, openSync, readSync, writeFileSync } from 'node:fs
 import { dirname, join } from 'node:path'
 import { Cleanup, hasErrno, KeelsonError } from '../base/index.ts'
 import { makeEventFd, nextEvent, pidfdWait } from '../kernel/index.ts'
+import { layoutAsMade } from './cgroup/path.ts'
 import { oomFileOf } from './cgroup/plan.ts'
 import { readStats } from './cgroup/read-stats.ts'
 import type { ContainerStats } from './cgroup/stats.ts'
@@ -17,7 +18,7 @@ export async function containerStats(
   { record, status }: Observed,
 ): Promise<ContainerStats> {
   requireAlive(status, 'read the statistics of', id)
-  if (record.cgroup) return readStats(layout, record.cgroup.path)
+  if (record.cgroup) return readStats(layoutAsMade(layout, record.cgroup), record.cgroup.path)
   throw new KeelsonError('FAILED_PRECONDITION', `container ${id} has no cgroup, so nothing is counted`, {
     id,
   })
@@ -40,6 +41,8 @@ export async function* containerEvents(
   await using open = new Cleanup()
   const process = record.process && openProcess(record.process, record.bootId)
   if (!process || !record.cgroup) return
+  const { path } = record.cgroup
+  const layout = layoutAsMade(context.layout, record.cgroup)
   const stop = new AbortController()
   const end = () => stop.abort()
   signal?.addEventListener('abort', end, { once: true })
@@ -50,7 +53,7 @@ export async function* containerEvents(
   if (signal?.aborted) return
   const exited = pidfdWait(process.fd).then(() => process[Symbol.dispose]())
   void exited.then(end)
-  const oom = watchOom(oomFileOf(context.layout, record.cgroup.path), open)
+  const oom = watchOom(oomFileOf(layout, path), open)
   let tick = nextTick(context, intervalMs, stop.signal)
   let struck = oom.next(stop.signal)
   for (;;) {
@@ -60,7 +63,7 @@ export async function* containerEvents(
       yield { type: 'oom' }
       struck = oom.next(stop.signal)
     } else if (first === 'tick') {
-      yield { type: 'stats', stats: await readStats(context.layout, record.cgroup.path) }
+      yield { type: 'stats', stats: await readStats(layout, path) }
       tick = nextTick(context, intervalMs, stop.signal)
     } else struck = new Promise(() => {}) // this host has no such event
   }

@@ -1,5 +1,6 @@
 import { awaitFrame, pidfdWait } from '../kernel/index.ts'
 import { killCgroup, oomFileOf, oomKills } from './cgroup/index.ts'
+import { layoutAsMade } from './cgroup/path.ts'
 import type { RuntimeContext } from './context.ts'
 import { frameType } from './frames.ts'
 import { exitOf, isNobodyThere } from './monitor-client.ts'
@@ -114,7 +115,8 @@ async function wasOomKilled(
   { layout }: RuntimeContext,
   record: ContainerRecord | undefined,
 ): Promise<boolean> {
-  const file = record?.cgroup && oomFileOf(layout, record.cgroup.path)
+  const { cgroup } = record ?? {}
+  const file = cgroup && oomFileOf(layoutAsMade(layout, cgroup), cgroup.path)
   return file !== undefined && (await oomKills(file)) > 0
 }
 

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { hasErrno, KeelsonError } from '../base/index.ts'
 import { mergeResources, resourcesToWrite } from './cgroup/merge.ts'
+import { layoutAsMade } from './cgroup/path.ts'
 import { planCgroupUpdate } from './cgroup/plan.ts'
 import type { RuntimeContext } from './context.ts'
 import { withoutCgroup } from './pause-container.ts'
@@ -30,7 +31,8 @@ export async function updateContainer(
   const limits = mergeResources(before, resources)
   if (context.layout.mode === 'v2' && v2Directory !== undefined)
     refuseBelowUsage(v2Directory, resources, limits)
-  const { layout, missingControllers: missing } = context
+  const { missingControllers: missing } = context
+  const layout = layoutAsMade(context.layout, record.cgroup)
   const { writes, notices } = planCgroupUpdate({ layout, path, resources, missing })
   for (const notice of notices) context.log.warn(notice, { id })
   await changeSettings(writes)

@@ -169,6 +169,23 @@ async function kill() {
   return { exitCode }
 }
 
+/** As systemd or a build in a container does: init moves down and hands controllers on, so its cgroup takes nobody. */
+async function subCgroups() {
+  const script = `
+    mkdir /sys/fs/cgroup/init && echo 1 > /sys/fs/cgroup/init/cgroup.procs &&
+    echo '+memory +pids' > /sys/fs/cgroup/cgroup.subtree_control && echo moved; sleep 100`
+  const writable = ({ mounts = [] }: Spec) => {
+    for (const mount of mounts)
+      if (mount.type === 'cgroup') mount.options = mount.options?.filter((option) => option !== 'ro') ?? []
+  }
+  const container = await started('sub', script, { change: writable })
+  await eventually('init has moved', () => logOf('sub') !== '', patient)
+  const exec = await run(container, 'cat /proc/self/cgroup')
+  const all = (await container.pids()).length
+  await container.delete({ force: true })
+  return { init: logOf('sub'), exec, all }
+}
+
 /** More layers than one string of mount options holds, on a kernel that takes them no other way. */
 async function layers() {
   const lower = Array.from({ length: 60 }, (_, index) => {
@@ -199,7 +216,7 @@ async function unified() {
   return { ...found, view }
 }
 
-const checks = { memory, cpu, pids, io, freeze, kill, layers, unified }
+const checks = { memory, cpu, pids, io, freeze, kill, subCgroups, layers, unified }
 const told: Record<string, unknown> = {}
 for (const [name, check] of Object.entries(checks))
   told[name] = await check().catch((error: Error) => ({ failed: error.stack }))

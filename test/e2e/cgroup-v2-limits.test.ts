@@ -5,7 +5,8 @@
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { engineTests } from '../support/engine-test.ts'
-import { bundleForUml, runInUml } from '../support/uml.ts'
+import { bundleForGuest } from '../support/guest.ts'
+import { runInUml } from '../support/uml.ts'
 
 const { present, engineTest } = engineTests(['user-mode-linux'])
 const source = (name: string) => fileURLToPath(new URL(name, import.meta.url))
@@ -14,8 +15,8 @@ const source = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 let [told, life]: any[] = []
 test.before(async () => {
   if (!present) return
-  await using limits = await bundleForUml(source('cgroup-v2-limits-scenario.ts'))
-  await using other = await bundleForUml(source('cgroup-v2-scenario.ts'))
+  await using limits = await bundleForGuest(source('cgroup-v2-limits-scenario.ts'))
+  await using other = await bundleForGuest(source('cgroup-v2-scenario.ts'))
   const command = ['sh', '-c', '"$0" "$1" && "$0" "$2"', process.execPath, limits.path, other.path]
   const { code, stdout, stderr, console } = await runInUml(command, { timeoutMs: 150_000 })
   if (code !== 0) throw new Error(`the scenarios ended with ${code}: ${stderr}\n${console}`)
@@ -57,6 +58,11 @@ engineTest('freeze: nothing moves while it is paused, all of it afterwards', (t)
 
 engineTest('kill --all ends what only the cgroup knows of', (t) => {
   t.deepEqual(told.kill, { exitCode: 137 })
+})
+
+engineTest('exec into a container whose init made sub-cgroups', (t) => {
+  t.is(told.subCgroups.init, 'moved', JSON.stringify(told.subCgroups))
+  t.deepEqual(told.subCgroups.exec, { code: 0, said: '0::/init\n' })
 })
 
 engineTest('60 layers on a kernel without lowerdir+', (t) => {

@@ -9,6 +9,7 @@ import {
   ContainerState,
   type DeepPartial,
   type PodSandboxConfig,
+  UpdateContainerResourcesRequest,
 } from '../../cri/types.ts'
 import { busyboxName } from '../support/busybox-image.ts'
 import { type ContainerdHost, containerdPeers, startContainerdHost } from '../support/containerd-host.ts'
@@ -118,7 +119,7 @@ engineTest('a pod with containers: exec, log, exit codes, all gone afterwards', 
   t.deepEqual(left('life'), [])
 })
 
-engineTest('limits: read, and an end for want of memory is told', async (t) => {
+engineTest('limits: read, changed while it runs, and an end for want of memory is told', async (t) => {
   const one = await pod('limits')
   const resources = {
     memoryLimitInBytes: 32n << 20n,
@@ -136,6 +137,13 @@ engineTest('limits: read, and an end for want of memory is told', async (t) => {
   }
   t.is(await file('memory', 'memory.limit_in_bytes'), `${32 << 20}`)
   t.is(await file('cpu', 'cpu.cfs_quota_us'), '50000')
+  const linux = { ...resources, memoryLimitInBytes: 48n << 20n, cpuQuota: 70_000n }
+  await cri.runtime.updateContainerResources(
+    UpdateContainerResourcesRequest.fromPartial({ containerId: id, linux }),
+    call(),
+  )
+  t.is(await file('memory', 'memory.limit_in_bytes'), `${48 << 20}`)
+  t.is(await file('cpu', 'cpu.cfs_quota_us'), '70000')
   const { stats } = await cri.runtime.containerStats({ containerId: id }, call())
   t.true((stats?.memory?.workingSetBytes?.value ?? 0n) > 0n)
   const greedy = await one.run('greedy', {

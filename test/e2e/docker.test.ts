@@ -126,29 +126,45 @@ engineTest('kill: a signal of choice, and the end by one', async (t) => {
   await docker('rm', name)
 })
 
-engineTest('limits: memory, pids, open files; an end for want of memory is told', async (t) => {
-  const limits = [
-    '--memory',
-    '32m',
-    '--memory-swap',
-    '32m',
-    '--pids-limit',
-    '3',
-    '--ulimit',
-    'nofile=100:200',
-  ]
-  const name = await started(limits, 'sleep 100')
-  t.is((await docker('exec', name, 'sh', '-c', 'ulimit -n; ulimit -Hn')).stdout, '100\n200\n')
-  const forks = await docker('exec', name, 'sh', '-c', 'sleep 9 & sleep 9 & sleep 9 & echo all')
-  t.regex(forks.stderr, /can't fork/)
-  const limit = () => docker('exec', name, 'cat', '/sys/fs/cgroup/memory/memory.limit_in_bytes')
-  t.is((await limit()).stdout, `${32 << 20}\n`)
-  await docker('rm', '--force', name)
-  const greedy = await started(['--memory', '16m', '--memory-swap', '16m'], 'sleep 0.3; tail /dev/zero')
-  t.like(await docker('wait', greedy), { stdout: '137\n' })
-  t.is(await inspect(greedy, '{{.State.OOMKilled}}'), 'true')
-  await docker('rm', greedy)
-})
+engineTest(
+  'limits: memory, pids, open files; changed while it runs; an end for want of memory is told',
+  async (t) => {
+    const limits = [
+      '--memory',
+      '32m',
+      '--memory-swap',
+      '32m',
+      '--pids-limit',
+      '3',
+      '--ulimit',
+      'nofile=100:200',
+    ]
+    const name = await started(limits, 'sleep 100')
+    t.is((await docker('exec', name, 'sh', '-c', 'ulimit -n; ulimit -Hn')).stdout, '100\n200\n')
+    const forks = await docker('exec', name, 'sh', '-c', 'sleep 9 & sleep 9 & sleep 9 & echo all')
+    t.regex(forks.stderr, /can't fork/)
+    const limit = () => docker('exec', name, 'cat', '/sys/fs/cgroup/memory/memory.limit_in_bytes')
+    t.is((await limit()).stdout, `${32 << 20}\n`)
+    const updated = await docker(
+      'update',
+      '--memory',
+      '48m',
+      '--memory-swap',
+      '48m',
+      '--pids-limit',
+      '20',
+      name,
+    )
+    t.is(updated.code, 0, updated.stderr)
+    t.is((await limit()).stdout, `${48 << 20}\n`)
+    t.is((await docker('exec', name, 'sh', '-c', 'sleep 1 & sleep 1 & sleep 1 & echo all')).stdout, 'all\n')
+    await docker('rm', '--force', name)
+    const greedy = await started(['--memory', '16m', '--memory-swap', '16m'], 'sleep 0.3; tail /dev/zero')
+    t.like(await docker('wait', greedy), { stdout: '137\n' })
+    t.is(await inspect(greedy, '{{.State.OOMKilled}}'), 'true')
+    await docker('rm', greedy)
+  },
+)
 
 engineTest('terminals: run -it and exec -it with size and exit code, attach and detach', async (t) => {
   const name = nextName()

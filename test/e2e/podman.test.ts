@@ -168,19 +168,26 @@ engineTest('kill: a signal of choice, and the end by one', async (t) => {
   await podman('rm', name)
 })
 
-engineTest('limits: memory, pids, open files, an end for want of memory', async (t) => {
-  const name = await started(
-    ['--memory', '32m', '--pids-limit', '3', '--ulimit', 'nofile=100:200'],
-    'sleep 100',
-  )
-  t.is((await podman('exec', name, 'sh', '-c', 'ulimit -n; ulimit -Hn')).stdout, '100\n200\n')
-  const forks = await podman('exec', name, 'sh', '-c', 'sleep 9 & sleep 9 & sleep 9 & echo all')
-  t.regex(forks.stderr, /can't fork/)
-  const limit = await podman('exec', name, 'cat', '/sys/fs/cgroup/memory/memory.limit_in_bytes')
-  t.is(limit.stdout, `${32 << 20}\n`)
-  await podman('rm', '--force', '--time', '0', name)
-  t.like(await engine.shell(['--rm', '--memory', '16m'], 'tail /dev/zero'), { code: 137 })
-})
+engineTest(
+  'limits: memory, pids, open files, changed while it runs, an end for want of memory',
+  async (t) => {
+    const name = await started(
+      ['--memory', '32m', '--pids-limit', '3', '--ulimit', 'nofile=100:200'],
+      'sleep 100',
+    )
+    t.is((await podman('exec', name, 'sh', '-c', 'ulimit -n; ulimit -Hn')).stdout, '100\n200\n')
+    const forks = await podman('exec', name, 'sh', '-c', 'sleep 9 & sleep 9 & sleep 9 & echo all')
+    t.regex(forks.stderr, /can't fork/)
+    const limitFile = '/sys/fs/cgroup/memory/memory.limit_in_bytes'
+    const limit = await podman('exec', name, 'cat', limitFile)
+    t.is(limit.stdout, `${32 << 20}\n`)
+    const updated = await podman('update', '--memory', '48m', name)
+    t.is(updated.code, 0, updated.stderr)
+    t.is((await podman('exec', name, 'cat', limitFile)).stdout, `${48 << 20}\n`)
+    await podman('rm', '--force', '--time', '0', name)
+    t.like(await engine.shell(['--rm', '--memory', '16m'], 'tail /dev/zero'), { code: 137 })
+  },
+)
 
 engineTest('terminals: exec -it with size, attach and detach, an end by what was typed', async (t) => {
   const name = nextName()
@@ -246,4 +253,14 @@ engineTest('a pod: containers share network, host name and IPC; the loopback is 
   t.like(await podman(...member, '--rm', busyboxName, 'sh', '-c', ask), { code: 0, stdout: `${pod}\n` })
   t.like(await podman('pod', 'stop', '--time', '0', pod), { code: 0 })
   t.like(await podman('pod', 'rm', '--force', pod), { code: 0 })
+})
+
+engineTest('a user namespace: root inside is somebody else outside, and owns what it should', async (t) => {
+  const map = ['--uidmap', '0:100000:1000', '--gidmap', '0:200000:1000']
+  const name = await started(map, 'touch /made; sleep 100')
+  const inside = await podman('exec', name, 'sh', '-c', 'id -u; stat -c %u:%g /made /bin/busybox')
+  t.deepEqual(inside, { code: 0, stdout: '0\n0:0\n0:0\n', stderr: '' })
+  const outside = await engine.host.shell(`stat -c %u:%g /proc/${await inspect(name, '{{.State.Pid}}')}`)
+  t.is(outside.stdout, '100000:200000\n')
+  t.like(await podman('rm', '--force', '--time', '0', name), { code: 0 })
 })

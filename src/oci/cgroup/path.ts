@@ -30,6 +30,25 @@ export function pathChains({ mode }: CgroupLayout, path: string): (hierarchy: Cg
   }
 }
 
+/**
+ * The layout as whoever made a container saw it. A relative path began at that process's own cgroup, and the one who
+ * changes or reads limits later (an engine's command) may be in another: the recorded leaves tell where it was.
+ */
+export function layoutAsMade(
+  layout: CgroupLayout,
+  { path, leaves }: { path: string; leaves: readonly string[] },
+): CgroupLayout {
+  if (path.startsWith('/')) return layout
+  const up = checkedPath(path).map(() => '..')
+  const asMade = (hierarchy: CgroupHierarchy): CgroupHierarchy => {
+    const leaf = leaves.find((one) => one.startsWith(`${hierarchy.mountPoint}/`))
+    if (leaf === undefined) return hierarchy
+    const base = posix.resolve('/', posix.relative(hierarchy.mountPoint, posix.join(leaf, ...up)))
+    return { ...hierarchy, own: layout.mode === 'v2' ? posix.join(base, 'own') : base }
+  }
+  return { ...layout, v1: layout.v1.map(asMade), ...(layout.v2 ? { v2: asMade(layout.v2) } : {}) }
+}
+
 /** `/a`, `/a/b`, `/a/b/c` for levels(`/a`, `/a/b/c`). */
 export function levels(from: string, to: string): string[] {
   const names = posix

@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { cpuMax, cpuWeight, ioWeight, swapMax } from '../../../src/oci/cgroup/convert.ts'
 import { deviceWrites } from '../../../src/oci/cgroup/devices.ts'
 import type { CgroupLayout } from '../../../src/oci/cgroup/layout.ts'
-import { planCgroup, planCgroupUpdate } from '../../../src/oci/cgroup/plan.ts'
+import { layoutAsMade } from '../../../src/oci/cgroup/path.ts'
+import { oomFileOf, planCgroup, planCgroupUpdate } from '../../../src/oci/cgroup/plan.ts'
 import type { LinuxResources } from '../../../src/oci/spec.ts'
 
 const hierarchy = (controller: string, own = '/') => ({
@@ -41,6 +42,21 @@ test('a relative path is taken below our own cgroup, as in runc', (t) => {
   const plan = planCgroup({ layout: hybrid, path: 'one', ...nothing })
   t.true(plan.directories.includes('/c/memory/us/one'))
   t.true(plan.directories.includes('/c/cpu/one'))
+})
+
+test('who changes limits may be in another cgroup than who made the container: the path is where it was', (t) => {
+  const elsewhere = (layout: CgroupLayout): CgroupLayout => ({
+    ...layout,
+    v1: layout.v1.map((one) => ({ ...one, own: '/somewhere/else' })),
+    ...(layout.v2 ? { v2: { ...layout.v2, own: '/somewhere/else' } } : {}),
+  })
+  for (const layout of [hybrid, v2])
+    for (const path of ['one', 'deep/./er', '/absolute/one']) {
+      const { leaves, oomFile } = planCgroup({ layout, path, ...nothing })
+      const later = layoutAsMade(elsewhere(layout), { path, leaves })
+      t.deepEqual(planCgroup({ layout: later, path, ...nothing }).leaves, leaves)
+      t.is(oomFileOf(later, path), oomFile)
+    }
 })
 
 test('a new cpuset level gets what the level above has, from the top, before anybody joins', (t) => {
