@@ -188,7 +188,7 @@ const seccomp: Shape = {
           errnoRet: u32,
           args: {
             list: {
-              fields: { index: u32, value: u64, valueTwo: u64, op: 'string' },
+              fields: { index: u32, value: 'bits64', valueTwo: 'bits64', op: 'string' },
               required: ['index', 'value', 'op'],
             },
           },

@@ -192,7 +192,8 @@ export interface SeccompSyscall {
   names: string[]
   action: string
   errnoRet?: number
-  args?: { index: number; value: number; valueTwo?: number; op: string }[]
+  /** Values of 64 bits: a number where it is exact, else a bigint. */
+  args?: { index: number; value: number | bigint; valueTwo?: number | bigint; op: string }[]
 }
 
 export interface IntelRdt {

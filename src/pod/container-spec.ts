@@ -1,6 +1,6 @@
 import { readFile, realpath } from 'node:fs/promises'
 import type { ContainerConfig } from '../../cri/types.ts'
-import { KeelsonError } from '../base/index.ts'
+import { KeelsonError, parseExactJson } from '../base/index.ts'
 import { defaultSeccompProfile, type Seccomp, type Spec } from '../oci/index.ts'
 import { type PodContext, sandboxDirectory } from './context.ts'
 import { devicesOf } from './devices.ts'
@@ -70,7 +70,7 @@ async function seccompOf(
 
 async function readProfile(path: string): Promise<Seccomp> {
   try {
-    return JSON.parse(await readFile(path, 'utf8'))
+    return parseExactJson(await readFile(path, 'utf8')) as Seccomp
   } catch (cause) {
     throw new KeelsonError('INVALID_ARGUMENT', `the seccomp profile ${path} cannot be read`, { path, cause })
   }

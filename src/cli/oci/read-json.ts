@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import { asKeelsonError, hasErrno, KeelsonError } from '../../base/index.ts'
+import { asKeelsonError, hasErrno, KeelsonError, parseExactJson } from '../../base/index.ts'
 
 /** Far above what any caller writes, and little enough to be read, parsed and copied in a moment. */
 const largestBytes = 16 << 20
@@ -15,7 +15,7 @@ export function readJson(path: string): unknown {
   if (nestingOf(text) > deepest)
     throw new KeelsonError('INVALID_ARGUMENT', `${path} is nested deeper than ${deepest} levels`, { path })
   try {
-    return JSON.parse(text)
+    return parseExactJson(text)
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     throw new KeelsonError('INVALID_ARGUMENT', `${path} is not JSON: ${why}${placeOf(why, text)}`, { path })

@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { hasErrno, KeelsonError } from '../../base/index.ts'
+import { encodeExactJson, hasErrno, KeelsonError, parseExactJson } from '../../base/index.ts'
 import type { Exit, Status } from '../runtime.ts'
 import type { LinuxResources, Spec } from '../spec.ts'
 
@@ -141,8 +141,12 @@ export function markPaused(directory: string, paused: boolean): void {
   else rmSync(path, { force: true })
 }
 
+export function encodeConfig(spec: Spec): string {
+  return encodeExactJson(spec)
+}
+
 export function readConfig(directory: string): Spec {
-  return JSON.parse(readFileSync(join(directory, recordFiles.config), 'utf8'))
+  return parseExactJson(readFileSync(join(directory, recordFiles.config), 'utf8')) as Spec
 }
 
 /** What holds now: as configured, or as the last update left it. */

@@ -10,6 +10,8 @@ export type Shape =
   | 'object'
   /** Of any size; what goes to the kernel has a range instead. */
   | 'integer'
+  /** 64 bits, all of them meant: beyond 2^53 a bigint. */
+  | 'bits64'
   | { range: readonly [low: number, high: number] }
   | { words: readonly string[] }
   | { pattern: RegExp; means: string }
@@ -17,7 +19,7 @@ export type Shape =
   | { map: Shape }
   | { fields: Readonly<Record<string, Shape>>; required?: readonly string[] }
 
-/** Numbers of a file are doubles: the last of 64 bits are lost above 2^53, and 2^64 - 1 arrives as 2^64. */
+/** Other numbers are doubles: the last of 64 bits are lost above 2^53, and 2^64 - 1 arrives as 2^64. */
 export const ranges = {
   u16: { range: [0, 2 ** 16 - 1] },
   u32: { range: [0, 2 ** 32 - 1] },
@@ -31,6 +33,7 @@ export const ranges = {
  * Go programs write it for empty lists; a copy without them is returned.
  */
 export function checkShape(value: unknown, shape: Shape, path: string): unknown {
+  if (shape === 'bits64') return checkBits(value, path)
   if (typeof shape === 'string') return checkScalar(value, shape, path)
   if ('range' in shape) return checkRange(value, shape.range, path)
   if ('words' in shape) return checkWord(value, shape.words, path)
@@ -71,6 +74,7 @@ function checkScalar(value: unknown, shape: 'string' | 'boolean' | 'integer' | '
   if (shape === 'object') {
     if (!isObject(value)) throw wrongType(value, 'an object', path)
   } else if (shape === 'integer') {
+    if (typeof value === 'bigint') return Number(value)
     if (typeof value !== 'number' || !Number.isInteger(value)) throw wrongType(value, 'a whole number', path)
   } else if (typeof value !== shape) throw wrongType(value, `a ${shape}`, path)
   // The kernel ends every string at its first NUL: what follows would be dropped without a word.
@@ -82,6 +86,13 @@ function checkRange(value: unknown, [low, high]: readonly [number, number], path
   const number = checkScalar(value, 'integer', path) as number
   if (number < low || number > high) fail(path, `${number} is out of range`, `use ${low} to ${high}`)
   return number
+}
+
+function checkBits(value: unknown, path: string): number | bigint {
+  const isWhole = typeof value === 'bigint' || (typeof value === 'number' && Number.isInteger(value))
+  if (!isWhole) throw wrongType(value, 'a whole number', path)
+  if (value < 0 || value > 2 ** 64) fail(path, `${value} is out of range`, 'use 64 bits')
+  return value
 }
 
 function checkWord(value: unknown, words: readonly string[], path: string): string {
