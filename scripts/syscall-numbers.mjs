@@ -54,6 +54,9 @@ int main(void) {
   list("aarch64", SCMP_ARCH_AARCH64, 0, 1024);
   list("arm", SCMP_ARCH_ARM, 0, 1024);
   list("arm", SCMP_ARCH_ARM, 0xf0001, 0xf0010);
+  const uint32_t others[] = {SCMP_ARCH_MIPS,  SCMP_ARCH_MIPS64, SCMP_ARCH_MIPS64N32, SCMP_ARCH_PPC,   SCMP_ARCH_PPC64,
+                             SCMP_ARCH_S390X, SCMP_ARCH_S390,   SCMP_ARCH_PARISC,    SCMP_ARCH_RISCV64};
+  for (unsigned i = 0; i < sizeof others / sizeof *others; i++) list("elsewhere", others[i], 0, 7000);
   return 0;
 }
 `
@@ -71,7 +74,12 @@ try {
 } finally {
   rmSync(folder, { recursive: true })
 }
-for (const [architecture, table] of Object.entries(tables)) {
+const { elsewhere, ...ours } = tables
+const known = new Set(Object.values(ours).flatMap((table) => Object.keys(table)))
+const unlisted = Object.keys(elsewhere)
+  .filter((name) => !known.has(name))
+  .sort()
+for (const [architecture, table] of Object.entries(ours)) {
   const bit = architecture === 'x32' ? x32Bit : 0
   for (const [name, number] of Object.entries({ ...newer, ...newerOn[architecture] }))
     table[name] ??= number | bit
@@ -88,24 +96,32 @@ function packed(table, base) {
       expected = number + 1
       return word
     })
+  return wrapped(words, '    ')
+}
+
+function wrapped(words, indent) {
   const lines = ['']
   for (const word of words) {
     if (lines.at(-1).length + word.length > 100) lines.push('')
     lines.push(`${lines.pop()}${word} `)
   }
-  return lines.map((line) => `    ${line.trim()}`).join('\n')
+  return lines.map((line) => `${indent}${line.trim()}`).join('\n')
 }
 
 const text = `// Written by scripts/syscall-numbers.mjs; do not edit.
 // A word without a number has the number after its predecessor's (the first: 0). x32 numbers are without their bit 30.
 export const packedSyscallNumbers = {
-${Object.entries(tables)
+${Object.entries(ours)
   .map(
     ([architecture, table]) =>
       `  ${architecture}: \`\n${packed(table, architecture === 'x32' ? x32Bit : 0)}\`,`,
   )
   .join('\n')}
 } as const
+// Names that only other architectures have.
+export const elsewhereSyscalls = \`
+${wrapped(unlisted, '  ')}
+\`
 `
 const here = dirname(fileURLToPath(import.meta.url))
 writeFileSync(join(here, '../src/oci/seccomp/syscall-numbers.generated.ts'), text)

@@ -1,3 +1,4 @@
+import { encodeExactJson } from '../../base/index.ts'
 import type { Seccomp } from '../spec.ts'
 import { type CompiledFilter, type CompileOptions, compileSeccomp } from './compile.ts'
 
@@ -27,7 +28,7 @@ export function frozenProfile(profile: Seccomp): Seccomp {
 }
 
 function compileByText(profile: Seccomp, options: CompileOptions = {}): CompiledFilter {
-  const key = JSON.stringify([profile, options])
+  const key = encodeExactJson([profile, options])
   const known = byText.get(key)
   if (known) return known
   const filter = compileSeccomp(profile, options)

@@ -1,6 +1,13 @@
 import { KeelsonError } from '../../base/index.ts'
 import type { Seccomp } from '../spec.ts'
 import {
+  auditValues,
+  filterArchitectures,
+  isWide,
+  type NativeArchitecture,
+  nativeArchitecture,
+} from './architectures.ts'
+import {
   BPF,
   encodeProgram,
   type Instruction,
@@ -12,18 +19,19 @@ import {
   skipIf,
 } from './bpf.ts'
 import { type Alternative, conditionalBody } from './conditions.ts'
+import { filterFlags } from './flags.ts'
+import { carriedConditions, multiplexedCall } from './multiplexed.ts'
+import { inOrderOfPrecedence } from './precedence.ts'
 import {
   actionValue,
   alternatives,
   type Condition,
   ENOSYS,
   errnoAction,
-  filterArchitectures,
-  filterFlags,
   killThread,
   notifyAction,
 } from './profile.ts'
-import { type Architecture, syscallNumbers, x32Bit } from './syscall-numbers.ts'
+import { type Architecture, isKnownAnywhere, syscallNumbers, x32Bit } from './syscall-numbers.ts'
 
 /**
  * Turns a profile into a filter: per architecture a binary search over ranges of numbers with the same verdict.
@@ -31,8 +39,8 @@ import { type Architecture, syscallNumbers, x32Bit } from './syscall-numbers.ts'
  * instead of walked loads eight times faster, and libseccomp needs 11 ms to make its one.
  *
  * The verdicts are libseccomp's (a test compares them for every number): first the architecture, an unlisted one
- * ends the thread; then the number. An entry without conditions beats those with some, whatever their order.
- * Names that an architecture does not have are left out. A number above the newest call that the profile names
+ * ends the thread; then the number. An entry without conditions beats those with some, whatever their order; among
+ * those, see precedence.ts. Names that an architecture does not have are left out. A number above the newest call that the profile names
  * answers ENOSYS instead of the default, as runc does: programs then fall back to an older call, where EPERM
  * would make them give up.
  */
@@ -43,29 +51,30 @@ export interface CompiledFilter {
   flags: number
   /** Some call asks a listener. */
   notify: boolean
-  /** Names that no listed architecture has. */
+  /** Names that no architecture has: misspelt, or newer than our tables. */
   ignored: string[]
 }
 
 export interface CompileOptions {
   /** The kernel's architecture; default: this machine's. */
-  architecture?: 'x86_64' | 'aarch64'
+  architecture?: NativeArchitecture
   /** False: numbers newer than the profile get the default action like all others. */
   enosysForNewer?: boolean
+  /** A name that no architecture has is an error instead of left out. */
+  failUnknown?: boolean
+  /** SECCOMP_FILTER_FLAG_* that the kernel has; default: all. */
+  supportedFlags?: number
 }
 
 /** INVALID_ARGUMENT with the JSON path for a word the specification does not have. Pure. */
 export function compileSeccomp(profile: Seccomp, options: CompileOptions = {}): CompiledFilter {
-  const native = options.architecture ?? (process.arch === 'arm64' ? 'aarch64' : 'x86_64')
+  const native = options.architecture ?? nativeArchitecture()
   const architectures = filterArchitectures(profile.architectures, native)
   const rules = readRules(profile)
   const unlisted = actionValue(profile.defaultAction, profile.defaultErrnoRet, 'linux.seccomp.defaultAction')
   const newer = options.enosysForNewer === false ? unlisted : newerAction(profile, unlisted)
   const search = (architecture: Architecture) =>
-    searchTree(segments(verdicts(rules, architecture, unlisted), architecture, unlisted, newer), {
-      unlisted,
-      wide: architecture === 'x86_64' || architecture === 'aarch64',
-    })
+    searchTree(segments(rules, architecture, unlisted, newer), { unlisted, wide: isWide(architecture) })
   const instructions = dispatch(architectures, search)
   if (instructions.length > maxInstructions)
     throw new KeelsonError(
@@ -77,13 +86,27 @@ export function compileSeccomp(profile: Seccomp, options: CompileOptions = {}): 
       },
     )
   const notify = rules.some(({ action }) => action === notifyAction) || unlisted === notifyAction
-  const names = new Set(rules.map(({ name }) => name))
   return {
     program: encodeProgram(instructions),
-    flags: filterFlags(profile, notify),
+    flags: filterFlags(profile, notify, options.supportedFlags ?? ~0),
     notify,
-    ignored: [...names].filter((name) => !architectures.some((one) => syscallNumbers(one).has(name))),
+    ignored: unknownNames(profile, options.failUnknown === true),
   }
+}
+
+function unknownNames({ syscalls = [] }: Seccomp, fail: boolean): string[] {
+  const unknown = syscalls.flatMap(({ names }, index) =>
+    names
+      .map((name, position) => ({ name, path: `linux.seccomp.syscalls[${index}].names[${position}]` }))
+      .filter(({ name }) => !isKnownAnywhere(name)),
+  )
+  const [first] = unknown
+  if (!fail || !first) return [...new Set(unknown.map(({ name }) => name))]
+  const { name, path } = first
+  throw new KeelsonError('INVALID_ARGUMENT', `${path}: unknown system call ${JSON.stringify(name)}`, {
+    path,
+    hint: 'correct it, or leave out the annotation run.oci.seccomp_fail_unknown_syscall',
+  })
 }
 
 interface Rule {
@@ -108,7 +131,7 @@ function newerAction(profile: Seccomp, unlisted: number): number {
   return permissive.has(profile.defaultAction) ? unlisted : errnoAction | ENOSYS
 }
 
-/** A constant, or alternatives tried in the profile's order. */
+/** A constant, or alternatives tried one after the other. */
 type Verdict = number | Alternative[]
 
 /**
@@ -121,20 +144,30 @@ function verdicts(
   unlisted: number,
 ): Map<number, Verdict> {
   const numbers = syscallNumbers(architecture)
+  const wide = isWide(architecture)
   const result = new Map<number, Verdict>()
-  for (const { name, action, alternatives } of rules) {
-    const number = numbers.get(name)
-    if (number === undefined) continue
-    const known = result.get(number)
-    if (action === unlisted) {
-      if (known === undefined) result.set(number, [])
-    } else if (typeof known !== 'number') {
-      if (alternatives.some((conditions) => conditions.length === 0)) result.set(number, action)
-      else
-        result.set(number, [...(known ?? []), ...alternatives.map((conditions) => ({ conditions, action }))])
-    }
+  const add = (number: number | undefined, action: number, conditions: readonly Condition[]) => {
+    if (number === undefined) return
+    const known = result.get(number) ?? []
+    if (typeof known === 'number') return
+    const telling = conditions.filter((condition) => !isAlwaysTrue(condition, wide))
+    if (action === unlisted) result.set(number, known)
+    else result.set(number, telling.length === 0 ? action : [...known, { conditions: telling, action }])
   }
+  for (const { name, action, alternatives } of rules)
+    for (const conditions of alternatives) {
+      const carried = multiplexedCall(name, architecture)
+      if (carried) add(numbers.get(carried.carrier), action, carriedConditions(carried, conditions))
+      add(numbers.get(name), action, conditions)
+    }
+  for (const [number, verdict] of result)
+    if (typeof verdict !== 'number') result.set(number, inOrderOfPrecedence(verdict, wide))
   return result
+}
+
+/** A mask of nothing. */
+function isAlwaysTrue({ operator, value }: Condition, wide: boolean): boolean {
+  return operator === 'MASKED_EQ' && (wide ? value : value & 0xffffffffn) === 0n
 }
 
 interface Segment {
@@ -145,16 +178,34 @@ interface Segment {
 /** ARM has a handful of calls of its own high above all others; they say nothing about the age of a profile. */
 const armPrivate = 0xf0000
 
+/**
+ * The newest call that the profile names. Those that x86 got late, beside socketcall and ipc, do not count: naming
+ * `socket` is naming an old call.
+ */
+function newestNamed(rules: readonly Rule[], architecture: Architecture): number | undefined {
+  const numbers = syscallNumbers(architecture)
+  const limit = armPrivate + firstNumber(architecture)
+  return rules.reduce<number | undefined>((newest, { name }) => {
+    const number = multiplexedCall(name, architecture) ? undefined : numbers.get(name)
+    return !number || number >= limit || number < (newest ?? 0) ? newest : number // as for runc, 0 alone is none
+  }, undefined)
+}
+
+function firstNumber(architecture: Architecture): number {
+  return architecture === 'x32' ? x32Bit : 0
+}
+
 /** Covers every number from the architecture's first on, ascending, neighbours with the same constant joined. */
 function segments(
-  named: ReadonlyMap<number, Verdict>,
+  rules: readonly Rule[],
   architecture: Architecture,
   unlisted: number,
   newer: number,
 ): Segment[] {
-  const base = architecture === 'x32' ? x32Bit : 0
+  const named = verdicts(rules, architecture, unlisted)
+  const base = firstNumber(architecture)
   const sorted = [...named.keys()].sort((a, b) => a - b)
-  const newest = sorted.findLast((number) => number - base < armPrivate)
+  const newest = newestNamed(rules, architecture)
   const elsewhere = (number: number) => (newest !== undefined && number > newest ? newer : unlisted)
   const result: Segment[] = []
   const add = (start: number, verdict: Verdict) => {
@@ -188,21 +239,13 @@ function searchTree(list: readonly Segment[], how: { unlisted: number; wide: boo
   ]
 }
 
-const auditValues: Readonly<Record<Architecture, number>> = {
-  x86_64: 0xc000003e,
-  x32: 0xc000003e,
-  x86: 0x40000003,
-  aarch64: 0xc00000b7,
-  arm: 0x40000028,
-}
-
 /** Architecture first; each body ends in a return, so falling out of the last comparison is an unlisted one. */
 function dispatch(
   architectures: readonly Architecture[],
   search: (architecture: Architecture) => Instruction[],
 ): Instruction[] {
   const bodies = architectures
-    .filter((one) => one !== 'x32' && one !== 'x86_64')
+    .filter((one) => auditValues[one] !== auditValues.x86_64)
     .flatMap((one) => onlyIf(BPF.JMP_JEQ_K, auditValues[one], [load(offsets.number), ...search(one)]))
   return [load(offsets.architecture), ...intel64(architectures, search), ...bodies, ret(killThread)]
 }
@@ -212,11 +255,11 @@ function intel64(
   architectures: readonly Architecture[],
   search: (architecture: Architecture) => Instruction[],
 ): Instruction[] {
-  if (!architectures.includes('x86_64')) return []
-  const x32 = architectures.includes('x32') ? search('x32') : [ret(killThread)]
+  const body = (one: Architecture) => (architectures.includes(one) ? search(one) : [ret(killThread)])
+  if (!architectures.some((one) => auditValues[one] === auditValues.x86_64)) return []
   return onlyIf(BPF.JMP_JEQ_K, auditValues.x86_64, [
     load(offsets.number),
-    ...skipIf(BPF.JMP_JGE_K, x32Bit, search('x86_64')),
-    ...x32,
+    ...skipIf(BPF.JMP_JGE_K, x32Bit, body('x86_64')),
+    ...body('x32'),
   ])
 }

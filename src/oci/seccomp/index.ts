@@ -2,3 +2,4 @@
 export * from './cache.ts'
 export * from './compile.ts'
 export * from './default-profile.ts'
+export * from './filter.ts'

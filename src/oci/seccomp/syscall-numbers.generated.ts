@@ -224,3 +224,9 @@ export const packedSyscallNumbers = {
     lsm_list_modules mseal setxattrat getxattrat listxattrat removexattrat open_tree_attr file_getattr
     file_setattr breakpoint=983041 cacheflush usr26 usr32 set_tls get_tls`,
 } as const
+// Names that only other architectures have.
+export const elsewhereSyscalls = `
+  cachectl multiplexer riscv_flush_icache rtas s390_guarded_storage s390_pci_mmio_read
+  s390_pci_mmio_write s390_runtime_instr s390_sthyi spu_create spu_run subpage_prot swapcontext
+  switch_endian sync_file_range2 sys_debug_setcontext syscall sysmips timerfd
+`

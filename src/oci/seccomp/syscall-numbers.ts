@@ -1,4 +1,4 @@
-import { packedSyscallNumbers } from './syscall-numbers.generated.ts'
+import { elsewhereSyscalls, packedSyscallNumbers } from './syscall-numbers.generated.ts'
 
 /** The architectures whose calls a process on an x86_64 or arm64 machine can make. */
 export type Architecture = keyof typeof packedSyscallNumbers
@@ -15,6 +15,16 @@ export function syscallNumbers(architecture: Architecture): ReadonlyMap<string, 
   const table = unpack(packedSyscallNumbers[architecture], architecture === 'x32' ? x32Bit : 0)
   tables.set(architecture, table)
   return table
+}
+
+let elsewhere: ReadonlySet<string> | undefined
+
+/** A system call of Linux, on whatever architecture: one profile names the calls of all of them. */
+export function isKnownAnywhere(name: string): boolean {
+  const architectures = Object.keys(packedSyscallNumbers) as Architecture[]
+  if (architectures.some((one) => syscallNumbers(one).has(name))) return true
+  elsewhere ??= new Set(elsewhereSyscalls.trim().split(/\s+/))
+  return elsewhere.has(name)
 }
 
 function unpack(text: string, base: number): Map<string, number> {
