@@ -14,6 +14,7 @@
 #include "binding/pipe.hpp"
 #include "binding/process.hpp"
 #include "binding/readiness.hpp"
+#include "binding/seccomp.hpp"
 #include "binding/socket.hpp"
 #include "binding/sysctl.hpp"
 #include "binding/terminal.hpp"
@@ -35,6 +36,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   keelson::binding::exportPipe(env, exports);
   keelson::binding::exportProcess(env, exports);
   keelson::binding::exportReadiness(env, exports);
+  keelson::binding::exportSeccomp(env, exports);
   keelson::binding::exportSocket(env, exports);
   keelson::binding::exportSysctl(env, exports);
   keelson::binding::exportTerminal(env, exports);

@@ -1,4 +1,4 @@
-// Who the program is: limits, keyring, user, capabilities, filter. Their order is the plan's.
+// Who the program is: limits, keyring, user, capabilities. Their order is the plan's.
 #include "init/init.h"
 #include "init/linux.h"
 #include "init/memory.h"
@@ -83,11 +83,4 @@ void operation_setCapabilities(const uint32_t *words) {
 void operation_noNewPrivileges(const uint32_t *words) {
   (void)words;
   check(sys(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl", "PR_SET_NO_NEW_PRIVS");
-}
-
-void operation_loadSeccomp(const uint32_t *words) {
-  // The blob holds bytes without alignment; the kernel copies them out before it looks.
-  const struct sock_fprog program = {(unsigned short)(words[1] / sizeof(struct sock_filter)),
-                                     (struct sock_filter *)text_at(words[0])};
-  check(sys(__NR_seccomp, SECCOMP_SET_MODE_FILTER, words[2], &program), "seccomp", NULL);
 }

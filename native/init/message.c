@@ -14,11 +14,6 @@
 
 #define DESCRIPTORS_MAX 253  // the kernel's SCM_MAX_FD
 
-struct io_vector {
-  void *base;
-  size_t length;
-};
-
 struct message {
   void *name;
   uint32_t name_length;
@@ -97,10 +92,16 @@ long receive_descriptors(int socket, uint8_t wanted, int *fds, uint32_t limit) {
   return (long)received;
 }
 
-long send_bytes_with_fd(int socket, const char *bytes, size_t length, int fd) {
-  struct io_vector vector = {(void *)bytes, length};
+long send_vectors(int socket, const struct io_vector *vectors, size_t count, int fd) {
   struct rights rights = {sizeof rights - sizeof rights.padding, SOCKET_LEVEL, RIGHTS, fd, 0};
-  struct message message = {
-      .vectors = &vector, .vector_count = 1, .control = &rights, .control_length = sizeof rights};
+  struct message message = {.vectors = (struct io_vector *)vectors,
+                            .vector_count = count,
+                            .control = &rights,
+                            .control_length = sizeof rights};
   return sys(__NR_sendmsg, socket, &message, NO_SIGNAL);
+}
+
+long send_bytes_with_fd(int socket, const char *bytes, size_t length, int fd) {
+  const struct io_vector vector = {(void *)bytes, length};
+  return send_vectors(socket, &vector, 1, fd);
 }

@@ -43,6 +43,7 @@ enum frame_type {
   FRAME_CLONED = 32,  // pid, with its pidfd attached
   FRAME_TREE = 33,    // with a detached mount attached
   FRAME_HOOK_WARNING = 36,  // struct failure of a hook after which the list goes on
+  FRAME_PROCESS = 56,  // to the child: its pid as its parent sees it
 };
 
 // Sends one frame, with a descriptor when fd >= 0. Never raises SIGPIPE. 0 or -errno.
@@ -54,7 +55,13 @@ long receive_frame(int socket, struct frame *frame, void *payload, uint32_t size
 // Receives a frame without payload and its descriptors, at most `limit`. Their number, or -errno; -EPIPE at the end.
 long receive_descriptors(int socket, uint8_t wanted, int *fds, uint32_t limit);
 
-// Plain bytes with a descriptor, for sockets that are not ours (console sockets).
+struct io_vector {
+  void *base;
+  size_t length;
+};
+
+// Plain bytes with a descriptor, for sockets that are not ours (console sockets, listeners). Bytes sent, or -errno.
+long send_vectors(int socket, const struct io_vector *vectors, size_t count, int fd);
 long send_bytes_with_fd(int socket, const char *bytes, size_t length, int fd);
 
 #ifdef __cplusplus

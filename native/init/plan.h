@@ -122,6 +122,9 @@
   X(104, privateMount, "s")                \
   X(105, moveDevice, "fss")                \
   X(106, enrolChild, "fs")                 \
+  X(142, tellProcess, "")                  \
+  X(143, learnProcess, "")                 \
+  X(144, loadSeccompListener, "bnfl")      \
   X(111, attachDevices, "sbn")             \
   X(112, emptyAtEnd, "f")                  \
   X(171, servePlans, "")                   \

@@ -13,6 +13,30 @@ static inline long syscall6(long number, long a, long b, long c, long d, long e,
   return x0;
 }
 
+// clone(2) of a thread that runs `function`, which never returns, on a stack of its own. Its id, or -errno.
+static inline long start_thread(unsigned long flags, void *stack_top, void (*function)(void)) {
+  register long x8 __asm__("x8") = __NR_clone;
+  register long x0 __asm__("x0") = (long)flags;
+  register long x1 __asm__("x1") = (long)stack_top;
+  register long x2 __asm__("x2") = 0;
+  register long x3 __asm__("x3") = 0;
+  register long x4 __asm__("x4") = 0;
+  __asm__ volatile(
+      "svc #0\n"
+      "cbnz x0, 1f\n"
+      "mov x29, #0\n"
+      "mov x30, #0\n"
+      "blr %[function]\n"
+      "brk #1\n"
+      "1:\n"
+      : "+r"(x0)
+      : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), [function] "r"(function)
+      : "memory");
+  return x0;
+}
+
+#define CPU_RELAX() __asm__ volatile("yield")
+
 #define ENTRY_POINT(function)          \
   __asm__(".globl _start\n"            \
           "_start:\n"                  \

@@ -13,6 +13,25 @@ static inline long syscall6(long number, long a, long b, long c, long d, long e,
   return result;
 }
 
+// clone(2) of a thread that runs `function`, which never returns, on a stack of its own. Its id, or -errno.
+static inline long start_thread(unsigned long flags, void *stack_top, void (*function)(void)) {
+  long result;
+  __asm__ volatile(
+      "syscall\n"
+      "test %%rax, %%rax\n"
+      "jnz 1f\n"
+      "xor %%ebp, %%ebp\n"
+      "call *%[function]\n"
+      "ud2\n"
+      "1:\n"
+      : "=a"(result)
+      : "a"((long)__NR_clone), "D"(flags), "S"(stack_top), "d"(0L), [function] "r"(function)
+      : "rcx", "r11", "memory");
+  return result;
+}
+
+#define CPU_RELAX() __asm__ volatile("pause")
+
 // The kernel leaves argc at the stack pointer; C wants it as an argument and the stack aligned to 16 bytes.
 #define ENTRY_POINT(function)          \
   __asm__(".globl _start\n"            \

@@ -19,7 +19,14 @@ import { noticeOfOomScore, noticesOf } from './notices.ts'
 import { encodePlan, type Plan } from './plan/index.ts'
 import type { Container, CreateRequest } from './runtime.ts'
 import type { LinuxResources } from './spec.ts'
-import { type DecidedRecord, encodeRecord, markCreated, recordFiles, recordVersion } from './state/record.ts'
+import {
+  type DecidedRecord,
+  encodeConfig,
+  encodeRecord,
+  markCreated,
+  recordFiles,
+  recordVersion,
+} from './state/record.ts'
 import { Supervised } from './supervised.ts'
 import { completeUserNamespace } from './user-namespace.ts'
 import { writableLayout } from './writable-cgroups.ts'
@@ -122,7 +129,7 @@ function recordsOf(
 ): Record<string, string | Uint8Array> {
   const verbs = compileVerbs(record, request.spec)
   return {
-    [recordFiles.config]: JSON.stringify(request.spec),
+    [recordFiles.config]: encodeConfig(request.spec),
     ...(verbs ? { [recordFiles.verbs]: encodePlan(verbs) } : {}),
     ...recordedHooks({ ...request, fileLimit }),
     [recordFiles.state]: encodeRecord(record),

@@ -14,6 +14,7 @@ import type { Plan } from './plan/index.ts'
 import { HeldExec } from './prepared-exec.ts'
 import { detachedExec, RunningExec } from './running-exec.ts'
 import type { ExecRequest, Execution, NamespaceType, PreparedExec } from './runtime.ts'
+import { containerFilter } from './seccomp/index.ts'
 import type { Spec } from './spec.ts'
 import { requireAlive } from './state/lifecycle.ts'
 import type { Observed } from './state/observe.ts'
@@ -105,6 +106,8 @@ export function execInput(
     process: request.process,
     id: record.id,
     linux: spec.linux,
+    filter: containerFilter({ ...spec, bundle: record.bundle, host: context.host }),
+    state: { ...record, status: 'running' },
     landlock: parseLandlock(spec.annotations),
     host: context.host,
     rdt: record.rdt,

@@ -3,13 +3,18 @@ import type { CgroupLayout } from './cgroup/index.ts'
 import { ociVersion } from './default-spec.ts'
 import { memoryPolicyFlags, memoryPolicyModes } from './memory-policy.ts'
 import { knownMountOptions } from './mount-options.ts'
-import { knownActions, knownArchitectures, knownFlags, operators } from './seccomp/profile.ts'
+import { knownArchitectures } from './seccomp/architectures.ts'
+import { unsafeSeccompAnnotations } from './seccomp/filter.ts'
+import { flagNames, knownFlags } from './seccomp/flags.ts'
+import { knownActions, operators } from './seccomp/profile.ts'
 
 export interface FeaturesInput {
   version: string
   commit: string
   /** Undefined where no cgroup file system is mounted. */
   layout: CgroupLayout | undefined
+  /** SECCOMP_FILTER_FLAG_* that this kernel has. */
+  seccompFlags: number
 }
 
 /**
@@ -20,13 +25,14 @@ const unsafeAnnotations: readonly string[] = [
   'run.oci.hooks.stderr', // a file of the host is written
   'run.oci.hooks.stdout',
   'run.oci.pidfd_receiver',
+  ...unsafeSeccompAnnotations,
 ]
 
 /**
  * The features document (runtime-spec features.md): what this runtime can do, and in annotations what it cannot do on
  * this very host. A feature is true only when it is done, not when it is accepted.
  */
-export function features({ version, commit, layout }: FeaturesInput): Record<string, unknown> {
+export function features({ version, commit, layout, seccompFlags }: FeaturesInput): Record<string, unknown> {
   return {
     ociVersionMin: '1.0.0',
     ociVersionMax: ociVersion,
@@ -38,11 +44,11 @@ export function features({ version, commit, layout }: FeaturesInput): Record<str
       cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
       seccomp: {
         enabled: true,
-        actions: knownActions.filter((action) => action !== 'SCMP_ACT_NOTIFY'), // needs a listener
+        actions: knownActions,
         operators: operators.map((operator) => `SCMP_CMP_${operator}`),
         archs: knownArchitectures,
         knownFlags,
-        supportedFlags: knownFlags,
+        supportedFlags: flagNames(seccompFlags),
       },
       apparmor: { enabled: true },
       selinux: { enabled: true },

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
-import { landlockAbi } from '../kernel/index.ts'
+import { landlockAbi, seccompFlags } from '../kernel/index.ts'
 
 /**
  * What of the kernel and of this machine decides whether a specification can be met. Read when first asked for, since
@@ -12,6 +12,8 @@ export interface HostFacts {
   readonly seLinux: boolean
   /** 0 where there is none. */
   readonly landlockAbi: number
+  /** SECCOMP_FILTER_FLAG_*. */
+  readonly seccompFlags: number
   readonly resctrl: Resctrl | undefined
 }
 
@@ -40,6 +42,9 @@ export function readHostFacts(): HostFacts {
     },
     get landlockAbi() {
       return once('landlockAbi', landlockAbi)
+    },
+    get seccompFlags() {
+      return seccompFlags()
     },
     get resctrl() {
       return once('resctrl', () => readResctrl())

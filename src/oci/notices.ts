@@ -4,14 +4,18 @@ import { compileLandlock } from './compile/landlock.ts'
 import type { HostFacts } from './host-facts.ts'
 import { parseLandlock } from './landlock.ts'
 import { parseMountOptions } from './mount-options.ts'
+import { containerFilter } from './seccomp/index.ts'
 import type { Process, Spec } from './spec.ts'
 
 /** What is done otherwise than it was asked for, where the specification lets a container run all the same. */
-export function noticesOf({ process, mounts = [], annotations }: Spec, host: HostFacts): string[] {
+export function noticesOf(spec: Spec, host: HostFacts): string[] {
+  const { process, mounts = [], annotations } = spec
   const { unknown } = capabilityMasks(process?.capabilities)
   const landlock = parseLandlock(annotations)
+  const { ignored = [] } = containerFilter({ ...spec, bundle: '/', host }) ?? {}
   return [
     ...(unknown.length > 0 ? [`unknown capabilities are left out: ${unknown.join(', ')}`] : []),
+    ...(ignored.length > 0 ? [`unknown system calls are left out: ${ignored.join(', ')}`] : []),
     ...mounts.flatMap(({ destination, type = 'tmpfs', options }, index) => [
       ...(destination.startsWith('/')
         ? []

@@ -128,6 +128,8 @@ function execPlanOf(value: unknown): Buffer {
     process: validateProcess(value),
     id: 'box',
     linux: undefined,
+    filter: undefined,
+    state: { ociVersion: '1.2.0', id: 'one', status: 'running', bundle: '/', annotations: {} },
     landlock: undefined,
     host: plainHost,
     rdt: undefined,

@@ -7,11 +7,15 @@ test('the document names what this host has, and what is enforced on it', (t) =>
     version: '1.2.3',
     commit: 'abc',
     layout: { mode: 'v2', v1: [], v2: { controllers: ['pids', 'cpu'], mountPoint: '/c', own: '/' } },
+    seccompFlags: 2 | 4,
   })
   t.like(document, {
     hooks: ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'],
     linux: {
-      seccomp: { enabled: true },
+      seccomp: {
+        enabled: true,
+        supportedFlags: ['SECCOMP_FILTER_FLAG_LOG', 'SECCOMP_FILTER_FLAG_SPEC_ALLOW'],
+      },
       apparmor: { enabled: true },
       selinux: { enabled: true },
       intelRdt: { enabled: true, schemata: true, monitoring: true },

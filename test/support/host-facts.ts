@@ -5,5 +5,6 @@ export const plainHost: HostFacts = {
   appArmor: undefined,
   seLinux: false,
   landlockAbi: 0,
+  seccompFlags: 0xff,
   resctrl: undefined,
 }

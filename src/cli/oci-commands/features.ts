@@ -1,3 +1,4 @@
+import { seccompFlags } from '../../kernel/index.ts'
 import { type CgroupLayout, readCgroupLayout } from '../../oci/cgroup/layout.ts'
 import { features } from '../../oci/features.ts'
 import { command } from '../oci/context.ts'
@@ -7,7 +8,7 @@ export default command({
   name: 'features',
   summary: 'print what this runtime can do here, as JSON',
   async run({ out }) {
-    const document = features({ version, commit, layout: layoutOrNone() })
+    const document = features({ version, commit, layout: layoutOrNone(), seccompFlags: seccompFlags() })
     out(`${JSON.stringify(document, undefined, 4)}\n`)
   },
 })

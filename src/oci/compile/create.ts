@@ -4,6 +4,7 @@ import { enrolChild } from '../intel-rdt.ts'
 import { parseLandlock } from '../landlock.ts'
 import { barriers, type Operation, type Plan } from '../plan/operations.ts'
 import { Slots } from '../plan/slots.ts'
+import { containerFilter } from '../seccomp/index.ts'
 import type { Process, Spec } from '../spec.ts'
 import { recordFiles } from '../state/record.ts'
 import { limitLate, makeCgroup, makeV1, openV2 } from './cgroup.ts'
@@ -18,6 +19,7 @@ import { onBehalf } from './on-behalf.ts'
 import { compileProgram } from './program.ts'
 import type { CompileRequest } from './request.ts'
 import { compileRootfs } from './rootfs.ts'
+import { compileFilter, type FilterPlan, type ListenerState } from './seccomp.ts'
 
 export interface CompiledPlan {
   plan: Plan
@@ -43,6 +45,7 @@ export function compileCreate(given: CompileRequest): CompiledPlan {
   const hooks = compileHooks(request, slots, request.fileLimit, namespaces.parent.length > 0)
   const pidfd = sendPidfd(request, slots)
   const v2 = openV2(cgroup, slots)
+  const filter = compileFilter(containerFilter({ ...spec, ...request }), listenerState(request), slots)
   const v1 = makeV1(request, namespaces, slots)
   const child: Operation[] = [
     ...namespaces.child,
@@ -57,13 +60,14 @@ export function compileCreate(given: CompileRequest): CompiledPlan {
     ...devices.await,
     ...hooks.beforePivot,
     ...rootfs.enter,
-    ...programOf(request, process, life, hooks),
+    ...programOf(request, process, filter, life, hooks),
   ]
   const parent: Operation[] = [
     ...life.first,
     ...pidfd.connect,
     ...writeRecords(request, directory),
     ...makeNotifyDirectory(request),
+    ...filter.connect,
     ...life.beforeClone,
     ...hooks.open,
     ...makeCgroup(cgroup, 'v2'),
@@ -83,6 +87,7 @@ export function compileCreate(given: CompileRequest): CompiledPlan {
     ...devices.move,
     ...hooks.parent,
     ...life.afterClone,
+    ...filter.tell,
     { op: 'await', barrier: barriers.joined },
     ...limitLate(cgroup),
     ...pidfd.send,
@@ -95,10 +100,17 @@ export function compileCreate(given: CompileRequest): CompiledPlan {
   return { plan: { parent, child }, inherited: slots.inherited }
 }
 
-function programOf(request: CompileRequest, process: Process, life: LifePlan, hooks: HookPlan): Operation[] {
+function programOf(
+  request: CompileRequest,
+  process: Process,
+  filter: FilterPlan,
+  life: LifePlan,
+  hooks: HookPlan,
+): Operation[] {
   const { spec, host, fileLimit } = request
   return compileProgram({
     process,
+    filter,
     linux: spec.linux,
     landlock: parseLandlock(spec.annotations),
     host,
@@ -111,6 +123,11 @@ function programOf(request: CompileRequest, process: Process, life: LifePlan, ho
     later: hooks.later,
     wait: untilStart,
   })
+}
+
+function listenerState({ id, spec, bundle }: CompileRequest): ListenerState {
+  const { ociVersion, annotations = {} } = spec
+  return { ociVersion, id, status: 'created', bundle, annotations }
 }
 
 function requireProcess({ process }: Spec): Process {

@@ -4,6 +4,7 @@ import type { LandlockPolicy } from '../landlock.ts'
 import { barriers, noFd, type Operation } from '../plan/operations.ts'
 import { Slots } from '../plan/slots.ts'
 import type { NamespaceType } from '../runtime.ts'
+import type { ContainerFilter } from '../seccomp/index.ts'
 import type { Linux, Process } from '../spec.ts'
 import { compileExecAffinity } from './attributes.ts'
 import { CLONE, O_DIRECTORY, O_PATH, OPEN } from './constants.ts'
@@ -12,12 +13,16 @@ import { compileKeyring } from './labels.ts'
 import { namespaceFlags } from './namespaces.ts'
 import { raisedLimits } from './on-behalf.ts'
 import { compileProgram } from './program.ts'
+import { compileFilter, type ListenerState } from './seccomp.ts'
 
 export interface ExecCompileRequest {
   /** Of the container. */
   id: string
   process: Process
   linux: Linux | undefined
+  /** The container's, which holds for what is executed in it too. */
+  filter: ContainerFilter | undefined
+  state: ListenerState
   landlock: LandlockPolicy | undefined
   host: HostFacts
   rdt: Pick<RdtPlace, 'groups'> | undefined
@@ -38,6 +43,11 @@ export interface ExecCompileRequest {
   orphanSignal: number
 }
 
+const untilCommitted: readonly Operation[] = [
+  { op: 'signal', barrier: barriers.joined },
+  { op: 'await', barrier: barriers.committed },
+]
+
 /**
  * The plan of an exec. The cgroup files and the console socket are opened before the mount namespace is entered,
  * while their paths mean the host's; the child joins, since only children enter a pid namespace; the cgroup
@@ -57,20 +67,15 @@ export function compileExec(request: ExecCompileRequest): CompiledPlan {
   const terminalSocket = connection(process.terminal ? request.detached?.consoleSocket : undefined, slots)
   const pidfdSocket = connection(request.pidfdSocket, slots)
   const namespaces = namespacesToEnter(request.namespaces)
+  const filter = compileFilter(request.filter, request.state, slots)
   const program = compileProgram({
-    process,
-    linux: request.linux,
-    landlock: request.landlock,
-    host: request.host,
+    ...request,
+    filter,
     stdio: [stdin, stdout, stderr],
     preserved,
     listener: noFd,
     isInit: false,
-    fileLimit: request.fileLimit,
-    wait: [
-      { op: 'signal', barrier: barriers.joined },
-      { op: 'await', barrier: barriers.committed },
-    ],
+    wait: untilCommitted,
   })
   const affinity = compileExecAffinity(process)
   const rdt = compileExecRdt(request.rdt, slots)
@@ -85,11 +90,13 @@ export function compileExec(request: ExecCompileRequest): CompiledPlan {
       ? []
       : [{ op: 'openPath', path: request.v2Directory, flags: O_PATH | O_DIRECTORY, to: v2 } as const]),
     // While paths are still the host's.
+    ...filter.connect,
     ...terminalSocket.connect,
     ...pidfdSocket.connect,
     { op: 'enterProcess', pidfd, namespaces },
     { op: 'clone', flags: 0n, cgroup: v2 },
     ...rdt.enrol,
+    ...filter.tell,
     ...(process.terminal
       ? [
           { op: 'receiveTerminal', to: master } as const,

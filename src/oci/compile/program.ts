@@ -4,16 +4,16 @@ import type { HostFacts } from '../host-facts.ts'
 import type { LandlockPolicy } from '../landlock.ts'
 import type { Operation } from '../plan/operations.ts'
 import { compileRlimits } from '../rlimits.ts'
-import { compileSeccompCached } from '../seccomp/index.ts'
-import type { Linux, Process, Seccomp } from '../spec.ts'
+import type { Linux, Process } from '../spec.ts'
 import { compileAttributes } from './attributes.ts'
 import { directoryFlags, fileLimitResource, terminalFlags, words } from './constants.ts'
 import { compileExecLabels } from './labels.ts'
 import { compileLandlock } from './landlock.ts'
-import { unsupported } from './unsupported.ts'
+import type { FilterPlan } from './seccomp.ts'
 
 export interface ProgramRequest {
   process: Process
+  filter: FilterPlan
   /** Of the container: what of it an exec gets as well. */
   linux: Linux | undefined
   landlock: LandlockPolicy | undefined
@@ -41,12 +41,12 @@ const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
  * then has to allow (as with runc); both wait for the start, so that a filter never meets our own waiting.
  */
 export function compileProgram(request: ProgramRequest): Operation[] {
-  const { process, linux, host, listener } = request
+  const { process, linux, host, listener, filter } = request
   const { args = [], env: given } = process
   const { env, needsHome } = programEnvironment(given)
   const masks = capabilityMasks(process.capabilities)
   const landlock = compileLandlock(request.landlock, host.landlockAbi)
-  const last = [...landlock.enforce, ...(linux?.seccomp ? [loadSeccomp(linux.seccomp)] : [])]
+  const last = [...landlock.enforce, ...filter.load]
   const identity = compileIdentity(process, masks)
   const path = env.find((one) => one.startsWith('PATH='))?.slice(5) ?? defaultPath
   const early = process.noNewPrivileges === true || last.length === 0
@@ -62,7 +62,13 @@ export function compileProgram(request: ProgramRequest): Operation[] {
     ...(early ? identity : []),
     ...(needsHome ? [{ op: 'findHome', uid: process.user?.uid ?? 0 } as const] : []),
     { op: 'findProgram', name: args[0] ?? '', path },
-    { op: 'keepDescriptors', slots: words(request.preserved), later: words(request.later ?? []), listener },
+    ...filter.learn,
+    {
+      op: 'keepDescriptors',
+      slots: words(request.preserved),
+      later: words([...(request.later ?? []), ...filter.later]),
+      listener,
+    },
     ...request.wait,
     ...(request.hooks?.(early ? [] : identity) ?? []),
     ...last,
@@ -100,10 +106,4 @@ function compileIdentity({ user }: Process, masks: CapabilityMasks): Operation[]
     { op: 'setIdentity', uid, gid, groups: words(additionalGids), umask },
     { op: 'setCapabilities', effective, permitted, inheritable, ambient },
   ]
-}
-
-function loadSeccomp(profile: Seccomp): Operation {
-  const { program, flags, notify } = compileSeccompCached(profile)
-  if (notify) throw unsupported('a seccomp listener', 'linux.seccomp.listenerPath')
-  return { op: 'loadSeccomp', program, flags }
 }

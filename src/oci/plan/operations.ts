@@ -220,6 +220,12 @@ export const operationTable = {
   printStatus: { code: 136, args: {} },
   attachDevices: { code: 111, args: { path: 'string', program: 'bytes', flags: 'u32' } },
   emptyAtEnd: { code: 112, args: { kill: 'fd' } },
+  tellProcess: { code: 142, args: {} },
+  learnProcess: { code: 143, args: {} },
+  loadSeccompListener: {
+    code: 144,
+    args: { program: 'bytes', flags: 'u32', agent: 'fd', message: 'strings' },
+  },
   connect: { code: 191, args: { path: 'string', to: 'newFd' } },
   raiseLoopback: { code: 192, args: {} },
 } as const

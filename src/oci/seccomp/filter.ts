@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { KeelsonError } from '../../base/index.ts'
+import type { HostFacts } from '../host-facts.ts'
 import type { Seccomp, Spec } from '../spec.ts'
 import { maxInstructions } from './bpf.ts'
 import { compileSeccompCached } from './cache.ts'
@@ -30,8 +31,7 @@ export interface ContainerFilter extends CompiledFilter {
 export interface FilterRequest extends Pick<Spec, 'annotations' | 'linux'> {
   /** Relative paths are the bundle's. */
   bundle: string
-  /** SECCOMP_FILTER_FLAG_* that the kernel has; default: all. */
-  supportedFlags?: number
+  host: Pick<HostFacts, 'seccompFlags'>
 }
 
 /** The filter of a container and of what is executed in it, if it has one. Pure; INVALID_ARGUMENT with the JSON path. */
@@ -48,11 +48,8 @@ export function containerFilter(request: FilterRequest): ContainerFilter | undef
 }
 
 /** No object at all where nothing differs from the default: the cache then knows a frozen profile without its text. */
-function optionsOf(
-  { linux, supportedFlags }: FilterRequest,
-  failUnknown: boolean,
-): CompileOptions | undefined {
-  const flags = linux?.seccomp?.flags === undefined ? undefined : supportedFlags
+function optionsOf({ linux, host }: FilterRequest, failUnknown: boolean): CompileOptions | undefined {
+  const flags = linux?.seccomp?.flags === undefined ? undefined : host.seccompFlags
   if (!failUnknown && flags === undefined) return undefined
   return {
     ...(failUnknown ? { failUnknown } : {}),
@@ -83,7 +80,7 @@ function rawFilter(
   data: string,
   profile: Seccomp | undefined,
   notify: boolean,
-  { supportedFlags = ~0 }: FilterRequest,
+  { host }: FilterRequest,
 ): CompiledFilter {
   const program = Buffer.from(data, 'base64')
   const count = program.length / 8
@@ -99,7 +96,12 @@ function rawFilter(
       hint: `write struct sock_filter[] in base64, 1 to ${maxInstructions} instructions of 8 bytes`,
     })
   }
-  return { program, flags: filterFlags(profile ?? {}, notify, supportedFlags), notify, ignored: [] }
+  return {
+    program,
+    flags: filterFlags(profile ?? {}, notify, profile?.flags ? host.seccompFlags : ~0),
+    notify,
+    ignored: [],
+  }
 }
 
 function invalid(field: string, what: string, hint: string): KeelsonError {

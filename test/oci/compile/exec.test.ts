@@ -6,6 +6,8 @@ const request: ExecCompileRequest = {
   process: { args: ['/bin/true'], cwd: '/', terminal: true },
   id: 'box',
   linux: undefined,
+  filter: undefined,
+  state: { ociVersion: '1.2.0', id: 'one', status: 'running', bundle: '/', annotations: {} },
   landlock: undefined,
   host: plainHost,
   rdt: undefined,

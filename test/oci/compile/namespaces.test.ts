@@ -190,6 +190,8 @@ test('exec enters what the container has; with a user namespace nothing of the h
         process: { cwd: '/', args: ['true'] },
         id: 'box',
         linux: undefined,
+        filter: undefined,
+        state: { ociVersion: '1.2.0', id: 'one', status: 'running', bundle: '/', annotations: {} },
         landlock: undefined,
         host: plainHost,
         rdt: undefined,

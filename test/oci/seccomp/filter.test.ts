@@ -1,13 +1,14 @@
 import test from 'ava'
 import { containerFilter } from '../../../src/oci/seccomp/filter.ts'
 import type { Seccomp } from '../../../src/oci/spec.ts'
+import { plainHost } from '../../support/host-facts.ts'
 
 const notify: Seccomp = {
   defaultAction: 'SCMP_ACT_ALLOW',
   syscalls: [{ names: ['mkdir'], action: 'SCMP_ACT_NOTIFY' }],
 }
 const filter = (seccomp: Seccomp | undefined, annotations: Record<string, string> = {}) =>
-  containerFilter({ annotations, linux: seccomp ? { seccomp } : {}, bundle: '/bundle' })
+  containerFilter({ annotations, linux: seccomp ? { seccomp } : {}, bundle: '/bundle', host: plainHost })
 
 test('without a profile there is no filter, and without NOTIFY no listener', (t) => {
   t.is(filter(undefined), undefined)
