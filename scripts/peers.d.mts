@@ -14,6 +14,7 @@ export type PeerName =
   | 'cni-bridge'
   | 'iptables'
   | 'debian-kubectl'
+  | 'criu'
   | 'runc'
   | 'crun'
 

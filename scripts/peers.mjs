@@ -6,7 +6,7 @@
  *   node scripts/peers.mjs [NAME...]     makes those peers (default: all) available; exit 1 names what is missing
  */
 import { accessSync, constants, existsSync, realpathSync } from 'node:fs'
-import { symlink } from 'node:fs/promises'
+import { symlink, writeFile } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { cache, unpackOnce } from './debian.mjs'
@@ -44,13 +44,18 @@ const peers = {
   },
   // 1.20, which no later kubectl replaces: it discovers and streams the old way.
   'debian-kubectl': { packages: ['kubernetes-client'], path: 'usr/bin/kubectl' },
-  // Drives checkpoint and restore; without python, which only its companion crit needs.
+  // Of a newer release: the one of Debian 12 does not know the vdso of kernels since 6.13. With that release's C
+  // library, by whose loader it has to be started.
   criu: {
     packages: [
-      ...['criu', 'libprotobuf-c1', 'libnl-3-200', 'libnet1', 'libbsd0', 'libmd0'],
-      ...['libnftables1', 'libnftnl11', 'libmnl0', 'libxtables12', 'libjansson4'],
+      ...['criu', 'libcompel1', 'libc6', 'libgcc-s1', 'libprotobuf-c1', 'libnl-3-200', 'libnet1', 'libbsd0'],
+      ...['libmd0', 'libuuid1', 'libnftables1', 'libnftnl11', 'libmnl0', 'libxtables12', 'libjansson4'],
+      ...['libgnutls30t64', 'libgmp10', 'libhogweed6t64', 'libnettle8t64', 'libidn2-0', 'libunistring5'],
+      ...['libp11-kit0', 'libffi8', 'libtasn1-6'],
     ],
-    path: 'usr/sbin/criu',
+    release: 'trixie',
+    path: 'criu',
+    ownLoader: 'usr/sbin/criu',
   },
   runc: { packages: ['runc', 'libseccomp2'], path: 'usr/sbin/runc' },
   crun: { packages: ['crun', 'libcap2', 'libseccomp2', 'libsystemd0', 'libyajl2'], path: 'usr/bin/crun' },
@@ -91,11 +96,19 @@ export async function obtainPeers(names = Object.keys(peers)) {
   return missing
 }
 
-async function obtain({ packages, path, link }) {
-  const folder = await unpackOnce(packages, folderOf(packages))
+async function obtain({ packages, path, link, release, ownLoader }) {
+  const folder = await unpackOnce(packages, folderOf(packages), release)
   const program = join(folder, path)
+  if (ownLoader !== undefined) await writeFile(program, underLoader(folder, ownLoader), { mode: 0o755 })
   if (link !== undefined && !existsSync(program)) await symlink(link, program)
   if (!isExecutable(program)) throw new Error(`/${path} is not in the package ${packages[0]}`)
+}
+
+/** A program that needs a newer C library than the host's. */
+function underLoader(folder, program) {
+  const libraries = libraryFolder(folder)
+  const loader = { x64: 'ld-linux-x86-64.so.2', arm64: 'ld-linux-aarch64.so.1' }[process.arch] ?? ''
+  return `#!/bin/sh\nexec '${join(libraries, loader)}' --library-path '${libraries}' '${join(folder, program)}' "$@"\n`
 }
 
 const folderOf = ([first]) => join(cache, 'peers', first)
@@ -107,8 +120,12 @@ function commandPaths(name) {
 
 function libraryFolders(path) {
   const root = join(cache, 'peers', path.slice(join(cache, 'peers').length + 1).split('/')[0])
+  return [libraryFolder(root), libraryFolder(root, 'lib')].filter((folder) => existsSync(folder))
+}
+
+function libraryFolder(root, parent = 'usr/lib') {
   const triplet = { x64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' }[process.arch] ?? ''
-  return [join(root, 'usr/lib', triplet), join(root, 'lib', triplet)].filter((folder) => existsSync(folder))
+  return join(root, parent, triplet)
 }
 
 function xtablesFolder(libraries) {

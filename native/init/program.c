@@ -66,14 +66,29 @@ void operation_newSession(const uint32_t *words) {
   check(sys(__NR_setsid), "setsid", NULL);
 }
 
-// Descriptor 0 of keelson-init is /dev/null: the starter put it there.
+// The container's own null device, or a negative number where it has none. Looked at before it is opened for more
+// than its path: opening other devices may have effects.
+static long own_null(void) {
+  const long path = open_in_root("/dev/null", O_PATH | O_NOFOLLOW, RESOLVE_NO_SYMLINKS);
+  if (path < 0) return path;
+  const bool is_null = is_device((int)path, 1, 3);
+  sys(__NR_close, path);
+  return is_null ? open_in_root("/dev/null", O_RDWR | O_NOFOLLOW, RESOLVE_NO_SYMLINKS) : -ENXIO;
+}
+
+// Descriptor 0 of keelson-init is /dev/null: the starter put it there. The host's null device, whether it is ours or
+// the caller's, becomes the container's: so nothing of the host's file systems stays open in it, which criu, for one,
+// could not dump.
 void operation_placeStdio(const uint32_t *words) {
-  const int null = 0;
+  const long null = own_null();
   int staged[3];
   for (int i = 0; i < 3; i++) {
-    const int fd = slot_fd(words[i]);
-    staged[i] = (int)check(sys(__NR_fcntl, fd < 0 ? null : fd, F_DUPFD_CLOEXEC, 3), "fcntl", NULL);
+    int fd = slot_fd(words[i]);
+    if (fd < 0) fd = 0;
+    if (null >= 0 && is_device(fd, 1, 3)) fd = (int)null;
+    staged[i] = (int)check(sys(__NR_fcntl, fd, F_DUPFD_CLOEXEC, 3), "fcntl", NULL);
   }
+  if (null >= 0) sys(__NR_close, null);
   for (int i = 0; i < 3; i++) {
     check(sys(__NR_dup3, staged[i], i, 0), "dup3", NULL);
     sys(__NR_close, staged[i]);

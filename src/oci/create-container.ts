@@ -158,18 +158,18 @@ function commit(started: StartedInit, plan: Plan, directory: string, id: string)
  * Under the lock: the record decides, not the directory. A create that was killed before its first write left a
  * directory without one, which is nobody's.
  */
-function refuseExisting(directory: string, id: string): void {
+export function refuseExisting(directory: string, id: string): void {
   if (!existsSync(join(directory, recordFiles.state))) return
   throw new KeelsonError('ALREADY_EXISTS', `container ${id} exists already`, { op: 'create', id })
 }
 
 /** What a create or a delete that was killed left would be read as facts of the new container. */
-function clearLeftovers(directory: string): void {
+export function clearLeftovers(directory: string): void {
   for (const name of readdirSync(directory))
     if (name !== recordFiles.lock) rmSync(join(directory, name), { recursive: true, force: true })
 }
 
-function makeStateDirectory(directory: string, id: string): void {
+export function makeStateDirectory(directory: string, id: string): void {
   try {
     mkdirSync(directory, { mode: 0o700 })
   } catch (error) {
@@ -251,7 +251,7 @@ function rootfsPath({ rootfs, spec, bundle }: CreateRequest): { rootfs?: string 
 }
 
 /** After a failure nothing of ours runs in there any more, unless keelson-init itself was killed. */
-async function discardCgroup({ clock }: RuntimeContext, { leaves }: CgroupPlan): Promise<void> {
+export async function discardCgroup({ clock }: RuntimeContext, { leaves }: CgroupPlan): Promise<void> {
   await killCgroup(leaves)
   await removeCgroup(leaves, { clock })
 }

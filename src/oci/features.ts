@@ -22,6 +22,7 @@ export interface FeaturesInput {
  * them (CVE-2024-3154); one that ends in a dot stands for all that begin with it.
  */
 const unsafeAnnotations: readonly string[] = [
+  'org.criu.config', // a file of the host is read
   'run.oci.hooks.stderr', // a file of the host is written
   'run.oci.hooks.stdout',
   'run.oci.pidfd_receiver',
@@ -60,6 +61,7 @@ export function features({ version, commit, layout, seccompFlags }: FeaturesInpu
     annotations: {
       'io.keelson.version': version,
       'io.keelson.commit': commit,
+      'io.keelson.checkpoint': 'with criu',
       'io.keelson.cgroup.mode': layout?.mode ?? 'none',
       'io.keelson.cgroup.controllers': controllers(layout).join(','),
       'io.keelson.cgroup.devices': 'enforced',

@@ -155,6 +155,19 @@ export function readLimits(directory: string): LinuxResources {
   return updated === undefined ? (readConfig(directory).linux?.resources ?? {}) : JSON.parse(updated)
 }
 
+/** What keelson-init writes itself, for a container that somebody else began. */
+export function writeProcess(directory: string, { pid, startTicks }: ProcessIdentity): void {
+  replace(join(directory, recordFiles.pid), `${pid} ${startTicks}\n`)
+}
+
+/** The files that a create begins with, by name. */
+export function writeRecords(
+  directory: string,
+  records: Readonly<Record<string, string | Uint8Array>>,
+): void {
+  for (const [name, data] of Object.entries(records)) replace(join(directory, name), data)
+}
+
 export function writeLimits(directory: string, limits: LinuxResources): void {
   replace(join(directory, recordFiles.limits), `${JSON.stringify(limits)}\n`)
 }
@@ -203,7 +216,7 @@ function touch(path: string): void {
 }
 
 /** By rename: readers see the old or the new. No flush, since a reboot empties the state root. Under the lock. */
-function replace(path: string, text: string): void {
+function replace(path: string, text: string | Uint8Array): void {
   writeFileSync(`${path}.new`, text, { mode: 0o600 })
   renameSync(`${path}.new`, path)
 }

@@ -1,0 +1,190 @@
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { asKeelsonError, Cleanup, KeelsonError, processStat } from '../../base/index.ts'
+import { lockFile, reapInit, startInit } from '../../kernel/index.ts'
+import { type CgroupLayout, type CgroupPlan, requireUnused } from '../cgroup/index.ts'
+import { limitLate, makeCgroup } from '../compile/cgroup.ts'
+import { DiskContainer } from '../container.ts'
+import { discardCgroup, makeStateDirectory, prepareCreate, refuseExisting } from '../create-container.ts'
+import { createContext, type RuntimeOptions } from '../create-runtime.ts'
+import { failureError, lostError } from '../failure.ts'
+import { frameType } from '../frames.ts'
+import { encodePlan, type Plan } from '../plan/index.ts'
+import type { Container, CreateRequest } from '../runtime.ts'
+import type { Spec } from '../spec.ts'
+import { markCreated, markStarted, recordFiles, writeProcess, writeRecords } from '../state/record.ts'
+import { namespaceKey, type RestoreFacts, restoreArguments } from './arguments.ts'
+import { descriptorsFile } from './checkpoint.ts'
+import { criuConfig, externalMounts, isExternalFile, isPipe, namespacePaths } from './external.ts'
+import type { RestoreOptions } from './options.ts'
+import { readPidFile, runCriu } from './run-criu.ts'
+
+export interface RestoreRequest extends RestoreOptions {
+  id: string
+  bundle: string
+  spec: Spec
+  criu: string
+  /** The container's descriptors 0, 1 and 2 where they were pipes or files of the host. */
+  stdio: readonly [number, number, number]
+  /** This process wants to know how it ends, so it has to be its child. */
+  wait: boolean
+}
+
+const names = { root: 'criu-root', pid: 'criu.pid' }
+
+/**
+ * Makes a container from the images of a checkpoint, running. criu makes its processes, namespaces and mounts; the
+ * record, the cgroups with their limits and the process's identity are ours, as with any other container.
+ */
+export async function restoreContainer(options: RuntimeOptions, request: RestoreRequest): Promise<Container> {
+  const { id, spec, bundle } = request
+  refuseTerminal(request)
+  const context = createContext(options)
+  await using undo = new Cleanup()
+  const directory = join(context.stateRoot, id)
+  makeStateDirectory(directory, id)
+  using lock = await lockFile(join(directory, recordFiles.lock))
+  refuseExisting(directory, id)
+  undo.defer(() => rm(directory, { recursive: true, force: true }))
+  const create: CreateRequest = { id, spec, bundle, life: { kind: 'detached' } }
+  const place = { directory, directoryFd: -1, lockFd: lock.fd, namespaceFds: {} }
+  const { cgroup, input } = await prepareCreate(context, create, place)
+  if (cgroup) await requireUnused(cgroup)
+  writeRecords(directory, input.records)
+  if (cgroup) undo.defer(() => discardCgroup(context, cgroup))
+  if (cgroup) await makeGroups(cgroup, id)
+  await runInRoot(request, directory, context.layout, cgroup)
+  const pid = await readPidFile(directory, names.pid)
+  writeProcess(directory, { pid, startTicks: processStat(pid).startTicks })
+  markCreated(directory)
+  markStarted(directory, BigInt(Math.round(context.clock.nowMs() * 1000)) * 1000n)
+  undo.keep()
+  return new DiskContainer(context, id, directory)
+}
+
+/** criu gives a new terminal's master only to programs that speak its own protocol. */
+function refuseTerminal({ spec, shellJob, id }: RestoreRequest): void {
+  if (!spec.process?.terminal || shellJob) return
+  throw new KeelsonError('UNIMPLEMENTED', 'a container with a terminal cannot be given a new one', {
+    op: 'restore',
+    id,
+    path: 'process.terminal',
+    hint: 'give --shell-job at checkpoint and restore: it then gets the terminal that this is run on',
+  })
+}
+
+/** By keelson-init, as at a create: it alone knows how to attach device rules to a v2 group. */
+async function makeGroups(cgroup: CgroupPlan, id: string): Promise<void> {
+  const parent: Plan['parent'] = [
+    ...makeCgroup(cgroup, 'v2'),
+    ...makeCgroup(cgroup, 'v1'),
+    ...limitLate(cgroup),
+    { op: 'reportCreated' },
+    { op: 'leave' },
+  ]
+  const plan = { parent, child: [] }
+  const started = await startInit({ plan: encodePlan(plan), inherited: [] })
+  closeSync(started.control)
+  await reapInit(started)
+  if (started.type === frameType.failure) throw failureError(started.payload, plan, 'restore', id)
+  if (started.type !== frameType.created) throw lostError('restore', id)
+}
+
+async function runInRoot(
+  request: RestoreRequest,
+  directory: string,
+  layout: CgroupLayout,
+  cgroup: CgroupPlan | undefined,
+): Promise<void> {
+  const { id, spec, bundle, criu, stdio, wait } = request
+  const root = join(directory, names.root)
+  mkdirSync(root, { mode: 0o700 })
+  const { opened, ...facts } = await factsOf(request, layout, cgroup)
+  try {
+    await runCriu({
+      criu,
+      args: restoreArguments(request, {
+        ...facts,
+        root,
+        pidFile: join(directory, names.pid),
+        sibling: wait,
+      }),
+      inherited: [...stdio, ...opened],
+      log: join(request.workPath ?? request.imagePath, 'restore.log'),
+      root: { source: resolve(bundle, spec.root?.path ?? ''), place: root },
+      op: 'restore',
+      id,
+    })
+  } finally {
+    for (const fd of opened) closeSync(fd)
+  }
+}
+
+type Gathered = Omit<RestoreFacts, 'root' | 'pidFile' | 'sibling'> & { opened: number[] }
+
+async function factsOf(
+  { spec, imagePath, id }: RestoreRequest,
+  layout: CgroupLayout,
+  cgroup: CgroupPlan | undefined,
+): Promise<Gathered> {
+  const opened: number[] = []
+  const inherited: [number, string][] = []
+  for (const [fd, name] of readDescriptors(imagePath, id).entries())
+    if ((isPipe(name) || isExternalFile(name)) && !inherited.some(([, key]) => key === name))
+      inherited.push([fd, name])
+  const joined: [string, string][] = []
+  for (const { kind, path } of namespacePaths(spec)) {
+    if (kind !== 'net' && kind !== 'pid') joined.push([kind, path])
+    else inherited.push([2 + opened.push(openNamespace(path, id)), namespaceKey(kind)])
+  }
+  return {
+    externalMounts: externalMounts(spec, () => true), // those of directories are not in the images
+    inherited,
+    joined,
+    cgroups: cgroup ? cgroupRoots(layout, cgroup) : [],
+    config: criuConfig(spec.annotations ?? {}),
+    opened,
+  }
+}
+
+function readDescriptors(imagePath: string, id: string): string[] {
+  const path = join(imagePath, descriptorsFile)
+  try {
+    return (JSON.parse(readFileSync(path, 'utf8')) as unknown[]).map(String)
+  } catch (cause) {
+    throw new KeelsonError(
+      'INVALID_ARGUMENT',
+      `${imagePath} holds no checkpoint: ${descriptorsFile} is missing`,
+      {
+        op: 'restore',
+        id,
+        path,
+        cause,
+        hint: 'give --image-path DIR',
+      },
+    )
+  }
+}
+
+function openNamespace(path: string, id: string): number {
+  try {
+    return openSync(path, 'r')
+  } catch (error) {
+    throw asKeelsonError(error, { op: 'restore', id })
+  }
+}
+
+/** The leaf of each hierarchy below its mount; what criu calls no controller is the v2 tree. */
+function cgroupRoots(
+  { v1, v2 }: CgroupLayout,
+  { leaves }: CgroupPlan,
+): { controller: string; path: string }[] {
+  const below = (mountPoint: string) =>
+    leaves.find((leaf) => leaf.startsWith(`${mountPoint}/`))?.slice(mountPoint.length)
+  const all = [...v1, ...(v2 ? [{ ...v2, controllers: [''] }] : [])]
+  return all.flatMap(({ controllers, mountPoint }) => {
+    const path = below(mountPoint)
+    return path === undefined ? [] : [{ controller: controllers.join(','), path }]
+  })
+}
