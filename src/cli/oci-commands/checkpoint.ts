@@ -1,7 +1,6 @@
 import { KeelsonError } from '../../base/index.ts'
 import { command } from '../oci/context.ts'
-import { criuOptions, criuOptionsOf } from '../oci/criu-options.ts'
-import { requireRoot } from '../oci/start-options.ts'
+import { criuOptions, criuOptionsOf, requireRoot } from '../oci/criu-options.ts'
 
 export default command({
   name: 'checkpoint',

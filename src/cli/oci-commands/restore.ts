@@ -1,9 +1,9 @@
 import { KeelsonError } from '../../base/index.ts'
 import { readBundle } from '../oci/bundle.ts'
 import { command } from '../oci/context.ts'
-import { criuOptions, criuOptionsOf } from '../oci/criu-options.ts'
+import { criuOptions, criuOptionsOf, requireRoot } from '../oci/criu-options.ts'
 import { forwardSignals } from '../oci/foreground.ts'
-import { orDelete, requireRoot, writePidFile } from '../oci/start-options.ts'
+import { orDelete, writePidFile } from '../oci/start-options.ts'
 
 export default command({
   name: 'restore',

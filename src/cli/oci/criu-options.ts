@@ -29,6 +29,14 @@ export const criuOptions = {
   'auto-dedup': { type: 'boolean', help: 'drop from the images what is there twice' },
 } as const
 
+/** criu looks into and makes processes of others. */
+export function requireRoot(): void {
+  if (process.geteuid?.() === 0) return
+  throw new KeelsonError('PERMISSION_DENIED', `needs root, not uid ${process.geteuid?.()}`, {
+    hint: 'run it with sudo',
+  })
+}
+
 export type CriuGiven = OptionValues<typeof criuOptions>
 
 export function criuOptionsOf(given: CriuGiven): CriuOptions {
