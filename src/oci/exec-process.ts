@@ -12,6 +12,7 @@ import { parseLandlock } from './landlock.ts'
 import { noticeOfOomScore } from './notices.ts'
 import type { Plan } from './plan/index.ts'
 import { HeldExec } from './prepared-exec.ts'
+import { explainProgram } from './program-error.ts'
 import { detachedExec, RunningExec } from './running-exec.ts'
 import type { ExecRequest, Execution, NamespaceType, PreparedExec } from './runtime.ts'
 import { containerFilter } from './seccomp/index.ts'
@@ -82,7 +83,8 @@ async function launch(
       return { started, streams, plan }
     }
     await closeInit(started)
-    if (started.type === frameType.failure) throw failureError(started.payload, plan, 'exec', record.id)
+    if (started.type === frameType.failure)
+      throw explainProgram(failureError(started.payload, plan, 'exec', record.id), record.rootfs)
     throw lostError('exec', record.id)
   } catch (error) {
     streams.destroy()

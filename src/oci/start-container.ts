@@ -6,11 +6,12 @@ import { endProcesses } from './delete-container.ts'
 import { failureError, lostError } from './failure.ts'
 import { frameType } from './frames.ts'
 import { runRecorded } from './hooks/recorded.ts'
+import { explainProgram } from './program-error.ts'
 import { ReadyForwarder } from './ready-forwarder.ts'
 import type { StartOptions } from './runtime.ts'
 import { nextStatus } from './state/lifecycle.ts'
 import { observe, recordOf } from './state/observe.ts'
-import { markStarted, readRecordedPlan, recordFiles } from './state/record.ts'
+import { markStarted, readRecord, readRecordedPlan, recordFiles } from './state/record.ts'
 
 /**
  * Lets the first process run the user's program. It answers on the connection when it cannot, and the end of the
@@ -30,7 +31,7 @@ export async function startContainer(
     if (hasErrno(error, 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOENT')) return refuse(id, directory)
     throw error
   })
-  if (type === frameType.failure) throw startFailure(payload, id)
+  if (type === frameType.failure) throw startFailure(payload, directory, id)
   markStarted(directory, BigInt(Math.round(context.clock.nowMs() * 1000)) * 1000n)
   await runPoststart(context, id, directory)
   if (notify?.wait === false) ready?.detach()
@@ -53,8 +54,9 @@ async function runPoststart(context: RuntimeContext, id: string, directory: stri
 }
 
 /** What the first process answered instead of running the program. */
-export function startFailure(answer: Buffer, id: string): KeelsonError {
-  return failureError(answer, undefined, 'start', id)
+export function startFailure(answer: Buffer, directory: string, id: string): KeelsonError {
+  const error = failureError(answer, undefined, 'start', id)
+  return explainProgram(error, readRecord(directory)?.rootfs)
 }
 
 /** Says what the container is by now instead of waiting for its start. */

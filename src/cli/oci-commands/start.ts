@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { startFailure } from '../../oci/start-container.ts'
 import { command } from '../oci/context.ts'
 import { takeAnswer } from '../oci/handed-over.ts'
@@ -6,9 +7,9 @@ export default command({
   name: 'start',
   summary: 'run the program of a created container',
   args: ['container'],
-  async run({ runtime }, { container }) {
+  async run({ runtime, globals }, { container }) {
     const answer = takeAnswer(process.env)
-    if (answer) throw startFailure(answer, container)
+    if (answer) throw startFailure(answer, join(globals.root, container), container)
     await (await (await runtime()).get(container)).start()
   },
 })

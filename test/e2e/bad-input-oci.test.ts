@@ -1,0 +1,238 @@
+/** What people and programs get wrong at the command line: one line, the right exit code, nothing left behind. */
+import { spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import type { Spec } from '../../src/oci/spec.ts'
+import { type Bundle, busyboxSpec, hasBusybox, makeBundle } from '../support/bundle.ts'
+import { type Outcome, ociPrograms, type Programs, runProgram } from '../support/oci-programs.ts'
+import { rootTest } from '../support/root.ts'
+
+let programs: Programs
+test.before(async () => {
+  programs = await ociPrograms()
+})
+test.after.always(async () => {
+  await programs?.[Symbol.asyncDispose]()
+})
+
+let counter = 0
+const nextId = () => `kt-bad-${process.pid}-${counter++}`
+const busyboxTest = (title: string, body: (t: ExecutionContext) => Promise<void>) =>
+  hasBusybox ? rootTest(title, body) : test.skip(`${title} (needs busybox-static)`, body)
+const keelson = (...args: string[]) => programs.keelson.run(args)
+
+function program(...args: string[]): Spec {
+  return busyboxSpec(args, (spec) => ({ ...spec, root: { path: 'rootfs' } }))
+}
+
+function refused(t: ExecutionContext, { code, stderr }: Outcome, message: RegExp, expected = 1): void {
+  t.is(code, expected, stderr)
+  t.regex(stderr, /^keelson-oci: [^\n]+\n$/, 'one line')
+  t.regex(stderr, message)
+  t.true(stderr.length < 2000, `${stderr.length} characters`)
+}
+
+function nothingLeft(t: ExecutionContext, id: string): void {
+  t.false(existsSync(join(programs.keelson.stateRoot, id)))
+  const groups = readdirSync('/sys/fs/cgroup').filter((name) => existsSync(join('/sys/fs/cgroup', name, id)))
+  t.deepEqual(groups, [])
+  t.false(readFileSync('/proc/self/mountinfo', 'utf8').includes(id))
+}
+
+/** A file at this place of the root file system, executable unless said otherwise. */
+function put({ rootfs }: Bundle, path: string, content: Buffer | string, mode = 0o755): void {
+  writeFileSync(join(rootfs, path), content)
+  chmodSync(join(rootfs, path), mode)
+}
+
+busyboxTest('ids with slashes, dots, control characters, and far too long ones', async (t) => {
+  using bundle = makeBundle(program('/bin/true'))
+  const ids = ['../x', 'a/b', '.', '..', 'a\nb', 'a\u001b[2J', 'a b', 'ü', 'x'.repeat(1025)]
+  for (const id of ids)
+    for (const words of [
+      ['create', '--bundle', bundle.path, '--', id],
+      ['state', '--', id],
+    ])
+      refused(t, await keelson(...words), /is no container id|does not exist/)
+  refused(
+    t,
+    await keelson('create', '--bundle', bundle.path, 'x'.repeat(1000)),
+    /ENAMETOOLONG: file name too long/,
+  )
+  refused(t, await keelson('create', '--bundle', bundle.path, ''), /<container> is missing|no container id/)
+})
+
+for (const [what, content, message] of [
+  ['malformed', '{"ociVersion": }', /config\.json is not JSON/],
+  ['truncated', JSON.stringify(program('sh')).slice(0, -40), /config\.json is not JSON/],
+  ['empty', '', /config\.json is not JSON/],
+  ['a list', '[]', /the configuration: must be an object, not a list/],
+  ['wrongly typed', { ...program('sh'), mounts: 'none' }, /mounts: must be a list, not the string "none"/],
+  ['nested a million levels', '['.repeat(1e6), /nested deeper/],
+] as const)
+  busyboxTest(`a configuration that is ${what}`, async (t) => {
+    using bundle = makeBundle(content)
+    const id = nextId()
+    for (const verb of ['create', 'run'])
+      refused(t, await keelson(verb, '--bundle', bundle.path, id), message)
+    nothingLeft(t, id)
+  })
+
+busyboxTest('a configuration of 100 MB costs neither memory nor time', async (t) => {
+  using bundle = makeBundle('{}')
+  truncateSync(join(bundle.path, 'config.json'), 100 << 20)
+  const begin = Date.now()
+  const script = 'ulimit -v 4000000; exec "$@"'
+  const words = ['sh', programs.keelson.path, '--root', programs.keelson.stateRoot, 'create']
+  refused(
+    t,
+    await runProgram('sh', ['-c', script, ...words, '--bundle', bundle.path, nextId()]),
+    /larger than 16 MiB/,
+  )
+  t.true(Date.now() - begin < 10_000)
+})
+
+busyboxTest('a bundle that is not there, or without its root', async (t) => {
+  const id = nextId()
+  using bundle = makeBundle(program('/bin/true'))
+  refused(
+    t,
+    await keelson('run', '--bundle', '/no/such/bundle', id),
+    /\/no\/such\/bundle\/config\.json: no such file/,
+  )
+  rmSync(bundle.rootfs, { recursive: true })
+  refused(t, await keelson('run', '--bundle', bundle.path, id), /root\.path: .* is not a directory/)
+  nothingLeft(t, id)
+})
+
+busyboxTest('a bundle that vanishes after the create: the container goes on, and is deleted', async (t) => {
+  const id = nextId()
+  using bundle = makeBundle(program('/bin/sleep', '100'))
+  t.is(await keelson('create', '--bundle', bundle.path, id).then(({ code }) => code), 0)
+  rmSync(join(bundle.path, 'config.json'))
+  t.like(await keelson('start', id), { code: 0, stderr: '' })
+  rmSync(bundle.path, { recursive: true, force: true })
+  t.like(await keelson('state', id), { code: 0 })
+  t.like(await keelson('delete', '--force', id), { code: 0, stderr: '' })
+  nothingLeft(t, id)
+})
+
+/** The program as it is put, what runs it, and what is said. */
+const programsGoneWrong: [what: string, put: (bundle: Bundle) => void, args: string[], message: RegExp][] = [
+  ['a missing one', () => {}, ['/bin/none'], /exec: "\/bin\/none": no such file or directory/],
+  ['one that PATH does not have', () => {}, ['none'], /exec: "none": executable file not found in \$PATH/],
+  ['a directory', () => {}, ['/bin'], /exec: "\/bin": is a directory/],
+  [
+    'one without exec bit',
+    (bundle) => put(bundle, 'bin/plain', '#!/bin/sh\n', 0o644),
+    ['/bin/plain'],
+    /exec: "\/bin\/plain": permission denied/,
+  ],
+  [
+    'one for another machine',
+    (bundle) => put(bundle, 'bin/foreign', foreignProgram()),
+    ['/bin/foreign'],
+    /exec: "\/bin\/foreign": exec format error: it is for s390x, and this host is (x86_64|aarch64)/,
+  ],
+  [
+    'a script whose interpreter is missing',
+    (bundle) => put(bundle, 'bin/script', '#!/usr/bin/nope\n'),
+    ['/bin/script'],
+    /exec: "\/bin\/script": no such file or directory: the interpreter \/usr\/bin\/nope of the script is missing/,
+  ],
+  [
+    'text without #!',
+    (bundle) => put(bundle, 'bin/text', 'hello\n'),
+    ['/bin/text'],
+    /exec format error: it is neither ELF nor a script with #!/,
+  ],
+]
+
+for (const [what, prepare, args, message] of programsGoneWrong)
+  busyboxTest(`a program that cannot run: ${what}`, async (t) => {
+    using bundle = makeBundle(program(...args))
+    using sleeping = makeBundle(program('/bin/sleep', '100'))
+    const [id, running] = [nextId(), nextId()]
+    prepare(bundle)
+    prepare(sleeping)
+    refused(t, await keelson('run', '--bundle', bundle.path, id), message)
+    nothingLeft(t, id)
+    t.teardown(() => keelson('delete', '--force', running))
+    t.is((await keelson('run', '--detach', '--bundle', sleeping.path, running)).code, 0)
+    refused(t, await keelson('exec', running, ...args), message, 255)
+    t.regex((await keelson('state', running)).stdout, /"running"/)
+  })
+
+function foreignProgram(): Buffer {
+  const head = Buffer.alloc(128)
+  head.writeUInt32BE(0x7f454c46, 0)
+  head.set([2, 2, 1], 4) // 64 bits, big endian
+  head.writeUInt16BE(2, 16)
+  head.writeUInt16BE(22, 18) // EM_S390
+  return head
+}
+
+busyboxTest('a container’s life in the wrong order', async (t) => {
+  using bundle = makeBundle(program('/bin/sleep', '100'))
+  const id = nextId()
+  t.teardown(() => keelson('delete', '--force', id))
+  t.is((await keelson('create', '--bundle', bundle.path, id)).code, 0)
+  refused(t, await keelson('create', '--bundle', bundle.path, id), /exists already/)
+  refused(t, await keelson('resume', id), /container not paused/)
+  t.is((await keelson('start', id)).code, 0)
+  refused(t, await keelson('start', id), /cannot start container .*: it is running/)
+  refused(t, await keelson('delete', id), /cannot delete container .*: it is running/)
+  refused(t, await keelson('kill', id, 'NOPE'), /unknown signal "NOPE"/)
+  refused(t, await keelson('kill', id, '65'), /unknown signal "65"/)
+  t.is((await keelson('kill', id, 'SIGKILL')).code, 0)
+  for (let tries = 0; tries < 100; tries++)
+    if ((await keelson('state', id)).stdout.includes('"stopped"')) break
+  refused(t, await keelson('kill', id, 'TERM'), /container not running/)
+  refused(t, await keelson('start', id), /cannot start container .*: it is stopped/)
+  refused(t, await keelson('exec', id, '/bin/true'), /is stopped/, 255)
+  refused(t, await keelson('pause', id), /container not running/)
+  t.is((await keelson('delete', id)).code, 0)
+  refused(t, await keelson('delete', id), /does not exist/)
+  nothingLeft(t, id)
+})
+
+busyboxTest('a state root that cannot be written, or is a file', async (t) => {
+  using bundle = makeBundle(program('/bin/true'))
+  const id = nextId()
+  const file = join(bundle.path, 'file')
+  writeFileSync(file, '')
+  refused(
+    t,
+    await runProgram(programs.keelson.path, ['--root', file, 'run', '--bundle', bundle.path, id]),
+    /ENOTDIR|EEXIST/,
+  )
+  const readOnly = join(bundle.path, 'readonly')
+  mkdirSync(readOnly)
+  const script = 'mount -t tmpfs -o ro none "$1" && shift && exec "$@"'
+  const words = ['--mount', 'sh', '-c', script, 'sh', readOnly, programs.keelson.path, '--root', readOnly]
+  const { status, stderr } = spawnSync('unshare', [...words, 'run', '--bundle', bundle.path, id], {
+    encoding: 'utf8',
+  })
+  refused(t, { code: status ?? -1, stdout: '', stderr }, /EROFS: read-only file system/)
+  nothingLeft(t, id)
+})
+
+busyboxTest('words that are no options, commands or arguments', async (t) => {
+  refused(t, await keelson('frobnicate'), /there is no such command/, 3)
+  refused(t, await keelson('state'), /<container> is missing/)
+  refused(t, await keelson('state', 'a', 'b'), /one argument too many/)
+  refused(t, await keelson('run', '--nope', 'a'), /there is no option --nope/)
+  refused(t, await keelson('list', '--format', 'xml'), /unknown format "xml"/)
+  refused(t, await keelson('--log-format', 'xml', 'list'), /unknown --log-format/)
+  refused(t, await keelson('exec', '--preserve-fds', '-1', 'a', 'b'), /--preserve-fds|does not exist/, 255)
+})
