@@ -7,7 +7,7 @@ import { compileCreate } from '../../src/oci/compile/create.ts'
 import type { RuntimeContext } from '../../src/oci/context.ts'
 import { prepareCreate } from '../../src/oci/create-container.ts'
 import { createContext } from '../../src/oci/create-runtime.ts'
-import { type CreateRequest, planCgroup } from '../../src/oci/index.ts'
+import { type CreateRequest, planCgroup, type Spec } from '../../src/oci/index.ts'
 import { encodePlan, type Plan } from '../../src/oci/plan/index.ts'
 import { type ContainerStage, containerStage, plainSpec } from '../support/container.ts'
 import { eventually } from '../support/eventually.ts'
@@ -24,19 +24,31 @@ function cut(plan: Plan, side: 'parent' | 'child', steps: number): Plan {
 interface Scene {
   stage: ContainerStage
   context: RuntimeContext
+  /** With a user and a time namespace, and a mount with a map of ids. */
+  mapped: boolean
 }
 
-function openScene(stage: ContainerStage): Scene {
+function openScene(stage: ContainerStage, mapped: boolean): Scene {
   const { instance, folder } = stage
-  return { stage, context: createContext({ stateRoot: join(folder, 'state'), instance, clock: systemClock }) }
+  const context = createContext({ stateRoot: join(folder, 'state'), instance, clock: systemClock })
+  return { stage, context, mapped }
 }
 
-function request({ stage }: Scene, id: string): CreateRequest {
-  const spec = plainSpec(['sleep', '1000'], ({ linux }) => {
+function request({ stage, mapped }: Scene, id: string): CreateRequest {
+  const spec = plainSpec(['sleep', '1000'], (made) => {
+    const { linux } = made
     linux.resources = { ...linux.resources, memory: { limit: 64 << 20 }, pids: { limit: 64 } }
+    if (mapped) addMaps(made)
   })
   const rootfs = { kind: 'directory', path: stage.rootfs } as const
   return { id, spec, bundle: '/', rootfs, life: { kind: 'monitored', logPath: stage.logPath(id) } }
+}
+
+function addMaps({ linux, mounts }: Spec): void {
+  const map = [{ containerID: 0, hostID: 100_000, size: 65_536 }]
+  linux?.namespaces?.push({ type: 'user' }, { type: 'time' })
+  Object.assign(linux ?? {}, { uidMappings: map, gidMappings: map })
+  mounts?.push({ destination: '/tmp', type: 'bind', source: '/etc', options: ['bind', 'idmap'] })
 }
 
 /** Everything that `create` does until both it and keelson-init are killed; the cgroups that may be left. */
@@ -58,9 +70,13 @@ async function planOf(scene: Scene): Promise<Plan> {
   return compileCreate((await prepareCreate(scene.context, request(scene, 'plan'), place)).input).plan
 }
 
-async function crashEverywhere(t: ExecutionContext, side: 'parent' | 'child'): Promise<void> {
-  await using stage = await containerStage(`crash-${side}`)
-  const scene = openScene(stage)
+async function crashEverywhere(
+  t: ExecutionContext,
+  side: 'parent' | 'child',
+  mapped: boolean,
+): Promise<void> {
+  await using stage = await containerStage(`crash-${side}${mapped ? '-mapped' : ''}`)
+  const scene = openScene(stage, mapped)
   const plan = await planOf(scene)
   for (let steps = 0; steps < plan[side].length; steps++) {
     const id = `${side}-${steps}`
@@ -87,17 +103,21 @@ async function survivors({ context, stage }: Scene): Promise<string[]> {
   return [...new Set(pids)].filter((pid) => pid !== '')
 }
 
-rootTest('keelson-init killed at any step of a create: delete --force leaves nothing', (t) =>
-  crashEverywhere(t, 'parent'),
-)
-
-rootTest('the first process killed at any step of a create: delete --force leaves nothing', (t) =>
-  crashEverywhere(t, 'child'),
-)
+for (const [kind, mapped] of [
+  ['a create', false],
+  ['a create with a user namespace', true],
+] as const) {
+  rootTest(`keelson-init killed at any step of ${kind}: delete --force leaves nothing`, (t) =>
+    crashEverywhere(t, 'parent', mapped),
+  )
+  rootTest(`the first process killed at any step of ${kind}: delete --force leaves nothing`, (t) =>
+    crashEverywhere(t, 'child', mapped),
+  )
+}
 
 rootTest('a signal ends a create that waits: for the lock, and for keelson-init', async (t) => {
   await using stage = await containerStage('abort')
-  const scene = openScene(stage)
+  const scene = openScene(stage, false)
   const directory = join(scene.context.stateRoot, 'waits')
   mkdirSync(directory, { recursive: true })
   {

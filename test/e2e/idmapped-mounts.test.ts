@@ -1,9 +1,28 @@
 /** Mounts and layers with a map of ids: what the container sees, and what reaches the disk. */
-import { chmodSync, chownSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
-import type { Mount, Rootfs, Spec } from '../../src/oci/index.ts'
+import { systemClock } from '../../src/base/index.ts'
+import { lockFile, ownFd, startInit } from '../../src/kernel/index.ts'
+import { overlayFlags } from '../../src/oci/compile/constants.ts'
+import { compileCreate } from '../../src/oci/compile/create.ts'
+import { prepareCreate } from '../../src/oci/create-container.ts'
+import { createContext } from '../../src/oci/create-runtime.ts'
+import { failureError } from '../../src/oci/failure.ts'
+import { frameType } from '../../src/oci/frames.ts'
+import type { CreateRequest, Mount, Rootfs, Spec } from '../../src/oci/index.ts'
+import { closeInit } from '../../src/oci/init-channel.ts'
+import { encodePlan, type Plan } from '../../src/oci/plan/index.ts'
 import { hasBusybox } from '../support/bundle.ts'
 import { type ContainerStage, containerStage, plainSpec } from '../support/container.ts'
 import { rootTest } from '../support/root.ts'
@@ -174,3 +193,97 @@ busyboxTest(
     for (const name of ['up/etc/passwd', 'up/new']) t.is(statSync(at(name)).uid, 0, name)
   },
 )
+
+/** Makes it by the plan as `change` leaves it, up to the moment before its program, and gives its pid. */
+async function withPlan(
+  stage: ContainerStage,
+  request: CreateRequest,
+  change: (plan: Plan) => Plan,
+  look: (pid: number) => void,
+): Promise<void> {
+  const context = createContext({
+    stateRoot: join(stage.folder, 'state'),
+    instance: stage.instance,
+    clock: systemClock,
+  })
+  const directory = join(context.stateRoot, request.id)
+  mkdirSync(directory, { recursive: true })
+  using lock = await lockFile(join(directory, 'lock'))
+  using directoryFd = ownFd(openSync(directory, 'r'))
+  const place = { directory, directoryFd: directoryFd.fd, lockFd: lock.fd, namespaceFds: {} }
+  const { input } = await prepareCreate(context, request, place)
+  const { plan, inherited } = compileCreate(input)
+  const started = await startInit({ plan: encodePlan(change(plan)), inherited })
+  try {
+    if (started.type === frameType.failure) throw failureError(started.payload, plan, 'create', request.id)
+    look(started.payload.readUInt32LE(0))
+  } finally {
+    await closeInit(started)
+  }
+}
+
+busyboxTest('the same on a kernel that takes layers only where they are attached', async (t) => {
+  await using stage = await containerStage('idmap-classic')
+  for (const folder of ['up', 'work']) mkdirSync(join(stage.folder, 's', folder), { recursive: true })
+  const at = (name: string) => join(stage.folder, 's', name)
+  using null_ = ownFd(openSync('/dev/null', 'r+'))
+  const request: CreateRequest = {
+    id: 'classic',
+    spec: inUserNamespace('true', ({ mounts }) => mounts?.push({ destination: '/made', type: 'tmpfs' })),
+    bundle: '/',
+    rootfs: { kind: 'overlay', lower: [stage.rootfs], upper: at('up'), work: at('work') },
+    life: { kind: 'detached', stdio: [null_.fd, null_.fd, null_.fd] },
+  }
+  const classic = (plan: Plan): Plan => ({
+    ...plan,
+    parent: plan.parent.map((one) =>
+      one.op === 'overlayTree' ? { ...one, flags: one.flags | overlayFlags.classic } : one,
+    ),
+  })
+  const mounts = () => readFileSync('/proc/self/mountinfo', 'utf8')
+  const before = mounts()
+  await withPlan(stage, request, classic, (pid) => {
+    const root = `/proc/${pid}/root`
+    t.is(statSync(join(root, 'bin')).uid, 100_000)
+    t.regex(readFileSync(`/proc/${pid}/mountinfo`, 'utf8'), / \/ \/ rw.* - overlay /)
+    t.is(statSync(at('up/made')).uid, 0)
+  })
+  t.is(mounts(), before)
+})
+
+busyboxTest('a user namespace that is handed in maps the layers too', async (t) => {
+  await using stage = await containerStage('idmap-handed')
+  const life = { kind: 'monitored', logPath: stage.logPath('holder') } as const
+  const spec = inUserNamespace('sleep 1000')
+  const holder = await stage.runtime.create({
+    id: 'holder',
+    spec,
+    bundle: '/',
+    rootfs: directory(stage),
+    life,
+  })
+  const { pid } = await holder.state()
+  using user = ownFd(openSync(`/proc/${pid}/ns/user`, 'r'))
+  using network = ownFd(openSync(`/proc/${pid}/ns/net`, 'r'))
+  for (const folder of ['up', 'work']) mkdirSync(join(stage.folder, 's', folder), { recursive: true })
+  const at = (name: string) => join(stage.folder, 's', name)
+  const logPath = stage.logPath('guest')
+  const guest = await stage.runtime.create({
+    id: 'guest',
+    spec: inUserNamespace(
+      'id -u; readlink /proc/self/ns/user; readlink /proc/self/ns/net; stat -c %u /bin; touch /new',
+    ),
+    bundle: '/',
+    rootfs: { kind: 'overlay', lower: [stage.rootfs], upper: at('up'), work: at('work') },
+    namespaceFds: { user: user.fd, network: network.fd },
+    life: { kind: 'monitored', logPath },
+  })
+  await guest.start()
+  t.like(await guest.wait(), { exitCode: 0 })
+  const lines = (await readFile(logPath, 'utf8'))
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' ').slice(3).join(' '))
+  t.deepEqual(lines, ['0', readlinkSync(`/proc/${pid}/ns/user`), readlinkSync(`/proc/${pid}/ns/net`), '0'])
+  t.is(statSync(at('up/new')).uid, 0)
+})
