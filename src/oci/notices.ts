@@ -9,7 +9,7 @@ import type { Process, Spec } from './spec.ts'
 
 /** What is done otherwise than it was asked for, where the specification lets a container run all the same. */
 export function noticesOf(spec: Spec, host: HostFacts): string[] {
-  const { process, mounts = [], annotations } = spec
+  const { process, mounts = [], annotations, linux } = spec
   const { unknown } = capabilityMasks(process?.capabilities)
   const landlock = parseLandlock(annotations)
   const { ignored = [] } = containerFilter({ ...spec, bundle: '/', host }) ?? {}
@@ -26,6 +26,9 @@ export function noticesOf(spec: Spec, host: HostFacts): string[] {
         ? [`mounts[${index}].options: tmpcopyup has no effect on ${type}`]
         : []),
     ]),
+    ...(mounts.length > 0 && linux?.namespaces?.some(({ type, path }) => type === 'mount' && path)
+      ? ['mounts, masked and read-only paths are as they are in the mount namespace that is joined']
+      : []),
     ...(landlock ? compileLandlock(landlock, host.landlockAbi).notices : []),
   ]
 }

@@ -12,14 +12,15 @@ test('what is done otherwise than asked is told, each thing once', (t) => {
         { destination: 'data', type: 'tmpfs' },
         { destination: '/x', type: 'bind', source: '/y', options: ['tmpcopyup'] },
       ],
+      linux: { namespaces: [{ type: 'mount', path: '/proc/1/ns/mnt' }] },
       annotations: { [landlockAnnotation]: '{"ruleset":{"scoped":["signal"]}}' },
     },
     plainHost,
   )
-  t.is(notices.length, 4)
+  t.is(notices.length, 5)
   t.regex(
     notices.join('\n'),
-    /CAP_FLY[\s\S]*mounts\[0\][\s\S]*\/data[\s\S]*mounts\[1\][\s\S]*tmpcopyup[\s\S]*no Landlock/,
+    /CAP_FLY[\s\S]*mounts\[0\][\s\S]*\/data[\s\S]*mounts\[1\][\s\S]*tmpcopyup[\s\S]*namespace that is joined[\s\S]*no Landlock/,
   )
   t.deepEqual(noticesOf({ ociVersion: '1.3.0' }, plainHost), [])
 })
