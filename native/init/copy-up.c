@@ -155,9 +155,9 @@ bool copy_symlink(const char *source, const char *path) {
   const int parent = (int)check(open_parent(path, &name), "openat2", path);
   const long made = sys(__NR_symlinkat, content, parent, name);
   if (made == -EEXIST) {
-    const long known = check(sys(__NR_readlinkat, parent, name, there, sizeof there - 1), "readlinkat", path);
-    there[known] = '\0';
-    if (!same_text(content, there)) fail("symlinkat", -EEXIST, path);
+    const long known = sys(__NR_readlinkat, parent, name, there, sizeof there - 1);
+    if (known >= 0) there[known] = '\0';
+    if (known < 0 || !same_text(content, there)) fail("symlinkat", -EEXIST, path);
   } else {
     check(made, "symlinkat", path);
   }

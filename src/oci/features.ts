@@ -1,6 +1,7 @@
 import { capabilityNames } from './capabilities.ts'
 import type { CgroupLayout } from './cgroup/index.ts'
 import { ociVersion } from './default-spec.ts'
+import { landlockAnnotation } from './landlock.ts'
 import { memoryPolicyFlags, memoryPolicyModes } from './memory-policy.ts'
 import { knownMountOptions } from './mount-options.ts'
 import { knownArchitectures } from './seccomp/architectures.ts'
@@ -23,8 +24,10 @@ export interface FeaturesInput {
  */
 const unsafeAnnotations: readonly string[] = [
   'org.criu.config', // a file of the host is read
+  landlockAnnotation, // it can only take rights away, but that may be what keeps a program from starting
   'run.oci.hooks.stderr', // a file of the host is written
   'run.oci.hooks.stdout',
+  'run.oci.mount_context_type',
   'run.oci.pidfd_receiver',
   ...unsafeSeccompAnnotations,
 ]

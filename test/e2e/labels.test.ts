@@ -1,0 +1,90 @@
+/** Labels of security modules on a host that may have none: refused by name, before anything is made, beside runc. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { readHostFacts } from '../../src/oci/host-facts.ts'
+import type { Spec } from '../../src/oci/spec.ts'
+import { busyboxSpec, hasBusybox, makeBundle } from '../support/bundle.ts'
+import { ociPrograms, type Programs } from '../support/oci-programs.ts'
+import { rootTest } from '../support/root.ts'
+
+let programs: Programs
+test.before(async () => {
+  programs = await ociPrograms()
+})
+test.after.always(async () => {
+  await programs?.[Symbol.asyncDispose]()
+})
+
+const host = readHostFacts()
+const busyboxTest = (title: string, body: (t: ExecutionContext) => Promise<void>) =>
+  hasBusybox ? rootTest(title, body) : test.skip(`${title} (needs busybox-static)`, body)
+
+/** runc of Debian 12 knows versions up to 1.0.2. */
+const labelled = (label: object, mountLabel?: string): Spec =>
+  busyboxSpec(['/bin/echo', 'ran'], (spec) => ({
+    ...spec,
+    ociVersion: '1.0.2',
+    process: { cwd: '/', ...spec.process, ...label },
+    linux: { ...spec.linux, ...(mountLabel ? { mountLabel } : {}) },
+  }))
+
+const refusals: [what: string, isThere: boolean, spec: Spec, named: RegExp][] = [
+  [
+    'an AppArmor profile',
+    host.appArmor !== undefined,
+    labelled({ apparmorProfile: 'no-such-profile' }),
+    /process\.apparmorProfile.*"no-such-profile".*AppArmor is not supported/,
+  ],
+  [
+    'an SELinux label',
+    host.seLinux,
+    labelled({ selinuxLabel: 'system_u:system_r:container_t:s0' }),
+    /process\.selinuxLabel.*SELinux is not supported/,
+  ],
+  [
+    'an SELinux mount label',
+    host.seLinux,
+    labelled({}, 'system_u:object_r:container_file_t:s0'),
+    /linux\.mountLabel.*SELinux is not supported/,
+  ],
+]
+
+for (const [what, isThere, spec, named] of refusals)
+  busyboxTest(`${what} is refused by name where the module is absent, as by runc`, async (t) => {
+    if (isThere) return void t.log('SKIPPED: this host has the module, so nothing is refused')
+    using bundle = makeBundle(spec)
+    const id = `kt-label-${process.pid}-${what.length}`
+    const { code, stdout, stderr } = await programs.keelson.run(['run', '--bundle', bundle.path, id])
+    t.is(code, 1)
+    t.is(stdout, '')
+    t.regex(stderr, named)
+    t.false(existsSync(join(programs.keelson.stateRoot, id)))
+    if (!programs.runc)
+      return void t.log('SKIPPED in part: runc is not installed, so nothing is compared with it')
+    const theirs = await programs.runc.run(['run', '--bundle', bundle.path, id])
+    t.not(theirs.code, 0, theirs.stderr)
+    await programs.runc.run(['delete', '--force', id])
+  })
+
+busyboxTest('unconfined asks for nothing, so a host without AppArmor can give it', async (t) => {
+  using bundle = makeBundle(labelled({ apparmorProfile: 'unconfined' }))
+  const { stdout, stderr } = await programs.keelson.run([
+    'run',
+    '--bundle',
+    bundle.path,
+    `kt-unconf-${process.pid}`,
+  ])
+  t.is(stdout, 'ran\n', stderr)
+})
+
+busyboxTest('Intel RDT is refused by name where there is none, before anything is made', async (t) => {
+  if (host.resctrl) return void t.log('SKIPPED: this host has resctrl')
+  const spec = labelled({})
+  using bundle = makeBundle({ ...spec, linux: { ...spec.linux, intelRdt: { closID: 'gold' } } })
+  const id = `kt-rdt-${process.pid}`
+  const { code, stderr } = await programs.keelson.run(['create', '--bundle', bundle.path, id])
+  t.is(code, 1)
+  t.regex(stderr, /linux\.intelRdt.*no resctrl/)
+  t.false(existsSync(join(programs.keelson.stateRoot, id, 'state.json')))
+})
