@@ -127,6 +127,7 @@
   X(144, loadSeccompListener, "bnfl")      \
   X(111, attachDevices, "sbn")             \
   X(112, emptyAtEnd, "f")                  \
+  X(151, removeMount, "s")                 \
   X(171, servePlans, "")                   \
   X(172, inheritSetting, "ss")             \
   X(191, connect, "so")                    \

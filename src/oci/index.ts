@@ -9,6 +9,7 @@ export {
 } from '../base/index.ts'
 export * from './capabilities.ts'
 export * from './cgroup/index.ts'
+export { addMounts, removeMounts } from './change-mounts.ts'
 export * from './container-id.ts'
 export type { CgroupManager } from './context.ts'
 export { createRuntime, type RuntimeOptions } from './create-runtime.ts'

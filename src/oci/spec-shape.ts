@@ -270,6 +270,20 @@ const linux: Shape = {
 
 export const resourcesShape = resources
 
+export const mountsShape: Shape = {
+  list: {
+    fields: {
+      destination: 'string',
+      type: 'string',
+      source: 'string',
+      options: strings,
+      uidMappings: idMappings,
+      gidMappings: idMappings,
+    },
+    required: ['destination'],
+  },
+}
+
 export const specShape: Shape = {
   fields: {
     ociVersion: 'string',
@@ -277,19 +291,7 @@ export const specShape: Shape = {
     root: { fields: { path: 'string', readonly: 'boolean' }, required: ['path'] },
     hostname: 'string',
     domainname: 'string',
-    mounts: {
-      list: {
-        fields: {
-          destination: 'string',
-          type: 'string',
-          source: 'string',
-          options: strings,
-          uidMappings: idMappings,
-          gidMappings: idMappings,
-        },
-        required: ['destination'],
-      },
-    },
+    mounts: mountsShape,
     hooks: {
       fields: {
         prestart: hooks,

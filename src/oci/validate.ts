@@ -1,7 +1,7 @@
 import { parseLandlock } from './landlock.ts'
 import { memoryPolicyArguments } from './memory-policy.ts'
-import type { Linux, LinuxResources, Process, Spec } from './spec.ts'
-import { processShape, resourcesShape, specShape } from './spec-shape.ts'
+import type { Linux, LinuxResources, Mount, Process, Spec } from './spec.ts'
+import { mountsShape, processShape, resourcesShape, specShape } from './spec-shape.ts'
 import { checkDevices, checkNetDevices } from './validate/devices.ts'
 import { fail, shown } from './validate/fail.ts'
 import { checkHooks } from './validate/hooks.ts'
@@ -31,6 +31,15 @@ export function validateSpec(value: unknown): Spec {
   if (spec.linux) checkLinux(spec.linux, namespaces)
   parseLandlock(spec.annotations)
   return spec
+}
+
+/** The same for mounts that are added to a container whose namespaces these are. */
+export function validateMounts(value: unknown, namespaces: ReadonlySet<string>): Mount[] {
+  const mounts = checkShape(value, mountsShape, 'mounts') as Mount[]
+  mounts.forEach((mount, index) => {
+    checkMount(mount, `mounts[${index}]`, namespaces)
+  })
+  return mounts
 }
 
 /** The same for the process of an exec. */

@@ -14,6 +14,7 @@ export const commands: Readonly<Record<string, Load>> = {
   exec: () => import('../oci-commands/exec.ts'),
   ps: () => import('../oci-commands/ps.ts'),
   list: () => import('../oci-commands/list.ts'),
+  mounts: () => import('../oci-commands/mounts.ts'),
   checkpoint: () => import('../oci-commands/checkpoint.ts'),
   restore: () => import('../oci-commands/restore.ts'),
   pause: () => import('../oci-commands/pause.ts'),

@@ -178,6 +178,7 @@ export const operationTable = {
   forwardReady: { code: 83, args: { socket: 'fd', manager: 'string', mainPid: 'u32' } },
   moveRoot: { code: 84, args: {} },
   becomeSubreaper: { code: 85, args: {} },
+  removeMount: { code: 151, args: { path: 'string' } },
   servePlans: { code: 171, args: {} },
   inheritSetting: { code: 172, args: { path: 'string', from: 'string' } },
   setPersonality: { code: 91, args: { domain: 'u32' } },

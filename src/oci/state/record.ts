@@ -19,6 +19,7 @@ import type { LinuxResources, Spec } from '../spec.ts'
  *     poststart     the plan of the hooks after the start, where it has any (keelson-init carries it out)
  *     poststop      the same of those after the deletion
  *     notify/       the socket by which it tells that it is ready, where that was asked for
+ *     mounts.json   destinations of mounts that were added while it ran
  *     exit.json     how it ended, written by the monitor
  *     start.sock    where the first process waits for the start
  *     monitor.sock  where the monitor listens
@@ -31,6 +32,7 @@ import type { LinuxResources, Spec } from '../spec.ts'
  */
 export const recordFiles = {
   lock: 'lock',
+  mounts: 'mounts.json',
   state: 'state.json',
   verbs: 'verbs.plan',
   config: 'config.json',
@@ -182,6 +184,15 @@ export function readRecordedPlan(directory: string, stage: 'poststart' | 'postst
 function readProcess(directory: string): ProcessIdentity | undefined {
   const [pid, startTicks] = (readOptional(join(directory, recordFiles.pid)) ?? '').trim().split(' ')
   return pid && startTicks ? { pid: Number(pid), startTicks } : undefined
+}
+
+/** Oldest first. */
+export function readAddedMounts(directory: string): string[] {
+  return JSON.parse(readOptional(join(directory, recordFiles.mounts)) ?? '[]')
+}
+
+export function writeAddedMounts(directory: string, destinations: readonly string[]): void {
+  replace(join(directory, recordFiles.mounts), `${JSON.stringify(destinations)}\n`)
 }
 
 export function readExit(directory: string): Exit | undefined {
