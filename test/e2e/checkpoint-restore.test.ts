@@ -119,6 +119,13 @@ criuTest('a counter, checkpointed and gone, restored under another id, counts on
   t.false(readFileSync('/proc/self/mountinfo', 'utf8').includes(second), 'no mount is left on the host')
   t.is((await run([...restore, second])).code, 1, 'an id is taken only once')
   await programs.keelson.run(['kill', second, 'KILL'])
+  await eventually(
+    'it has ended',
+    async () => (await statusOf(second))?.status === 'stopped' || undefined,
+    20_000,
+  )
+  t.like(await programs.keelson.run(['delete', second]), { code: 0, stderr: '' }, 'like any other')
+  t.deepEqual(groupsOf(second), [])
 })
 
 criuTest(

@@ -63,6 +63,8 @@ export async function restoreContainer(options: RuntimeOptions, request: Restore
   if (cgroup) await makeGroups(cgroup, id)
   await runInRoot(request, directory, context.layout, cgroup)
   const pid = await readPidFile(directory, names.pid)
+  // The state of a container is a flat directory: whoever deletes it may count on that.
+  for (const name of Object.values(names)) await rm(join(directory, name), { recursive: true })
   writeProcess(directory, { pid, startTicks: processStat(pid).startTicks })
   markCreated(directory)
   markStarted(directory, BigInt(Math.round(context.clock.nowMs() * 1000)) * 1000n)
