@@ -10,7 +10,11 @@
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define ANSWER_VARIABLE "KEELSON_OCI_ANSWER="
 
+#define CALLER_VARIABLE "KEELSON_OCI_CALLER="
+#define RLIMIT_FILES 7
+
 static char answer[sizeof ANSWER_VARIABLE + 12];
+static char caller[sizeof CALLER_VARIABLE + 32];
 
 static const char *after(const char *text, const char *start) {
   for (; *start != '\0'; start++, text++)
@@ -32,10 +36,29 @@ static size_t count_of(char **list) {
   return count;
 }
 
-// `kept` has room for all of the environment and the answer.
+// What Node cannot tell any more: how many descriptors from 3 on are the caller's (it marks all of them close-on-exec),
+// and the caller's soft limit of them (it raises its own).
+static void tell_of_caller(void) {
+  struct text text = {caller, sizeof caller, 0};
+  uint64_t limit[2] = {0, 0};
+  int fd = 3;
+  while (sys(__NR_fcntl, fd, F_GETFD, 0) == 0) fd++;
+  sys(__NR_prlimit64, 0, RLIMIT_FILES, 0, limit);
+  text_add(&text, CALLER_VARIABLE);
+  text_add_number(&text, fd - 3);
+  text_add(&text, ":");
+  text_add_padded(&text, limit[0], 1);
+}
+
+static bool is_ours(const char *entry) {
+  return after(entry, ANSWER_VARIABLE) != NULL || after(entry, CALLER_VARIABLE) != NULL;
+}
+
+// `kept` has room for all of the environment and what we add.
 static void keep_variables(const char **kept) {
   for (char **at = front.environment; *at != NULL; at++)
-    if (after(*at, "NODE_") == NULL && after(*at, ANSWER_VARIABLE) == NULL) *kept++ = *at;
+    if (after(*at, "NODE_") == NULL && !is_ours(*at)) *kept++ = *at;
+  *kept++ = caller;
   if (answer[0] != '\0') *kept++ = answer;
   *kept = NULL;
 }
@@ -104,11 +127,12 @@ static void find_node(const char *root, const char **environment) {
 
 void hand_on(void) {
   char root[PATH_BYTES], bundle[PATH_BYTES];
-  const char *environment[count_of(front.environment) + 2];
+  const char *environment[count_of(front.environment) + 3];
   find_root(root);
   join(bundle, root, "/dist/cli/oci-main.cjs");
   if (sys(__NR_faccessat, AT_FDCWD, bundle, 0) < 0)
     refuse("the command line is not built (run `npm run build` in ", root, ")\n");
+  tell_of_caller();
   keep_variables(environment);
   find_node(root, environment);
   refuse("there is no node in the PATH\n", "", "");

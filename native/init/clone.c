@@ -53,7 +53,7 @@ void operation_clone(const uint32_t *words) {
 void operation_signal(const uint32_t *words) {
   const long sent = send_frame(self.sync, FRAME_BARRIER, words, sizeof *words, -1);
   // A child that failed closed its end after sending the reason, which is still there to be read.
-  if (sent != -EPIPE || self.is_child) check(sent, "sendmsg", "barrier");
+  if ((sent != -EPIPE && sent != -ECONNRESET) || self.is_child) check(sent, "sendmsg", "barrier");
 }
 
 // A starter that is gone, or has hung up, will never commit, so nothing may stay behind.

@@ -91,9 +91,10 @@ void run_list(const struct plan_list *list) {
 }
 
 void run_following(uint32_t count) {
-  const uint32_t first = self.step + 1;
+  const uint32_t first = self.step + 1, left = self.list->count - first;
+  const uint32_t end = first + (count < left ? count : left);
   const uint32_t *words = self.list->words;
-  for (uint32_t i = 0; i < self.list->count && i - first + 1 <= count; i++, words = after(words)) {
+  for (uint32_t i = 0; i < end; i++, words = after(words)) {
     if (i < first) continue;
     self.step = i;
     run_operation(words[0] & 0xffff, words + 1);

@@ -8,13 +8,14 @@
 #include "init/process.h"
 #include "init/syscall.h"
 
-// The sync socket closes with the exec (or with the child's death, which the exit tells).
+// The sync socket closes with the exec (or with the child's death, which the exit tells; a reset: it died before it
+// read all that we sent).
 void operation_reportStarted(const uint32_t *words) {
   (void)words;
   uint32_t payload[FRAME_PAYLOAD_MAX / sizeof(uint32_t)];
   int fd;
   const long length = receive_from_peer(FRAME_BARRIER, payload, sizeof payload, &fd);
-  if (length != -EPIPE) check(length < 0 ? length : -EPROTO, "exec", NULL);
+  if (length != -EPIPE && length != -ECONNRESET) check(length < 0 ? length : -EPROTO, "exec", NULL);
   const uint32_t pid = (uint32_t)self.child_pid;
   send_frame(self.control, FRAME_STARTED, &pid, sizeof pid, -1);
 }

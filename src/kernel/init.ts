@@ -1,4 +1,5 @@
 import { closeSync } from 'node:fs'
+import { hasErrno } from '../base/index.ts'
 import { builtFile } from './addon.ts'
 import { native } from './native.ts'
 
@@ -110,7 +111,7 @@ export async function initAnswer(
   const hangUp = () => native.hangUpInit(control)
   signal?.addEventListener('abort', hangUp, { once: true })
   try {
-    if (committed) native.sendInitFrame(control, commitFrame)
+    if (committed) commitAhead(control)
     await spawned
     const warnings: Buffer[] = []
     for (let terminal = -1; ; ) {
@@ -125,6 +126,15 @@ export async function initAnswer(
     throw error
   } finally {
     signal?.removeEventListener('abort', hangUp)
+  }
+}
+
+/** It may have failed already: then its reason lies in the socket, to be received. */
+function commitAhead(control: number): void {
+  try {
+    native.sendInitFrame(control, commitFrame)
+  } catch (error) {
+    if (!hasErrno(error, 'EPIPE', 'ECONNRESET')) throw error
   }
 }
 

@@ -73,9 +73,15 @@ export class DiskContainer implements Container {
   }
 
   async start(options: StartOptions = {}): Promise<void> {
+    await using ready = await this.#startLocked(options)
+    if (options.notify?.wait === false) ready?.detach()
+    else await ready?.done()
+  }
+
+  async #startLocked(options: StartOptions) {
     options.signal?.throwIfAborted()
     using _lock = await this.#lock(options.signal)
-    await startContainer(this.#context, this.id, this.#directory, options)
+    return startContainer(this.#context, this.id, this.#directory, options)
   }
 
   async kill(signal: number | string, options: { all?: boolean } = {}): Promise<void> {

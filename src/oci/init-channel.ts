@@ -38,7 +38,14 @@ export class InitChannel implements AsyncDisposable {
     return this.#frames.shift()
   }
 
-  /** Hangs up, which makes keelson-init end what it has not been told to let go, and reaps it. */
+  /** Hangs up, upon which keelson-init ends what it has not been told to let go; resolves when it has. */
+  async hangUp(): Promise<void> {
+    this.#socket.end()
+    while (await this.next());
+    await this[Symbol.asyncDispose]()
+  }
+
+  /** For one that has nothing more to do. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#socket.destroy()
     await reapInit(this.#init)

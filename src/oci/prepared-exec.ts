@@ -79,7 +79,7 @@ export class HeldExec implements PreparedExec {
 
   async #discard(): Promise<void> {
     const { started, streams } = this.#parts
-    await this.#channel[Symbol.asyncDispose]()
+    await this.#channel.hangUp()
     if (started.terminal >= 0) closeSync(started.terminal)
     streams.destroy()
   }

@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs'
-import { hasErrno, type KeelsonError } from '../base/index.ts'
+import { Cleanup, hasErrno, type KeelsonError } from '../base/index.ts'
 import { startProgram } from '../kernel/index.ts'
 import type { RuntimeContext } from './context.ts'
 import { endProcesses } from './delete-container.ts'
@@ -16,17 +16,20 @@ import { markStarted, readRecord, readRecordedPlan, recordFiles } from './state/
 /**
  * Lets the first process run the user's program. It answers on the connection when it cannot, and the end of the
  * connection says that it did. Whoever accepts there is that process, so its identity need not be looked up before.
+ * Under the lock; whoever asked for news of readiness waits for it afterwards.
  */
 export async function startContainer(
   context: RuntimeContext,
   id: string,
   directory: string,
   { notify }: StartOptions,
-): Promise<void> {
+): Promise<ReadyForwarder | undefined> {
   const record = recordOf(directory, id)
   if (record.status !== 'created') refuse(id, directory)
   // Before the start: the program may be ready at once.
-  await using ready = notify && (await ReadyForwarder.open(directory, id, notify))
+  await using undo = new Cleanup()
+  const ready =
+    record.notify && notify ? await undo.use(ReadyForwarder.open(directory, id, notify)) : undefined
   const { type, payload } = await startProgram(directory, recordFiles.startSocket).catch((error: unknown) => {
     if (hasErrno(error, 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOENT')) return refuse(id, directory)
     throw error
@@ -34,8 +37,8 @@ export async function startContainer(
   if (type === frameType.failure) throw startFailure(payload, directory, id)
   markStarted(directory, BigInt(Math.round(context.clock.nowMs() * 1000)) * 1000n)
   await runPoststart(context, id, directory)
-  if (notify?.wait === false) ready?.detach()
-  else await ready?.done()
+  undo.keep()
+  return ready
 }
 
 /** keelson-init kills the container when one fails; here whatever else there is of it follows. */

@@ -15,10 +15,10 @@ export default command({
   args: ['container'],
   options: startOptions,
   async run(context, given) {
-    const { bundle, spec, preserveFds, keepSessionKeyring } = readStart(given)
+    const { common, spec, preserveFds } = readStart(given)
     if (spec.process) checkConsole(spec.process, true, given['console-socket'])
     const life = detachedLife(given, preserveFds)
-    const request = { id: given.container, bundle, spec, life, keepSessionKeyring }
+    const request = { ...common, id: given.container, life }
     if (given['dry-run']) return printPlan(context, request)
     const container = await (await context.runtime()).create(request)
     await orDelete(container, context, async () =>

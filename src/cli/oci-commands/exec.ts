@@ -1,6 +1,8 @@
+import { env } from 'node:process'
 import { KeelsonError } from '../../base/index.ts'
 import type { Container, ExecRequest, Execution, Process } from '../../oci/index.ts'
 import { validateProcess } from '../../oci/validate.ts'
+import { requireInherited } from '../oci/activation.ts'
 import { type Context, command } from '../oci/context.ts'
 import { type ExecGiven, execOptions, processOf } from '../oci/exec-options.ts'
 import { copyTerminal, forwardSignals } from '../oci/foreground.ts'
@@ -59,12 +61,15 @@ async function processToRun(
 
 function requestOf(process: Process, given: ExecGiven, detached: boolean): ExecRequest {
   const socket = given['console-socket']
+  const preserved = preserveFds(given['preserve-fds'])
+  requireInherited(preserved, env)
   const foregroundTerminal = process.terminal === true && !detached
   return {
     process,
     stdio: foregroundTerminal ? 'pipe' : [0, 1, 2],
     stdin: foregroundTerminal,
-    preserveFds: preserveFds(given['preserve-fds']),
+    preserveFds: preserved,
+    ...(given['pidfd-socket'] === undefined ? {} : { pidfdSocket: given['pidfd-socket'] }),
     ...(given.cgroup ? { cgroup: given.cgroup } : {}),
     ...(detached ? { detached: socket === undefined ? {} : { consoleSocket: socket } } : {}),
   }

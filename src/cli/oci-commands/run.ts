@@ -1,9 +1,10 @@
-import type { Container, CreateRequest } from '../../oci/index.ts'
+import type { Container, CreateRequest, StartOptions } from '../../oci/index.ts'
 import { type Context, command } from '../oci/context.ts'
 import { copyTerminal, forwardSignals } from '../oci/foreground.ts'
 import {
   checkConsole,
   detachedLife,
+  notifySocket,
   orDelete,
   printPlan,
   readStart,
@@ -20,13 +21,13 @@ export default command({
     ...startOptions,
     detach: { type: 'boolean', short: 'd', help: 'leave the container running' },
     keep: { type: 'boolean', help: 'do not delete the container when it has ended' },
-    'no-subreaper': { type: 'boolean', help: 'accepted: orphans of the container are never ours' },
+    'no-subreaper': { type: 'boolean', help: 'leave the container’s orphans to our caller’s subreaper' },
   },
   async run(context, given) {
     const { detach = false, keep = false } = given
     const { request, terminal } = requestOf(given, detach)
     if (given['dry-run']) return printPlan(context, request)
-    const container = await createAndStart(context, given, request)
+    const container = await createAndStart(context, given, request, detach)
     if (detach) return 0
     try {
       return await followToEnd(container, terminal)
@@ -36,13 +37,13 @@ export default command({
   },
 })
 
-function requestOf(given: StartGiven & { container: string }, detach: boolean) {
-  const { bundle, spec, preserveFds, keepSessionKeyring } = readStart(given)
+function requestOf(given: StartGiven & { container: string; 'no-subreaper'?: boolean }, detach: boolean) {
+  const { common, spec, preserveFds } = readStart(given)
   if (spec.process) checkConsole(spec.process, detach, given['console-socket'])
   const life = detach
     ? detachedLife(given, preserveFds)
-    : ({ kind: 'foreground', stdio: [0, 1, 2], preserveFds } as const)
-  const request: CreateRequest = { id: given.container, bundle, spec, life, keepSessionKeyring }
+    : ({ kind: 'foreground', stdio: [0, 1, 2], preserveFds, subreaper: !given['no-subreaper'] } as const)
+  const request: CreateRequest = { ...common, id: given.container, life }
   return { request, terminal: spec.process?.terminal === true }
 }
 
@@ -50,13 +51,21 @@ async function createAndStart(
   context: Context,
   given: StartGiven,
   request: CreateRequest,
+  detach: boolean,
 ): Promise<Container> {
   const container = await (await context.runtime()).create(request)
   await orDelete(container, context, async () => {
     await writePidFile(given['pid-file'], (await container.state()).pid)
-    await container.start()
+    await container.start(startedBy(detach))
   })
   return container
+}
+
+/** In the foreground we are the service that the manager knows, and have the container to look after meanwhile. */
+function startedBy(detach: boolean): StartOptions {
+  const socket = notifySocket()
+  if (socket === undefined) return {}
+  return { notify: detach ? { socket } : { socket, mainPid: process.pid, wait: false } }
 }
 
 async function followToEnd(container: Container, terminal: boolean): Promise<number> {

@@ -25,6 +25,7 @@ export const execOptions = {
   apparmor: { type: 'string', value: 'PROFILE', help: 'AppArmor profile' },
   'no-new-privs': { type: 'boolean', help: 'set no_new_privs' },
   cap: { type: 'strings', short: 'c', value: 'CAP_NAME', help: 'add a capability; may be repeated' },
+  'pidfd-socket': { type: 'string', value: 'SOCKET', help: 'unix socket that receives its pidfd' },
   'preserve-fds': { type: 'string', value: 'N', help: 'hand through N descriptors after standard error' },
   cgroup: {
     type: 'strings',

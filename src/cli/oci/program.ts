@@ -9,6 +9,7 @@ import { commandHelp, programHelp } from '../help.ts'
 import { parseOptions } from '../parse.ts'
 import { runCommand } from '../run-command.ts'
 import { commit, version } from '../version.ts'
+import { callerOf } from './caller.ts'
 import { commands } from './commands.ts'
 import type { Context } from './context.ts'
 import { type GlobalGiven, type Globals, globalOptions, logSettings, readGlobals } from './globals.ts'
@@ -48,6 +49,7 @@ export async function main(words: readonly string[]): Promise<number> {
 function makeContext(globals: Globals, settings: LogSettings): Context {
   const log = openLog(settings)
   const { root: stateRoot, cgroupManager, rootless } = globals
+  const caller = callerOf(process.env)
   const runtimeOptions = {
     stateRoot,
     cgroupManager,
@@ -55,6 +57,7 @@ function makeContext(globals: Globals, settings: LogSettings): Context {
     instance: '',
     clock: systemClock,
     log,
+    ...(caller ? { callerNofileSoft: caller.nofileSoft } : {}),
   }
   return {
     globals,

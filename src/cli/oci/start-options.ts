@@ -1,6 +1,7 @@
 import { KeelsonError, writeAtomic } from '../../base/index.ts'
 import type { Container, CreateRequest, DetachedLife, Process, Spec } from '../../oci/index.ts'
 import type { OptionValues } from '../command.ts'
+import { activationOf, requireInherited } from './activation.ts'
 import { readBundle } from './bundle.ts'
 import type { Context } from './context.ts'
 
@@ -20,38 +21,55 @@ export const startOptions = {
   },
   'dry-run': { type: 'boolean', help: 'print what would be done, step by step, and do nothing' },
   'pid-file': { type: 'string', value: 'FILE', help: 'write the pid of the container’s first process there' },
-  'no-pivot': { type: 'boolean', help: 'refused: pivot_root is always used, also above a ramdisk' },
+  'no-pivot': {
+    type: 'boolean',
+    help: 'switch the root without pivot_root: only for hosts that run from a ramdisk',
+  },
   'no-new-keyring': { type: 'boolean', help: 'keep the session keyring of the caller' },
+  'pidfd-socket': {
+    type: 'string',
+    value: 'SOCKET',
+    help: 'unix socket that receives a pidfd of the container’s first process',
+  },
   'preserve-fds': { type: 'string', value: 'N', help: 'hand through N descriptors after standard error' },
 } as const
 
 export type StartGiven = OptionValues<typeof startOptions>
 
 export interface StartRequest {
-  bundle: string
+  /** All of a request but who it is and how it lives. */
+  common: Omit<CreateRequest, 'id' | 'life'>
   spec: Spec
   preserveFds: number
-  keepSessionKeyring: boolean
 }
 
 /** Everything that can be refused before anything is made. */
 export function readStart(given: StartGiven): StartRequest {
-  if (given['no-pivot'])
-    throw new KeelsonError('UNIMPLEMENTED', '--no-pivot is not supported', {
-      hint: 'leave it out: the root is switched by pivot_root on every kind of file system',
-    })
   const { bundle, spec } = readBundle(given.bundle ?? '.', given.config)
   if (!spec.process)
     throw new KeelsonError('INVALID_ARGUMENT', 'process: is missing', {
       path: 'process',
       hint: 'add the program to run',
     })
-  return {
+  const activation = activationOf(process.env, process.pid)
+  const preserved = activation.count + preserveFds(given['preserve-fds'])
+  requireInherited(preserved, process.env)
+  const pidfdSocket = given['pidfd-socket']
+  const common = {
     bundle,
     spec,
-    preserveFds: preserveFds(given['preserve-fds']),
     keepSessionKeyring: given['no-new-keyring'] === true,
+    noPivot: given['no-pivot'] === true,
+    ...(pidfdSocket === undefined ? {} : { pidfdSocket }),
+    environment: activation.environment,
+    notify: notifySocket() !== undefined,
   }
+  return { common, spec, preserveFds: preserved }
+}
+
+/** The socket on which our caller's manager waits to hear that the service is ready (sd_notify(3)). */
+export function notifySocket(): string | undefined {
+  return process.env['NOTIFY_SOCKET'] || undefined
 }
 
 export function preserveFds(count: string | undefined): number {

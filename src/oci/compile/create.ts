@@ -66,7 +66,7 @@ export function compileCreate(given: CompileRequest): CompiledPlan {
     ...life.first,
     ...pidfd.connect,
     ...writeRecords(request, directory),
-    ...makeNotifyDirectory(request),
+    ...makeNotifyDirectories(request),
     ...filter.connect,
     ...life.beforeClone,
     ...hooks.open,
@@ -145,8 +145,10 @@ const untilStart: readonly Operation[] = [
 
 const newNetwork: readonly Operation[] = [{ op: 'unshare', flags: CLONE.NEWNET }, { op: 'raiseLoopback' }]
 
-function makeNotifyDirectory({ directory, notify }: CompileRequest): Operation[] {
-  return notify ? [{ op: 'makeDirectory', path: join(directory, recordFiles.notify), mode: 0o755 }] : []
+/** One for its socket, and a place for its root that does not cover that. */
+function makeNotifyDirectories({ directory, notify }: CompileRequest): Operation[] {
+  const names = notify ? [recordFiles.notify, recordFiles.root] : []
+  return names.map((name) => ({ op: 'makeDirectory', path: join(directory, name), mode: 0o755 }))
 }
 
 /** Of the container and its execs; also what runc calls it. */

@@ -1,8 +1,9 @@
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { KeelsonError } from '../../base/index.ts'
 import { MS, rootfsPropagation } from '../mount-options.ts'
 import { noFd, type Operation } from '../plan/operations.ts'
 import type { Slots } from '../plan/slots.ts'
+import { recordFiles } from '../state/record.ts'
 import { O_DIRECTORY, O_PATH, overlayFlags } from './constants.ts'
 import { compileDevices } from './devices.ts'
 import { HostTrees } from './host-trees.ts'
@@ -90,13 +91,15 @@ function treePropagation(propagation = 0): number {
 }
 
 /**
- * Any directory will do, except for hooks: they find the container's root by the path in its configuration, and what
- * they mount there has to be mounted in it.
+ * Any directory will do that covers nothing we still need. With hooks it is the one of the configuration: by its path
+ * they find the container's root, and what they mount there has to be mounted in it.
  */
 function placeOf(request: CompileRequest): string {
   const { prestart = [], createRuntime = [], createContainer = [] } = request.spec.hooks ?? {}
   const hooked = prestart.length + createRuntime.length + createContainer.length > 0
-  return (hooked ? rootPath(request) : undefined) ?? request.directory
+  const path = hooked ? rootPath(request) : undefined
+  if (path !== undefined) return path
+  return request.notify ? join(request.directory, recordFiles.root) : request.directory
 }
 
 /**

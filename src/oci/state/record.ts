@@ -18,6 +18,7 @@ import type { LinuxResources, Spec } from '../spec.ts'
  *     limits.json   its resources since the last update; before that those of config.json hold
  *     poststart     the plan of the hooks after the start, where it has any (keelson-init carries it out)
  *     poststop      the same of those after the deletion
+ *     root/         where the container's root is attached in its mount namespace, where it must not be on notify/
  *     notify/       the socket by which it tells that it is ready, where that was asked for
  *     mounts.json   destinations of mounts that were added while it ran
  *     exit.json     how it ended, written by the monitor
@@ -44,6 +45,7 @@ export const recordFiles = {
   poststart: 'poststart',
   poststop: 'poststop',
   notify: 'notify',
+  root: 'root',
   exit: 'exit.json',
   startSocket: 'start.sock',
   monitorSocket: 'monitor.sock',
