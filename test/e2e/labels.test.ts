@@ -2,9 +2,14 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { systemClock } from '../../src/base/index.ts'
 import { readHostFacts } from '../../src/oci/host-facts.ts'
+import { createRuntime } from '../../src/oci/index.ts'
 import type { Spec } from '../../src/oci/spec.ts'
 import { busyboxSpec, hasBusybox, makeBundle } from '../support/bundle.ts'
+import { createRequest } from '../support/contained.ts'
+import { containerStage, plainSpec } from '../support/container.ts'
+import { plainHost } from '../support/host-facts.ts'
 import { ociPrograms, type Programs } from '../support/oci-programs.ts'
 import { rootTest } from '../support/root.ts'
 
@@ -88,3 +93,24 @@ busyboxTest('Intel RDT is refused by name where there is none, before anything i
   t.regex(stderr, /linux\.intelRdt.*no resctrl/)
   t.false(existsSync(join(programs.keelson.stateRoot, id, 'state.json')))
 })
+
+rootTest(
+  'a label that the kernel does not take fails the creation: no program runs without the one it was to have',
+  async (t) => {
+    if (host.appArmor !== undefined || host.seLinux)
+      return void t.log('SKIPPED: this host has a module that may take it')
+    await using stage = await containerStage('label')
+    // As if AppArmor were there: the write goes to the file of the kernel, which has nobody to give it to.
+    const facts = { ...plainHost, appArmor: '' }
+    const stateRoot = join(stage.folder, 'labelled')
+    const runtime = createRuntime({ stateRoot, instance: stage.instance, clock: systemClock, host: facts })
+    const spec = plainSpec(['true'], ({ process }) => {
+      process.apparmorProfile = 'strict'
+    })
+    await t.throwsAsync(runtime.create(createRequest(stage, 'labelled', spec)), {
+      message: /writeAttribute: write thread-self\/attr\/exec: EINVAL/,
+    })
+    t.is(await runtime.find('labelled'), undefined)
+    await runtime[Symbol.asyncDispose]()
+  },
+)
