@@ -11,6 +11,8 @@ export type PeerName =
   | 'debian-docker'
   | 'docker-init'
   | 'user-mode-linux'
+  | 'qemu-system-x86_64'
+  | 'guest-kernel'
   | 'cni-bridge'
   | 'iptables'
   | 'debian-kubectl'

@@ -5,10 +5,12 @@
  *
  *   node scripts/peers.mjs [NAME...]     makes those peers (default: all) available; exit 1 names what is missing
  */
+import { execFile } from 'node:child_process'
 import { accessSync, constants, existsSync, realpathSync } from 'node:fs'
-import { symlink, writeFile } from 'node:fs/promises'
+import { chmod, readdir, symlink, writeFile } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { cache, unpackOnce } from './debian.mjs'
 
 const podman = [
@@ -16,6 +18,13 @@ const podman = [
   ...['libgpg-error0', 'libgpgme11', 'libseccomp2', 'libsubid4', 'libsystemd0'],
 ]
 const docker = ['docker.io', 'libcap2', 'libdevmapper1.02.1', 'libsystemd0', 'tini']
+
+const qemu = [
+  ...['qemu-system-x86', 'qemu-system-common', 'qemu-system-data', 'seabios', 'libaio1', 'libbpf1'],
+  ...['libcapstone4', 'libdaxctl1', 'libfdt1', 'libfuse3-3', 'libgnutls30', 'libibverbs1', 'libjpeg62-turbo'],
+  ...['libndctl6', 'libnl-3-200', 'libnl-route-3-200', 'libnuma1', 'libpixman-1-0', 'libpmem1'],
+  ...['librdmacm1', 'libsasl2-2', 'libslirp0', 'liburing2', 'libvdeplug2'],
+]
 
 /** Program → the first package that brings it, what that needs besides the C library, and where it lies. */
 const peers = {
@@ -30,6 +39,9 @@ const peers = {
   // Of the daemon's own version, whatever other client a machine has.
   'debian-docker': { packages: docker, path: 'usr/bin/docker' },
   'docker-init': { packages: docker, path: 'usr/bin/docker-init' },
+  // A hundred megabytes for the full tests: fetched when KEELSON_TEST_FULL is set, or by name.
+  'qemu-system-x86_64': { packages: qemu, path: 'usr/bin/qemu-system-x86_64', isHeavy: true },
+  'guest-kernel': { packages: ['linux-image-amd64'], path: 'boot/vmlinuz', isHeavy: true, isKernel: true },
   'user-mode-linux': { packages: ['user-mode-linux'], path: 'usr/bin/linux.uml' },
   'containerd-shim-runc-v2': { packages: ['containerd'], path: 'usr/bin/containerd-shim-runc-v2' },
   'cni-bridge': { packages: ['containernetworking-plugins'], path: 'usr/lib/cni/bridge' },
@@ -83,7 +95,7 @@ export function peerEnvironment(names) {
 }
 
 /** Unpacks what is absent; returns the names that cannot be had, with the reason. */
-export async function obtainPeers(names = Object.keys(peers)) {
+export async function obtainPeers(names = wantedPeers()) {
   const missing = []
   for (const name of names) {
     if (findPeer(name) !== undefined) continue
@@ -96,10 +108,17 @@ export async function obtainPeers(names = Object.keys(peers)) {
   return missing
 }
 
-async function obtain({ packages, path, link, release, ownLoader }) {
-  const folder = await unpackOnce(packages, folderOf(packages), release)
+function wantedPeers() {
+  const isFull = process.env.KEELSON_TEST_FULL === '1'
+  return Object.keys(peers).filter((name) => isFull || !peers[name].isHeavy)
+}
+
+async function obtain({ packages, path, link, release, ownLoader, isKernel }) {
+  const wanted = isKernel ? await kernelPackages(packages) : packages
+  const folder = await unpackOnce(wanted, folderOf(packages), release)
   const program = join(folder, path)
   if (ownLoader !== undefined) await writeFile(program, underLoader(folder, ownLoader), { mode: 0o755 })
+  if (isKernel) await nameKernel(program)
   if (link !== undefined && !existsSync(program)) await symlink(link, program)
   if (!isExecutable(program)) throw new Error(`/${path} is not in the package ${packages[0]}`)
 }
@@ -109,6 +128,19 @@ function underLoader(folder, program) {
   const libraries = libraryFolder(folder)
   const loader = { x64: 'ld-linux-x86-64.so.2', arm64: 'ld-linux-aarch64.so.1' }[process.arch] ?? ''
   return `#!/bin/sh\nexec '${join(libraries, loader)}' --library-path '${libraries}' '${join(folder, program)}' "$@"\n`
+}
+
+/** The package that everybody asks for only names the one that holds the kernel of today. */
+async function kernelPackages([name]) {
+  const { stdout } = await promisify(execFile)('apt-cache', ['depends', name])
+  return [...stdout.matchAll(/Depends: (linux-image-\S+)/g)].map(([, found]) => found)
+}
+
+/** By a name without its version; executable, so that it is found as programs are. */
+async function nameKernel(path) {
+  const [found = ''] = (await readdir(dirname(path))).filter((name) => name.startsWith('vmlinuz-'))
+  await chmod(join(dirname(path), found), 0o755)
+  if (!existsSync(path)) await symlink(found, path)
 }
 
 const folderOf = ([first]) => join(cache, 'peers', first)

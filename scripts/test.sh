@@ -2,10 +2,10 @@
 # test.sh [--full]: set-up, tidy checks, then every test; ends with the runner's count on one line.
 set -uo pipefail
 cd "$(dirname "$0")/.."
+[ "${1:-}" != --full ] || export KEELSON_TEST_FULL=1
 scripts/setup.sh test || exit 1
 unset NODE_EXTRA_CA_CERTS # costs each Node 47 ms at its start; only npm above may need it
 [ "$(id -u)" = 0 ] || echo "test: not root: every test that needs the kernel is skipped" >&2
-[ "${1:-}" != --full ] || export KEELSON_TEST_FULL=1
 
 failed=0
 step() { printf '\n== %s\n' "$1" >&2; shift; "$@" || { failed=1; echo "test: FAILED: $*" >&2; }; }

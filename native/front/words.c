@@ -99,7 +99,10 @@ static bool read_globals(char ***words) {
   if (front.log != NULL && find_char(front.log, ':') != NULL) return false;  // may name another kind of log
   if (front.root != NULL) return is_plain_path(front.root);
   front.root = "/run/keelson-oci";
-  return sys(__NR_geteuid) == 0;  // somebody else's lies in a directory of theirs
+  if (sys(__NR_geteuid) != 0) return false;  // somebody else's lies in a directory of theirs
+  // Who is root of a user namespace only keeps it there as well; Node tells the one from the other.
+  const char *user = variable("USER");
+  return variable("XDG_RUNTIME_DIR") == NULL || (user != NULL && same_text(user, "root"));
 }
 
 bool read_words(void) {

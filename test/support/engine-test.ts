@@ -5,24 +5,29 @@ import { rootTest } from './root.ts'
 
 export type TestBody = (t: ExecutionContext) => Promise<void> | void
 
-/** For tests of an engine with our runtime below it: a skip that names what is missing where it cannot be had. */
-export function engineTests(peers: readonly PeerName[]): {
+/**
+ * For tests of an engine with our runtime below it, or on a machine that is booted for it: a skip that names what is
+ * missing where it cannot be had. Heavy ones are skipped unless KEELSON_TEST_FULL is set (`make test-full`).
+ */
+export function engineTests(
+  peers: readonly PeerName[],
+  { isHeavy = false } = {},
+): {
   present: boolean
   engineTest: (title: string, body: TestBody) => void
 } {
-  const absent = peers.filter((name) => findPeer(name) === undefined)
-  const missing = [
-    ...(absent.length > 0 ? [`${absent.join(', ')}: node scripts/peers.mjs`] : []),
-    ...(hasBusybox ? [] : ['busybox-static']),
-  ]
+  const lack = isHeavy && process.env['KEELSON_TEST_FULL'] !== '1' ? 'make test-full' : missing(peers)
   return {
-    present: missing.length === 0 && process.getuid?.() === 0,
+    present: lack === '' && process.getuid?.() === 0,
     engineTest: (title, body) =>
-      missing.length === 0
-        ? rootTest(title, body)
-        : test.skip(`${title} (needs ${missing.join(' and ')})`, body),
+      lack === '' ? rootTest(title, body) : test.skip(`${title} (needs ${lack})`, body),
   }
 }
 
-/** Heavy variants: `make test-full` only, and counted as skipped otherwise. */
-export const isFullRun = process.env['KEELSON_TEST_FULL'] === '1'
+function missing(peers: readonly PeerName[]): string {
+  const absent = peers.filter((name) => findPeer(name) === undefined)
+  return [
+    ...(absent.length > 0 ? [`${absent.join(', ')}: node scripts/peers.mjs`] : []),
+    ...(hasBusybox ? [] : ['busybox-static']),
+  ].join(' and ')
+}

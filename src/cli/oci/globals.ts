@@ -64,7 +64,7 @@ export function logSettings(given: GlobalGiven): LogSettings {
 }
 
 /** All that is wrong with them, and what is right as commands take it. */
-export function readGlobals(given: GlobalGiven, env: NodeJS.ProcessEnv, euid: number): Globals {
+export function readGlobals(given: GlobalGiven, env: NodeJS.ProcessEnv, caller: Caller): Globals {
   oneOf('log-format', given['log-format'], ['text', 'json'])
   oneOf('log-level', given['log-level'], Object.keys(levels))
   if (isLogService(given.log ?? ''))
@@ -73,7 +73,7 @@ export function readGlobals(given: GlobalGiven, env: NodeJS.ProcessEnv, euid: nu
     })
   const rootless = oneOf('rootless', given.rootless, ['true', 'false', 'auto']) ?? 'auto'
   return {
-    root: stateRoot(given, env, euid),
+    root: stateRoot(given, env, caller),
     debug: given.debug === true,
     cgroupManager: cgroupManager(given),
     rootless: rootless === 'auto' ? undefined : rootless === 'true',
@@ -106,9 +106,19 @@ function oneOf<Word extends string>(
   })
 }
 
-/** Like runc: the runtime directory of the user unless root asks. */
-export function stateRoot(given: GlobalGiven, env: NodeJS.ProcessEnv, euid: number): string {
+/**
+ * Like runc: the runtime directory of the user unless root asks. Rootless podman is root of a user namespace that it
+ * made, and no more than an ordinary user for that.
+ */
+export function stateRoot(given: GlobalGiven, env: NodeJS.ProcessEnv, { euid, isRoot }: Caller): string {
   if (given.root !== undefined) return given.root
   const personal = env['XDG_RUNTIME_DIR']
-  return euid !== 0 && personal ? join(personal, 'keelson-oci') : '/run/keelson-oci'
+  const isOrdinary = euid !== 0 || (!isRoot && env['USER'] !== 'root')
+  return isOrdinary && personal ? join(personal, 'keelson-oci') : '/run/keelson-oci'
+}
+
+/** Who calls; `isRoot`: of the machine, not only of a user namespace. */
+export interface Caller {
+  euid: number
+  isRoot: boolean
 }

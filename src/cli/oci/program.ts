@@ -2,8 +2,10 @@
  * keelson-oci: the runc command line over src/oci. It loads nothing of the layers above, and each command only when
  * it is typed. A failure is one line on standard error and exit code 1; nothing is left behind.
  */
+import { readFileSync } from 'node:fs'
 import { KeelsonError, systemClock } from '../../base/index.ts'
 import { ociVersion } from '../../oci/default-spec.ts'
+import { isFirstUserNamespace } from '../../oci/privileges.ts'
 import type { Command } from '../command.ts'
 import { commandHelp, programHelp } from '../help.ts'
 import { parseOptions } from '../parse.ts'
@@ -12,7 +14,14 @@ import { commit, version } from '../version.ts'
 import { callerOf } from './caller.ts'
 import { commands } from './commands.ts'
 import type { Context } from './context.ts'
-import { type GlobalGiven, type Globals, globalOptions, logSettings, readGlobals } from './globals.ts'
+import {
+  type Caller,
+  type GlobalGiven,
+  type Globals,
+  globalOptions,
+  logSettings,
+  readGlobals,
+} from './globals.ts'
 import { type LogSettings, openLog, reportFailure, writeAll } from './report.ts'
 
 const program = 'keelson-oci'
@@ -37,13 +46,18 @@ export async function main(words: readonly string[]): Promise<number> {
     failureCode = unknownCommand
     const command = await load(name)
     failureCode = command.failureCode ?? 1
-    const globals = readGlobals(given, process.env, process.geteuid?.() ?? 0)
+    const globals = readGlobals(given, process.env, caller())
     const context = () => makeContext(globals, settings)
     return await runCommand({ program, command, words: others, context, print: out })
   } catch (error) {
     reportFailure(error, op, safeLog(settings), settings)
     return failureCode
   }
+}
+
+function caller(): Caller {
+  const euid = process.geteuid?.() ?? 0
+  return { euid, isRoot: euid === 0 && isFirstUserNamespace(readFileSync('/proc/self/uid_map', 'utf8')) }
 }
 
 function makeContext(globals: Globals, settings: LogSettings): Context {

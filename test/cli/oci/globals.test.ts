@@ -2,8 +2,9 @@ import test from 'ava'
 import { globalOptions, logSettings, readGlobals } from '../../../src/cli/oci/globals.ts'
 import { parseOptions } from '../../../src/cli/parse.ts'
 
+const root = { euid: 0, isRoot: true }
 const given = (...words: string[]) => parseOptions(words, globalOptions).given
-const read = (...words: string[]) => readGlobals(given(...words), { XDG_RUNTIME_DIR: '/run/user/5' }, 0)
+const read = (...words: string[]) => readGlobals(given(...words), { XDG_RUNTIME_DIR: '/run/user/5' }, root)
 
 test('what containerd, podman and conmon send', (t) => {
   t.like(read('--root', '/r', '--log', '/l', '--log-format', 'json', '--debug', '--rootless', 'false'), {
@@ -20,12 +21,16 @@ test('what containerd, podman and conmon send', (t) => {
 })
 
 test('the state lies where runc’s would for the same user', (t) => {
+  const personal = { XDG_RUNTIME_DIR: '/run/user/5' }
   t.is(read().root, '/run/keelson-oci')
-  t.like(readGlobals({}, { XDG_RUNTIME_DIR: '/run/user/5' }, 5), {
+  t.like(readGlobals({}, personal, { euid: 5, isRoot: false }), {
     root: '/run/user/5/keelson-oci',
     rootless: undefined, // whoever needs to know decides by the user
   })
-  t.is(readGlobals({}, {}, 5).root, '/run/keelson-oci')
+  t.is(readGlobals({}, {}, { euid: 5, isRoot: false }).root, '/run/keelson-oci')
+  const inNamespace = { euid: 0, isRoot: false }
+  t.is(readGlobals({}, { ...personal, USER: 'somebody' }, inNamespace).root, '/run/user/5/keelson-oci')
+  t.is(readGlobals({}, { ...personal, USER: 'root' }, inNamespace).root, '/run/keelson-oci')
 })
 
 test('the log: file, format, level', (t) => {
