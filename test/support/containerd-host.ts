@@ -5,6 +5,7 @@ import { Cleanup } from '../../src/base/index.ts'
 import { busyboxName, writeBusyboxArchive } from './busybox-image.ts'
 import { EngineHost } from './engine-host.ts'
 import { eventually } from './eventually.ts'
+import { guideSnippet } from './guide.ts'
 import type { CommandResult, RunOptions } from './own-network.ts'
 import { findPeer, type PeerName } from './peers.ts'
 
@@ -94,13 +95,7 @@ state = "/run/containerd"
 [${cri}.cni]
   bin_dir = "${dirname(findPeer('cni-bridge') ?? '')}"
   conf_dir = "${folder}"
-[${cri}.containerd]
-  default_runtime_name = "keelson"
-[${cri}.containerd.runtimes.keelson]
-  runtime_type = "io.containerd.runc.v2"
-[${cri}.containerd.runtimes.keelson.options]
-  BinaryName = "${runtime}"
-`
+${guideSnippet('With containerd', runtime)}`
 }
 
 const network = {

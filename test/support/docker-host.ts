@@ -1,7 +1,10 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Cleanup } from '../../src/base/index.ts'
 import { writeBusyboxArchive } from './busybox-image.ts'
 import { EngineHost } from './engine-host.ts'
 import { eventually } from './eventually.ts'
+import { guideSnippet } from './guide.ts'
 import type { CommandResult, RunOptions } from './own-network.ts'
 import { findPeer, type PeerName } from './peers.ts'
 
@@ -28,9 +31,10 @@ export interface DockerHost extends AsyncDisposable {
 export async function startDockerHost(runtime: string): Promise<DockerHost> {
   await using undo = new Cleanup()
   const host = await undo.use(EngineHost.create('docker', dockerPeers))
+  const configuration = join(host.folder, 'daemon.json')
+  await writeFile(configuration, guideSnippet('With Docker', runtime))
   const flags = [
-    // The lines of the guide.
-    ...['--add-runtime', `keelson=${runtime}`, '--default-runtime', 'keelson'],
+    ...['--config-file', configuration],
     // What a machine without systemd, CAP_SYS_RESOURCE and a network needs.
     ...['--exec-opt', 'native.cgroupdriver=cgroupfs', '--cgroup-parent', `/${host.cgroup}`],
     ...['--oom-score-adjust', '0', '--bridge=none', '--iptables=false', '--ip-forward=false'],

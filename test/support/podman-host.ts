@@ -3,21 +3,11 @@ import { join } from 'node:path'
 import { Cleanup } from '../../src/base/index.ts'
 import { busyboxName, writeBusyboxArchive } from './busybox-image.ts'
 import { EngineHost } from './engine-host.ts'
+import { guideSnippet } from './guide.ts'
 import type { CommandResult, RunOptions } from './own-network.ts'
 import { findPeer, type PeerName } from './peers.ts'
 
 export const podmanPeers: readonly PeerName[] = ['podman', 'conmon', 'catatonit']
-
-/** What the guide tells to put into containers.conf: podman decides by the runtime's name what it may ask of it. */
-export const containersConf = (runtime: string) => `[engine]
-cgroup_manager = "cgroupfs"
-runtime = "keelson-oci"
-runtime_supports_json = ["crun", "runc", "keelson-oci"]
-runtime_supports_nocgroup = ["crun", "keelson-oci"]
-
-[engine.runtimes]
-keelson-oci = ["${runtime}"]
-`
 
 /** Debian's podman and conmon on a machine of their own, with the busybox image. */
 export interface PodmanHost extends AsyncDisposable {
@@ -40,7 +30,8 @@ export async function startPodmanHost(runtime: string): Promise<PodmanHost> {
   const withLines = join(host.folder, 'containers.conf')
   const withoutLines = join(host.folder, 'bare.conf')
   const conmon = `conmon_path = ["${findPeer('conmon')}"]\n`
-  await writeFile(withLines, containersConf(runtime).replace('[engine]\n', `[engine]\n${conmon}`))
+  const own = `[engine]\n${conmon}cgroup_manager = "cgroupfs"\n`
+  await writeFile(withLines, guideSnippet('With Podman', runtime).replace('[engine]\n', own))
   await writeFile(withoutLines, `[engine]\n${conmon}`)
   const policy = '{"default":[{"type":"insecureAcceptAnything"}]}'
   await host.shell(`mkdir -p /etc/containers; echo '${policy}' > /etc/containers/policy.json`)
