@@ -43,6 +43,7 @@ function checkUser({ user }: Process, path: string): void {
 function checkScheduling({ scheduler, ioPriority, execCPUAffinity }: Process, path: string): void {
   if (scheduler) schedulerAttributes(scheduler, `${path}.scheduler`)
   if (ioPriority) ioPriorityNumber(ioPriority, `${path}.ioPriority`)
-  for (const [name, list] of Object.entries(execCPUAffinity ?? {}))
-    numberListMask(list, `${path}.execCPUAffinity.${name}`)
+  for (const name of ['initial', 'final'] as const)
+    if (execCPUAffinity?.[name] !== undefined)
+      numberListMask(execCPUAffinity[name], `${path}.execCPUAffinity.${name}`)
 }
