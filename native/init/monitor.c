@@ -12,7 +12,6 @@
 #define RETRY_SECONDS 1
 #define DRAIN_READS_MAX 64
 #define INPUT_ONCE 1
-#define KEPT_FROM 128  // above all that a plan opens, and as low as can be: the kernel's table grows with the highest
 
 struct monitor monitor;
 
@@ -111,11 +110,14 @@ static void loop(int oom_file) {
   }
 }
 
-// Everything but what the loop needs is closed: the control socket, the plan's descriptors, the state lock.
+// Everything but what the loop needs is closed: the control socket, the plan's descriptors, the state lock. Two rounds,
+// because one may lie where another goes. 0 to 2 stay /dev/null, so that no later descriptor gets their numbers.
 static void close_rest(int *kept[], unsigned count) {
   for (unsigned i = 0; i < count; i++)
-    if (*kept[i] >= 0) *kept[i] = (int)check(sys(__NR_fcntl, *kept[i], F_DUPFD_CLOEXEC, KEPT_FROM), "fcntl", NULL);
-  sys(__NR_close_range, 3, KEPT_FROM - 1, 0);  // 0 to 2 stay /dev/null, so that no later descriptor gets their numbers
+    if (*kept[i] >= 0) *kept[i] = (int)check(sys(__NR_fcntl, *kept[i], F_DUPFD_CLOEXEC, 3 + count), "fcntl", NULL);
+  for (unsigned i = 0; i < count; i++)
+    if (*kept[i] >= 0) *kept[i] = (int)check(sys(__NR_dup3, *kept[i], 3 + i, O_CLOEXEC), "dup3", NULL);
+  sys(__NR_close_range, 3 + count, ~0u, 0);
 }
 
 void operation_monitor(const uint32_t *words) {
