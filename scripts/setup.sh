@@ -10,7 +10,7 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 packages=(cmake make g++ nftables)
 case $purpose in
   demo) packages+=(dpkg-dev) ;;
-  test) packages+=(dpkg-dev busybox-static crun runc skopeo umoci iproute2 procps libseccomp-dev openssl util-linux uidmap) ;;
+  test) packages+=(dpkg-dev busybox-static crun runc skopeo umoci iproute2 procps libseccomp-dev dbus-daemon openssl util-linux uidmap) ;;
 esac
 
 node_ok() { command -v node >/dev/null && node -e 'const [a,b]=process.versions.node.split(".").map(Number);process.exit(a>20||(a===20&&b>=19)?0:1)'; }

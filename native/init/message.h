@@ -42,6 +42,8 @@ enum frame_type {
   FRAME_DONE = 25,  // answer: errno, 0 when well
   FRAME_CLONED = 32,  // pid, with its pidfd attached
   FRAME_TREE = 33,    // with a detached mount attached
+  FRAME_ASK = 44,           // to the starter: pid of the child, which waits for what is to be done
+  FRAME_ANSWER = 45,        // from the starter: it is done
   FRAME_HOOK_WARNING = 36,  // struct failure of a hook after which the list goes on
   FRAME_PROCESS = 56,  // to the child: its pid as its parent sees it
 };

@@ -128,6 +128,7 @@
   X(111, attachDevices, "sbn")             \
   X(112, emptyAtEnd, "f")                  \
   X(151, removeMount, "s")                 \
+  X(113, askStarter, "")                   \
   X(171, servePlans, "")                   \
   X(172, inheritSetting, "ss")             \
   X(191, connect, "so")                    \

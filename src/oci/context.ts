@@ -12,6 +12,8 @@ export interface RuntimeContext {
   stateRoot: string
   instance: string
   cgroupManager: CgroupManager
+  /** Where message buses are (DBUS_SYSTEM_BUS_ADDRESS, DBUS_SESSION_BUS_ADDRESS, XDG_RUNTIME_DIR). */
+  env: Readonly<Record<string, string | undefined>>
   clock: Clock
   log: Logger
   layout: CgroupLayout

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { asKeelsonError, bootId, Cleanup, hasErrno, KeelsonError } from '../base/index.ts'
 import { lockFile, ownFd, type StartedInit, sendInitFrame, startInit } from '../kernel/index.ts'
-import { type CgroupPlan, killCgroup, planCgroup, removeCgroup, requireUnused } from './cgroup/index.ts'
+import { type CgroupPlan, killCgroup, removeCgroup, requireUnused } from './cgroup/index.ts'
 import { compileCreate } from './compile/create.ts'
 import type { CompileRequest } from './compile/request.ts'
 import { compileVerbs } from './compile/verbs.ts'
@@ -16,9 +16,9 @@ import { closeInit } from './init-channel.ts'
 import { compileRdt, type RdtPlace, removeRdt } from './intel-rdt.ts'
 import { openNamespaces } from './joined-namespaces.ts'
 import { noticeOfOomScore, noticesOf } from './notices.ts'
+import { cgroupOf, firstLimit } from './place-cgroup.ts'
 import { encodePlan, type Plan } from './plan/index.ts'
 import type { Container, CreateRequest } from './runtime.ts'
-import type { LinuxResources } from './spec.ts'
 import {
   type DecidedRecord,
   encodeConfig,
@@ -28,8 +28,8 @@ import {
   recordVersion,
 } from './state/record.ts'
 import { Supervised } from './supervised.ts'
+import { answerAsked } from './systemd-scope.ts'
 import { completeUserNamespace } from './user-namespace.ts'
-import { writableLayout } from './writable-cgroups.ts'
 
 /**
  * Makes a container up to `created`. keelson-init does the work; until it is told to commit, the end of this
@@ -58,9 +58,10 @@ export async function createContainer(context: RuntimeContext, given: CreateRequ
   undo.defer(() => removeRdt(input.rdt))
   request.signal?.throwIfAborted()
   afterwards.defer(() => runPoststop(context, request.id, input.records[recordFiles.poststop]))
-  const started = await startPlan(context, request, plan, inherited)
+  const first = await startPlan(context, request, plan, inherited)
   await using answered = new Cleanup()
-  answered.defer(() => closeInit(started)) // before the commit this ends the container
+  answered.defer(() => closeInit(first)) // before the commit this ends the container
+  const started = await answerAsked(context, request, cgroup?.systemd, first, undo)
   request.signal?.throwIfAborted()
   const pid = commit(started, plan, directory, request.id)
   undo.keep()
@@ -103,7 +104,7 @@ export async function prepareCreate(
   request: CreateRequest,
   place: Place,
 ): Promise<PreparedCreate> {
-  const cgroup = cgroupOf(context, request)
+  const cgroup = await cgroupOf(context, request)
   const rdt = compileRdt(request.spec.linux?.intelRdt, request.id, context.host)
   const record = firstRecord(context, request, cgroup, rdt)
   const input: CompileRequest = {
@@ -180,37 +181,6 @@ export function makeStateDirectory(directory: string, id: string): void {
   }
 }
 
-/** Where the specification names no cgroup: below the instance's, or, as runc does, below the caller's own. */
-function cgroupPathOf({ instance }: RuntimeContext, { spec, id }: CreateRequest): string {
-  return spec.linux?.cgroupsPath || (instance === '' ? id : `/${instance}/${id}`)
-}
-
-function cgroupOf(context: RuntimeContext, request: CreateRequest): CgroupPlan | undefined {
-  const { resources } = request.spec.linux ?? {}
-  if (context.cgroupManager === 'disabled') return refuseLimits(resources)
-  const path = cgroupPathOf(context, request)
-  if (!context.rootless)
-    return planCgroup({ layout: context.layout, path, resources, missing: context.missingControllers })
-  const layout = writableLayout(context.layout, path)
-  return layout.v1.length > 0 || layout.v2
-    ? planCgroup({ layout, path, resources, missing: 'tell' })
-    : undefined
-}
-
-/** Device rules are let pass: every configuration has them, and without capabilities they guard little. */
-function refuseLimits(resources: LinuxResources | undefined): undefined {
-  const name = firstLimit(resources)
-  if (name === undefined) return
-  throw new KeelsonError('INVALID_ARGUMENT', `linux.resources.${name} needs a cgroup`, {
-    path: `linux.resources.${name}`,
-    hint: 'leave it out, or --cgroup-manager disabled',
-  })
-}
-
-function firstLimit({ devices: _, ...limits }: LinuxResources = {}): string | undefined {
-  return Object.entries(limits).find(([, limit]) => Object.keys(limit ?? {}).length > 0)?.[0]
-}
-
 function firstRecord(
   context: RuntimeContext,
   request: CreateRequest,
@@ -229,7 +199,7 @@ function firstRecord(
     annotations: spec.annotations ?? {},
     createdAtNs: String(BigInt(Math.round(context.clock.nowMs() * 1000)) * 1000n),
     bootId: bootId(),
-    ...(cgroup ? { cgroup: cgroupRecord(cgroupPathOf(context, request), cgroup) } : {}),
+    ...(cgroup ? { cgroup: cgroupRecord(cgroup) } : {}),
     ...(rdt ? { rdt: { groups: rdt.groups, owned: rdt.owned } } : {}),
     ...(request.keepSessionKeyring ? { keepsKeyring: true } : {}),
     namespaces: {
@@ -240,8 +210,15 @@ function firstRecord(
   }
 }
 
-function cgroupRecord(path: string, { leaves, freezers, tasksFiles, v2Directory }: CgroupPlan) {
-  return { path, leaves, freezers, tasksFiles, ...(v2Directory === undefined ? {} : { v2Directory }) }
+function cgroupRecord({ path, leaves, freezers, tasksFiles, v2Directory, systemd }: CgroupPlan) {
+  return {
+    path,
+    leaves,
+    freezers,
+    tasksFiles,
+    ...(v2Directory === undefined ? {} : { v2Directory }),
+    ...(systemd ? { systemd } : {}),
+  }
 }
 
 function rootfsPath({ rootfs, spec, bundle }: CreateRequest): { rootfs?: string } {

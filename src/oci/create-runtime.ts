@@ -31,6 +31,8 @@ export interface RuntimeOptions {
   callerNofileSoft?: number
   /** Default `cgroupfs`. */
   cgroupManager?: CgroupManager
+  /** The systemd driver takes the addresses of message buses from it. Default: the usual places. */
+  env?: Readonly<Record<string, string | undefined>>
   /**
    * A limit whose cgroup controller this host lacks: `refuse` (default) fails the create, as runc does; `tell` logs a
    * warning.
@@ -87,6 +89,7 @@ export function createContext(options: RuntimeOptions): RuntimeContext {
     stateRoot: options.stateRoot,
     instance,
     cgroupManager: options.cgroupManager ?? 'cgroupfs',
+    env: options.env ?? {},
     missingControllers: options.missingControllers ?? 'refuse',
     clock: options.clock,
     log: options.log ?? silentLogger,

@@ -10,6 +10,7 @@ import { connectIn, MonitorConnection } from './monitor-client.ts'
 import { type Observed, observe } from './state/observe.ts'
 import { openProcess } from './state/open-process.ts'
 import { type ContainerRecord, readRecord, readRecordedPlan, recordFiles } from './state/record.ts'
+import { stopScope } from './systemd-scope.ts'
 
 const sigkill = 9
 const killTimeoutMs = 10_000
@@ -70,9 +71,11 @@ async function awaitMonitor(directory: string, id: string): Promise<void> {
   await monitor.exited
 }
 
-/** Usually they are empty; what still lives in them is killed first. */
-async function removeGroups({ clock }: RuntimeContext, { cgroup }: ContainerRecord): Promise<void> {
+/** Usually they are empty; what still lives in them is killed first. A unit is systemd's to remove. */
+async function removeGroups(context: RuntimeContext, { cgroup }: ContainerRecord): Promise<void> {
+  const { clock } = context
   if (!cgroup) return
+  if (cgroup.systemd) await stopScope(context, cgroup.systemd)
   if (await removeEmptyDirectories(cgroup.leaves)) return
   await killCgroup(cgroup.leaves)
   await removeCgroup(cgroup.leaves, { clock })

@@ -17,6 +17,8 @@ export const frameType = {
   ping: 24,
   done: 25,
   hookWarning: 36,
+  ask: 44,
+  answer: 45,
 } as const
 
 const version = 1

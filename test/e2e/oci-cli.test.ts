@@ -323,7 +323,7 @@ test('--log FILE --log-format json: the last error line carries msg, level and t
   t.is(stderr, `keelson-oci: ${line.msg}\n`)
 })
 
-test('--version has three lines, features and spec are JSON, the systemd driver is refused', async (t) => {
+test('--version has three lines, features and spec are JSON', async (t) => {
   const { run, path } = programs.keelson
   t.regex(
     (await runProgram(path, ['--version'])).stdout,
@@ -335,10 +335,18 @@ test('--version has three lines, features and spec are JSON, the systemd driver 
   t.like(await run(['spec', '--bundle', folder]), { code: 0, stdout: '', stderr: '' })
   t.is(JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')).process.args[0], 'sh')
   t.like(await run(['spec'], { cwd: folder }), { code: 1 })
-  const systemd = await run(['--systemd-cgroup', 'list'])
-  t.is(systemd.code, 1)
-  t.regex(systemd.stderr, /^keelson-oci: list: the systemd cgroup driver is not supported[^\n]+\n$/)
   t.regex((await run(['frobnicate'])).stderr, /^keelson-oci: frobnicate: there is no such command[^\n]+\n$/)
+})
+
+busyboxTest('the systemd driver without a message bus is one line and leaves nothing', async (t) => {
+  const env = { DBUS_SYSTEM_BUS_ADDRESS: 'unix:path=/nowhere/bus' }
+  using bundle = makeBundle(spec(['/bin/true']))
+  const id = nextId()
+  const { run } = programs.keelson
+  const { code, stderr } = await run(['--systemd-cgroup', 'run', '--bundle', bundle.path, id], { env })
+  t.is(code, 1)
+  t.regex(stderr, /^keelson-oci: run: [^\n]*\/nowhere\/bus[^\n]*\n$/)
+  t.like(await run(['state', id]), { code: 1 })
 })
 
 test('the launcher works through symbolic links and drops every NODE_ variable', async (t) => {

@@ -84,12 +84,7 @@ export function readGlobals(given: GlobalGiven, env: NodeJS.ProcessEnv, caller: 
 function cgroupManager(given: GlobalGiven): CgroupManager {
   const managers = ['cgroupfs', 'systemd', 'disabled'] as const
   const named = oneOf('cgroup-manager', given['cgroup-manager'], managers)
-  const manager = named ?? (given['systemd-cgroup'] ? 'systemd' : 'cgroupfs')
-  if (manager === 'systemd')
-    throw new KeelsonError('UNIMPLEMENTED', 'the systemd cgroup driver is not supported', {
-      hint: 'leave --systemd-cgroup out; linux.cgroupsPath is then a path below the cgroup root',
-    })
-  return manager
+  return named ?? (given['systemd-cgroup'] ? 'systemd' : 'cgroupfs')
 }
 
 /** crun can log to these as well. */

@@ -65,6 +65,7 @@ function makeContext(globals: Globals, settings: LogSettings): Context {
   const { root: stateRoot, cgroupManager, rootless } = globals
   const caller = callerOf(process.env)
   const runtimeOptions = {
+    env: process.env,
     stateRoot,
     cgroupManager,
     ...(rootless === undefined ? {} : { rootless }),

@@ -6,6 +6,7 @@ import { compileDeviceProgram } from './device-program.ts'
 import { type CgroupHierarchy, type CgroupLayout, v1Hierarchy } from './layout.ts'
 import { type Limits, type Placed, placeLimits } from './limits.ts'
 import { levels, pathChains } from './path.ts'
+import type { SystemdUnit } from './systemd/unit.ts'
 
 export interface CgroupWrite {
   path: string
@@ -23,6 +24,8 @@ export interface CgroupSeed {
 }
 
 export interface CgroupPlan {
+  /** As it was asked for. */
+  path: string
   /** Absolute, parents first. One that exists already is fine. */
   directories: string[]
   /** The container's own directory in each hierarchy: what its state keeps, and what `removeCgroup` takes. */
@@ -43,6 +46,8 @@ export interface CgroupPlan {
   v2Directory?: string
   /** v1 memory.oom_control or v2 memory.events: `oomKills` reads the counter. */
   oomFile?: string
+  /** It is made by systemd, around the container's process. */
+  systemd?: SystemdUnit
   /** What was asked for and cannot be had on this host, a sentence each. */
   notices: string[]
 }
@@ -74,6 +79,7 @@ export function planCgroup(request: CgroupRequest): CgroupPlan {
   const oomFile = oomFileOf(layout, path)
   const early = placed.filter(({ setting }) => !setting.late)
   return {
+    path,
     directories: [...chains.values()].flat(),
     leaves: hierarchies.map(leaf),
     freezers: [v1Hierarchy(layout, 'freezer'), layout.v2].filter((one) => one !== undefined).map(leaf),

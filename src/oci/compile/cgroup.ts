@@ -62,14 +62,16 @@ export interface V1Plan {
 export function makeV1({ cgroup }: CompileRequest, namespaces: NamespacePlan, slots: Slots): V1Plan {
   const make = makeCgroup(cgroup, 'v1')
   const paths = cgroup?.tasksFiles ?? []
+  // A unit is made by systemd with the child in it; what is written before that would not last.
+  const unit: Operation[] = cgroup?.systemd ? [{ op: 'askStarter' }, ...makeCgroup(cgroup, 'v2')] : []
+  const waits = make.length > 0 || unit.length > 0
+  const ready: Operation[] = waits ? [{ op: 'signal', barrier: barriers.limited }] : []
+  const wait: Operation[] = waits ? [{ op: 'await', barrier: barriers.limited }] : []
   if (namespaces.user === 'none' && !namespaces.joinsMount)
     return {
       beforeClone: [],
-      afterClone: make.length > 0 ? [...make, { op: 'signal', barrier: barriers.limited }] : [],
-      join: [
-        ...(make.length > 0 ? [{ op: 'await', barrier: barriers.limited } as const] : []),
-        ...paths.map(joinTasks),
-      ],
+      afterClone: [...unit, ...make, ...ready],
+      join: [...wait, ...paths.map(joinTasks), ...joinUnified(cgroup)],
     }
   const files = paths.map((path) => ({ path, slot: slots.allocate() }))
   return {
@@ -77,9 +79,22 @@ export function makeV1({ cgroup }: CompileRequest, namespaces: NamespacePlan, sl
       ...make,
       ...files.map(({ path, slot }): Operation => ({ op: 'openPath', path, flags: OPEN.WRONLY, to: slot })),
     ],
-    afterClone: files.map(({ slot }) => ({ op: 'closeSlot', slot })),
-    join: files.map(({ path, slot }) => ({ op: 'joinCgroup', tasks: slot, path })),
+    afterClone: [
+      ...unit,
+      ...files.map(({ slot }): Operation => ({ op: 'closeSlot', slot })),
+      ...(unit.length > 0 ? ready : []),
+    ],
+    join: [
+      ...(unit.length > 0 ? wait : []),
+      ...files.map(({ path, slot }): Operation => ({ op: 'joinCgroup', tasks: slot, path })),
+    ],
   }
+}
+
+/** Of hybrid, where systemd may manage the v1 trees alone. */
+function joinUnified(cgroup: CgroupPlan | undefined): Operation[] {
+  if (!cgroup?.systemd || cgroup.v2Directory === undefined || cgroup.tasksFiles.length === 0) return []
+  return [joinTasks(posix.join(cgroup.v2Directory, 'cgroup.procs'))]
 }
 
 /** v2, also on hybrid: the directory is opened for CLONE_INTO_CGROUP. */
@@ -87,7 +102,7 @@ export function openV2(
   cgroup: CgroupPlan | undefined,
   slots: Slots,
 ): { slot: number; operations: Operation[] } {
-  if (!cgroup?.v2Directory) return { slot: noFd, operations: [] }
+  if (!cgroup?.v2Directory || cgroup.systemd) return { slot: noFd, operations: [] }
   const slot = slots.allocate()
   const flags = OPEN.RDONLY | O_DIRECTORY | O_PATH
   return { slot, operations: [{ op: 'openPath', path: cgroup.v2Directory, flags, to: slot }] }

@@ -70,7 +70,7 @@ export function compileCreate(given: CompileRequest): CompiledPlan {
     ...filter.connect,
     ...life.beforeClone,
     ...hooks.open,
-    ...makeCgroup(cgroup, 'v2'),
+    ...(cgroup?.systemd ? [] : makeCgroup(cgroup, 'v2')),
     ...(request.rdt?.make ?? []),
     ...v2.operations,
     ...v1.beforeClone,

@@ -48,7 +48,7 @@ export function compileVerbs(record: DecidedRecord, { hooks = {} }: Spec): Plan 
       ...(namespaces.pid
         ? [verb('kill'), boot, allow('created', 'running'), { op: 'signalProcess' } as const]
         : []),
-      ...(hooks.poststop?.length || record.rdt?.owned.length
+      ...(hooks.poststop?.length || record.rdt?.owned.length || cgroup?.systemd
         ? []
         : [verb('delete'), boot, lock, allow('stopped'), ...removeAll(cgroup?.leaves ?? [])]),
     ],

@@ -227,6 +227,7 @@ export const operationTable = {
     code: 144,
     args: { program: 'bytes', flags: 'u32', agent: 'fd', message: 'strings' },
   },
+  askStarter: { code: 113, args: {} },
   connect: { code: 191, args: { path: 'string', to: 'newFd' } },
   raiseLoopback: { code: 192, args: {} },
 } as const

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { encodeExactJson, hasErrno, KeelsonError, parseExactJson } from '../../base/index.ts'
+import type { SystemdUnit } from '../cgroup/systemd/unit.ts'
 import type { Exit, Status } from '../runtime.ts'
 import type { LinuxResources, Spec } from '../spec.ts'
 
@@ -75,6 +76,7 @@ export interface DecidedRecord {
     freezers: string[]
     tasksFiles: string[]
     v2Directory?: string
+    systemd?: SystemdUnit
   }
   namespaces: { pid: boolean; cgroup: boolean }
   /** It has a socket to tell that it is ready. */
