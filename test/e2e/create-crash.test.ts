@@ -13,6 +13,9 @@ import { type ContainerStage, containerStage, plainSpec } from '../support/conta
 import { eventually } from '../support/eventually.ts'
 import { rootTest } from '../support/root.ts'
 
+/** Each is a step of the plan, or a plan of its own beside the state. */
+const hookStages = ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststop']
+
 /**
  * keelson-init ends its list with `_exit` and nothing else, so a plan that is cut after n steps is a keelson-init (or
  * a first process) that was killed there. Its creator is killed too: nobody takes anything back.
@@ -38,6 +41,7 @@ function request({ stage, mapped }: Scene, id: string): CreateRequest {
   const spec = plainSpec(['sleep', '1000'], (made) => {
     const { linux } = made
     linux.resources = { ...linux.resources, memory: { limit: 64 << 20 }, pids: { limit: 64 } }
+    made.hooks = Object.fromEntries(hookStages.map((stage) => [stage, [{ path: '/bin/true' }]]))
     if (mapped) addMaps(made)
   })
   const rootfs = { kind: 'directory', path: stage.rootfs } as const
