@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { build, type Plugin } from 'esbuild'
 import { systemPath } from './inside.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -58,11 +58,22 @@ export async function bundleForGuest(source: string): Promise<AsyncDisposable & 
     format: 'esm',
     target: 'node20.19',
     external: ['lmdb'],
-    // Scripts look for what they keep from where they lie, and the addon's door upwards from there.
-    define: { 'import.meta.url': JSON.stringify(new URL('../../scripts/debian.mjs', import.meta.url)) },
+    plugins: [ownUrls],
     logLevel: 'warning',
   })
   return { path, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) }
+}
+
+/** Sources look for what they read or keep from where they lie, bundled or not. */
+const ownUrls: Plugin = {
+  name: 'own-urls',
+  setup(plugin) {
+    plugin.onLoad({ filter: /\.(ts|mjs)$/ }, async ({ path }) => {
+      const source = await readFile(path, 'utf8')
+      const contents = source.replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path)))
+      return { contents, loader: path.endsWith('.ts') ? 'ts' : 'js' }
+    })
+  },
 }
 
 /** Below the package, where the native part is found, and not in /tmp, which may be another one there. */
