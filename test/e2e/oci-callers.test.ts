@@ -32,7 +32,7 @@ engineTest('when create returns, the process is in its cgroup in every hierarchy
   const { run } = programs.keelson
   for (let round = 0; round < 5; round++) {
     const id = nextId()
-    const cgroupsPath = `/${id}/deep/er`
+    const cgroupsPath = `/${id}`
     using bundle = makeBundle(shell('true', (spec) => ({ ...spec, linux: { ...spec.linux, cgroupsPath } })))
     const pidFile = join(bundle.path, 'pid')
     const created = await run(['create', '--bundle', bundle.path, '--pid-file', pidFile, id])
