@@ -1,11 +1,13 @@
 /** The systemd driver against a systemd of the test's own, on a real message bus. */
 import { existsSync, readFileSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { systemClock } from '../../src/base/index.ts'
 import { createRuntime, planCgroup, readCgroupLayout, v1Hierarchy } from '../../src/oci/index.ts'
 import { containerStage, plainSpec } from '../support/container.ts'
 import { fakeSystemd, groupsOf, hasDbusDaemon } from '../support/fake-systemd.ts'
+import { hasSystemd, realSystemd } from '../support/real-systemd.ts'
 import { rootTest } from '../support/root.ts'
 
 /** One at a time: the address of the bus is the process's. */
@@ -131,3 +133,27 @@ busTest('without a message bus there is one clear error', async (t) => {
   t.regex(String(error), /message bus|ENOENT/)
   t.deepEqual(await stage.runtime.list(), [])
 })
+
+const realTitle =
+  'a real systemd: a scope in its slice, delegated, paused across a reload, gone with its container'
+if (!hasSystemd) test.skip(`${realTitle} (needs systemd, dbus-daemon and a cgroup2 mount)`, (t) => t.pass())
+else
+  rootTest(realTitle, async (t) => {
+    await using systemd = await realSystemd()
+    const scenario = fileURLToPath(new URL('systemd-scenario.ts', import.meta.url))
+    const directory = fileURLToPath(new URL('../..', import.meta.url))
+    const node = [process.execPath, '--import', 'tsx', scenario].map((word) => `'${word}'`).join(' ')
+    const told = JSON.parse(systemd.run('sh', '-c', `cd '${directory}' && exec ${node}`))
+    const path = '/kt.slice/kt-deep.slice/kt-real.scope'
+    t.is(told.cgroup, `0::${path}`)
+    t.deepEqual(told.made, {
+      ActiveState: 'active',
+      ControlGroup: path,
+      Delegate: 'yes',
+      TimeoutStopUSec: '7s',
+      DevicePolicy: 'strict',
+      Slice: 'kt-deep.slice',
+    })
+    t.like(told, { paused: 'paused', afterReload: 'paused', left: 0 })
+    t.deepEqual(told.gone, { ActiveState: 'inactive', LoadState: 'not-found' })
+  })
