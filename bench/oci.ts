@@ -20,6 +20,7 @@ import { peerVersion } from './frame/peers.ts'
 import { realisticSpec } from './frame/realistic-spec.ts'
 import { monitorRows } from './oci/monitor-memory.ts'
 import { parallelRow } from './oci/parallel.ts'
+import { nextId } from './oci/stage.ts'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const work = mkdtempSync(join(tmpdir(), 'keelson-bench-oci-'))
@@ -27,7 +28,6 @@ const rootfs = join(work, 'rootfs')
 /** State lies on a tmpfs, as /run is where a runtime belongs; on ext4 a rename alone may cost milliseconds. */
 const states = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'keelson-bench-oci-'))
 const cgroupsPath = (name: string) => `${benchCgroup}/${name}`
-let counter = 0
 
 const drivers: Driver[] = []
 const finish: (() => Promise<void>)[] = []
@@ -75,7 +75,7 @@ async function rows({ notice }: BenchOptions): Promise<Row[]> {
         ...(seccomp ? [peerRun(hidden, peer, seccomp, 'oci-create-delete')] : []),
       ]),
     ]),
-    ...inProcess(runtime, own, notice),
+    ...inProcess(runtime, own),
     await inProcessExec(runtime, own),
     ...(await Promise.all(peers.map((peer) => peerExec(hidden, peer)))),
     lifecycle(host, { program: 'keelson-oci', version: own, path: join(root, 'bin/keelson-oci') }),
@@ -83,9 +83,9 @@ async function rows({ notice }: BenchOptions): Promise<Row[]> {
   ]
 }
 
-function inProcess(runtime: Runtime, version: string, notice: (text: string) => void): Row[] {
+function inProcess(runtime: Runtime, version: string): Row[] {
   const stage = { runtime, work, version, cgroup: benchCgroup }
-  return [parallelRow(stage, notice), ...monitorRows(stage, join(states, 'keelson'))]
+  return [parallelRow(stage), ...monitorRows(stage, join(states, 'keelson'))]
 }
 
 function createExit(runtime: Runtime, version: string, seccomp: boolean, withDelete = false): Row {
@@ -205,10 +205,6 @@ function stateRoot(program: string): string[] {
 
 function rowId(id: string, seccomp: boolean): string {
   return seccomp ? id : `${id}-noseccomp`
-}
-
-function nextId(): string {
-  return `bench-${process.pid}-${counter++}`
 }
 
 async function driver(hideUnified: boolean): Promise<Driver> {
