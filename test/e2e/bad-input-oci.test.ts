@@ -11,24 +11,14 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import test, { type ExecutionContext } from 'ava'
+import type { ExecutionContext } from 'ava'
 import type { Spec } from '../../src/oci/spec.ts'
-import { type Bundle, busyboxSpec, hasBusybox, makeBundle } from '../support/bundle.ts'
-import { type Outcome, ociPrograms, type Programs, runProgram } from '../support/oci-programs.ts'
-import { rootTest } from '../support/root.ts'
+import { type Bundle, busyboxSpec, makeBundle } from '../support/bundle.ts'
+import { type Outcome, runProgram } from '../support/oci-programs.ts'
+import { ociTests } from '../support/oci-tests.ts'
 
-let programs: Programs
-test.before(async () => {
-  programs = await ociPrograms()
-})
-test.after.always(async () => {
-  await programs?.[Symbol.asyncDispose]()
-})
+const { programs, nextId, busyboxTest } = ociTests('bad')
 
-let counter = 0
-const nextId = () => `kt-bad-${process.pid}-${counter++}`
-const busyboxTest = (title: string, body: (t: ExecutionContext) => Promise<void>) =>
-  hasBusybox ? rootTest(title, body) : test.skip(`${title} (needs busybox-static)`, body)
 const keelson = (...args: string[]) => programs.keelson.run(args)
 
 function program(...args: string[]): Spec {

@@ -5,16 +5,14 @@ import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import type { Spec } from '../../src/oci/spec.ts'
-import { type Bundle, busyboxSpec, hasBusybox, makeBundle } from '../support/bundle.ts'
+import { type Bundle, busyboxSpec, makeBundle } from '../support/bundle.ts'
 import { eventually } from '../support/eventually.ts'
-import { ociPrograms, type Programs } from '../support/oci-programs.ts'
+import { ociTests } from '../support/oci-tests.ts'
 import { findPeer, obtainPeers } from '../support/peers.ts'
-import { rootTest } from '../support/root.ts'
 
-let programs: Programs
+const { programs, busyboxTest } = ociTests('criu')
 let criu: string | undefined
 test.before(async (t) => {
-  programs = await ociPrograms()
   const [missing] = await obtainPeers(['criu'])
   criu = findPeer('criu')
   if (missing) t.log(`no criu: ${missing.reason}`)
@@ -24,12 +22,6 @@ test.before(async (t) => {
     criu = undefined
   }
 })
-test.after.always(async () => {
-  await programs?.[Symbol.asyncDispose]()
-})
-
-const busyboxTest = (title: string, body: (t: ExecutionContext) => Promise<void>) =>
-  hasBusybox ? rootTest(title, body) : test.skip(`${title} (needs busybox-static)`, body)
 
 const criuTest = (title: string, body: (t: ExecutionContext, run: Run) => Promise<void>) =>
   busyboxTest(title, async (t) => {
@@ -200,4 +192,6 @@ busyboxTest('without criu: one line that says what to install, and the container
     [['--status-fd', 'x'], /--status-fd/],
   ] as const)
     t.regex((await run(['checkpoint', ...words, id])).stderr, message)
+  // It writes into the bundle, which goes with this block.
+  t.like(await run(['delete', '--force', id]), { code: 0 })
 })

@@ -1,26 +1,17 @@
 /** update and events of the command line beside runc, and of the library: what was changed and what is told. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import test, { type ExecutionContext } from 'ava'
+import type { ExecutionContext } from 'ava'
 import { type ContainerEvent, readCgroupLayout, v1Hierarchy } from '../../src/oci/index.ts'
 import type { Spec } from '../../src/oci/spec.ts'
-import { busyboxSpec, hasBusybox, makeBundle } from '../support/bundle.ts'
+import { busyboxSpec, makeBundle } from '../support/bundle.ts'
 import { type ContainerStage, containerStage, plainSpec } from '../support/container.ts'
-import { type Outcome, ociPrograms, type Program, type Programs } from '../support/oci-programs.ts'
+import type { Outcome, Program } from '../support/oci-programs.ts'
+import { ociTests } from '../support/oci-tests.ts'
 import { rootTest } from '../support/root.ts'
 
-let programs: Programs
-test.before(async () => {
-  programs = await ociPrograms()
-})
-test.after.always(async () => {
-  await programs?.[Symbol.asyncDispose]()
-})
+const { programs, nextId, busyboxTest } = ociTests('events')
 
-const busyboxTest = (title: string, body: (t: ExecutionContext) => Promise<void>) =>
-  hasBusybox ? rootTest(title, body) : test.skip(`${title} (needs busybox-static)`, body)
-
-let counter = 0
 const limits = { memory: { limit: 64 << 20, swap: 128 << 20 }, pids: { limit: 50 }, cpu: { shares: 512 } }
 
 /** The same done to a container of each program that is there; what it gives must be equal. */
@@ -30,7 +21,7 @@ async function both<T>(
 ) {
   const spec = busyboxSpec(['/bin/sleep', '100'], (one): Spec => ({ ...one, ociVersion: '1.0.2' }))
   const run = async (program: Program) => {
-    const id = `kt-events-${process.pid}-${counter++}`
+    const id = nextId()
     using bundle = makeBundle({ ...spec, linux: { ...spec.linux, cgroupsPath: `/${id}`, resources: limits } })
     try {
       const started = await program.run(['run', '--detach', '--bundle', bundle.path, id])

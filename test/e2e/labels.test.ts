@@ -1,29 +1,20 @@
 /** Labels of security modules on a host that may have none: refused by name, before anything is made, beside runc. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import test, { type ExecutionContext } from 'ava'
 import { systemClock } from '../../src/base/index.ts'
 import { readHostFacts } from '../../src/oci/host-facts.ts'
 import { createRuntime } from '../../src/oci/index.ts'
 import type { Spec } from '../../src/oci/spec.ts'
-import { busyboxSpec, hasBusybox, makeBundle } from '../support/bundle.ts'
+import { busyboxSpec, makeBundle } from '../support/bundle.ts'
 import { createRequest } from '../support/contained.ts'
 import { containerStage, plainSpec } from '../support/container.ts'
 import { plainHost } from '../support/host-facts.ts'
-import { ociPrograms, type Programs } from '../support/oci-programs.ts'
+import { ociTests } from '../support/oci-tests.ts'
 import { rootTest } from '../support/root.ts'
 
-let programs: Programs
-test.before(async () => {
-  programs = await ociPrograms()
-})
-test.after.always(async () => {
-  await programs?.[Symbol.asyncDispose]()
-})
+const { programs, busyboxTest } = ociTests('label')
 
 const host = readHostFacts()
-const busyboxTest = (title: string, body: (t: ExecutionContext) => Promise<void>) =>
-  hasBusybox ? rootTest(title, body) : test.skip(`${title} (needs busybox-static)`, body)
 
 /** runc of Debian 12 knows versions up to 1.0.2. */
 const labelled = (label: object, mountLabel?: string): Spec =>

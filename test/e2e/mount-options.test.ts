@@ -1,25 +1,17 @@
 /** What mount options do, seen from inside the container, and on the host where something must or must not arrive. */
 import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import test, { type ExecutionContext } from 'ava'
 import type { Mount, Spec } from '../../src/oci/spec.ts'
-import { busyboxSpec, hasBusybox, makeBundle } from '../support/bundle.ts'
+import { busyboxSpec, makeBundle } from '../support/bundle.ts'
 import { runContained } from '../support/contained.ts'
 import { type ContainerStage, containerStage, plainSpec } from '../support/container.ts'
-import { type Outcome, ociPrograms, type Programs, runProgram } from '../support/oci-programs.ts'
+import { type Outcome, runProgram } from '../support/oci-programs.ts'
+import { ociTests } from '../support/oci-tests.ts'
 import { rootTest } from '../support/root.ts'
 
-let programs: Programs
-test.before(async () => {
-  programs = await ociPrograms()
-})
-test.after.always(async () => {
-  await programs?.[Symbol.asyncDispose]()
-})
+const { programs, busyboxTest } = ociTests('mounts')
 
 let counter = 0
-const busyboxTest = (title: string, body: (t: ExecutionContext) => Promise<void>) =>
-  hasBusybox ? rootTest(title, body) : test.skip(`${title} (needs busybox-static)`, body)
 
 function withMounts(script: string, ...mounts: Mount[]): Spec {
   return plainSpec(['sh', '-c', script], (spec) => {

@@ -1,22 +1,10 @@
 /** linux.netDevices: a device of the runtime's network namespace becomes the container's, with its addresses. */
-import test, { type ExecutionContext } from 'ava'
 import type { Spec } from '../../src/oci/spec.ts'
-import { busyboxSpec, hasBusybox, makeBundle } from '../support/bundle.ts'
-import { type Outcome, ociPrograms, type Programs, runProgram } from '../support/oci-programs.ts'
-import { rootTest } from '../support/root.ts'
+import { busyboxSpec, makeBundle } from '../support/bundle.ts'
+import { type Outcome, runProgram } from '../support/oci-programs.ts'
+import { ociTests } from '../support/oci-tests.ts'
 
-let programs: Programs
-test.before(async () => {
-  programs = await ociPrograms()
-})
-test.after.always(async () => {
-  await programs?.[Symbol.asyncDispose]()
-})
-
-const busyboxTest = (title: string, body: (t: ExecutionContext) => Promise<void>) =>
-  hasBusybox ? rootTest(title, body) : test.skip(`${title} (needs busybox-static)`, body)
-
-let counter = 0
+const { programs, nextId, busyboxTest } = ociTests('netdev')
 
 const setUp = [
   'set -e',
@@ -33,7 +21,7 @@ const setUp = [
 async function runThere(spec: Spec, before = setUp, after = ''): Promise<Outcome> {
   using bundle = makeBundle(spec)
   const { path, stateRoot } = programs.keelson
-  const id = `kt-netdev-${process.pid}-${counter++}`
+  const id = nextId()
   const script = `${before}\n${path} --root ${stateRoot} run --bundle ${bundle.path} ${id} || echo "code $?"\n${after}`
   const environment = { PATH: `/usr/sbin:/sbin:${process.env['PATH'] ?? ''}` }
   return await runProgram('unshare', ['--net', 'sh', '-c', script], { env: environment })

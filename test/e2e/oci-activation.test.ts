@@ -1,37 +1,22 @@
 /** What a service manager and a container tell each other: readiness, sockets opened in advance, pidfds. */
 import { copyFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import type { Spec } from '../../src/oci/spec.ts'
-import { busyboxSpec, hasBusybox, makeBundle } from '../support/bundle.ts'
-import {
-  type Outcome,
-  ociPrograms,
-  type Program,
-  type Programs,
-  runProgram,
-} from '../support/oci-programs.ts'
-import { rootTest } from '../support/root.ts'
+import { busyboxSpec, makeBundle } from '../support/bundle.ts'
+import { type Outcome, type Program, runProgram } from '../support/oci-programs.ts'
+import { ociTests } from '../support/oci-tests.ts'
 import { socketPeers } from '../support/socket-peer.ts'
 
-let programs: Programs
+const { programs, nextId, busyboxTest: activationTest } = ociTests('act')
 let listen: ReturnType<typeof socketPeers>
-test.before(async () => {
-  programs = await ociPrograms()
+test.serial.before(() => {
   listen = socketPeers(programs.folder)
 })
-test.after.always(async () => {
-  await programs?.[Symbol.asyncDispose]()
-})
-
-let counter = 0
-const nextId = () => `kt-act-${process.pid}-${counter++}`
-const activationTest = (title: string, body: (t: ExecutionContext) => Promise<void>) =>
-  hasBusybox ? rootTest(title, body) : test.skip(`${title} (needs busybox-static)`, body)
 
 const shell = (script: string, change: (spec: Spec) => Spec = (one) => one) =>
   busyboxSpec(['/bin/sh', '-c', script], (one) => change({ ...one, ociVersion: '1.0.2' }))
-const socketPath = () => join(programs.folder, `s${counter++}`)
+const socketPath = () => join(programs.folder, nextId())
 
 /** As a manager would: descriptors 3 and up are opened, and the process that becomes the runtime is named. */
 function activated(program: Program, words: string, args: readonly string[]): Promise<Outcome> {
@@ -149,7 +134,7 @@ activationTest('--pidfd-socket of create, run and exec, and the annotation', asy
 })
 
 activationTest('a socket that is none is told before anything is made: console and pidfd', async (t) => {
-  const path = join(programs.folder, `file${counter++}`)
+  const path = join(programs.folder, nextId())
   writeFileSync(path, '')
   using bundle = makeBundle(
     shell('true', (one) => ({ ...one, process: { cwd: '/', ...one.process, terminal: true } })),

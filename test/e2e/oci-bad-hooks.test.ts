@@ -1,27 +1,12 @@
 /** Hooks that do not behave, by the real command line: what is told, and that nothing is left. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import test, { type ExecutionContext } from 'ava'
 import type { Hook, Spec } from '../../src/oci/spec.ts'
-import { hasBusybox } from '../support/bundle.ts'
 import { eventually } from '../support/eventually.ts'
 import { bundleWith, leftovers, processesNamed, script } from '../support/hooked-bundle.ts'
-import { ociPrograms, type Programs } from '../support/oci-programs.ts'
-import { rootTest } from '../support/root.ts'
+import { ociTests } from '../support/oci-tests.ts'
 
-let programs: Programs
-test.before(async () => {
-  programs = await ociPrograms()
-})
-test.after.always(async () => {
-  await programs?.[Symbol.asyncDispose]()
-})
-
-let counter = 0
-const nextId = () => `kt-badhook-${process.pid}-${counter++}`
-
-const hookTest = (title: string, body: (t: ExecutionContext) => Promise<void>) =>
-  hasBusybox ? rootTest(title, body) : test.skip(`${title} (needs busybox-static)`, body)
+const { programs, nextId, busyboxTest: hookTest } = ociTests('badhook')
 
 /** Nobody else's: tests run at the same time. */
 let sleeps = 0

@@ -4,24 +4,14 @@ import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import test from 'ava'
 import type { Spec } from '../../src/oci/spec.ts'
 import { busyboxSpec, makeBundle } from '../support/bundle.ts'
 import { engineTests } from '../support/engine-test.ts'
 import { eventually } from '../support/eventually.ts'
-import { ociPrograms, type Programs } from '../support/oci-programs.ts'
+import { ociTests } from '../support/oci-tests.ts'
 
 const { engineTest } = engineTests([])
-let programs: Programs
-test.before(async () => {
-  programs = await ociPrograms()
-})
-test.after.always(async () => {
-  await programs?.[Symbol.asyncDispose]()
-})
-
-let counter = 0
-const nextId = () => `kt-callers-${process.pid}-${counter++}`
+const { programs, nextId } = ociTests('callers')
 
 const shell = (script: string, change: (spec: Spec) => Spec) =>
   busyboxSpec(['/bin/sh', '-c', script], (spec) =>

@@ -1,22 +1,12 @@
 /** What the command line has beyond runc's: crun's extras, and the dry run. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import test, { type ExecutionContext } from 'ava'
 import type { Spec } from '../../src/oci/spec.ts'
-import { busyboxSpec, hasBusybox, makeBundle } from '../support/bundle.ts'
-import { ociPrograms, type Programs } from '../support/oci-programs.ts'
-import { rootTest } from '../support/root.ts'
+import { busyboxSpec, makeBundle } from '../support/bundle.ts'
+import { ociTests } from '../support/oci-tests.ts'
 
-let programs: Programs
-test.before(async () => {
-  programs = await ociPrograms()
-})
-test.after.always(async () => {
-  await programs?.[Symbol.asyncDispose]()
-})
+const { programs, busyboxTest } = ociTests('crun')
 
-const busyboxTest = (title: string, body: (t: ExecutionContext) => Promise<void>) =>
-  hasBusybox ? rootTest(title, body) : test.skip(`${title} (needs busybox-static)`, body)
 const keelson = (...args: string[]) => programs.keelson.run(args)
 const sleeper = (change: (spec: Spec) => Spec = (one) => one) => busyboxSpec(['/bin/sleep', '100'], change)
 const id = (name: string) => `kt-crun-${process.pid}-${name}`

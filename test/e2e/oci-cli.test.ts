@@ -4,30 +4,12 @@ import { dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { startDriver } from '../../bench/frame/driver.ts'
 import type { Spec } from '../../src/oci/spec.ts'
-import { busyboxSpec, hasBusybox, makeBundle } from '../support/bundle.ts'
+import { busyboxSpec, makeBundle } from '../support/bundle.ts'
 import { eventually } from '../support/eventually.ts'
-import {
-  type Outcome,
-  ociPrograms,
-  type Program,
-  type Programs,
-  runProgram,
-} from '../support/oci-programs.ts'
-import { rootTest } from '../support/root.ts'
+import { type Outcome, type Program, runProgram } from '../support/oci-programs.ts'
+import { ociTests } from '../support/oci-tests.ts'
 
-let programs: Programs
-test.before(async () => {
-  programs = await ociPrograms()
-})
-test.after.always(async () => {
-  await programs?.[Symbol.asyncDispose]()
-})
-
-let counter = 0
-const nextId = () => `kt-cli-${process.pid}-${counter++}`
-
-const busyboxTest = (title: string, body: (t: ExecutionContext) => Promise<void>) =>
-  hasBusybox ? rootTest(title, body) : test.skip(`${title} (needs busybox-static)`, body)
+const { programs, nextId, busyboxTest } = ociTests('cli')
 
 /** runc and crun of Debian 12 know versions up to 1.0.2. */
 const spec = (args: string[], change: (spec: Spec) => Spec = (one) => one) =>

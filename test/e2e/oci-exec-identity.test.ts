@@ -1,22 +1,10 @@
 /** Who an exec runs as, and what it may: the forms of `-u`, and capabilities that are added. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import test, { type ExecutionContext } from 'ava'
-import { busyboxSpec, hasBusybox, makeBundle } from '../support/bundle.ts'
-import { ociPrograms, type Programs } from '../support/oci-programs.ts'
-import { rootTest } from '../support/root.ts'
+import { busyboxSpec, makeBundle } from '../support/bundle.ts'
+import { ociTests } from '../support/oci-tests.ts'
 
-let programs: Programs
-test.before(async () => {
-  programs = await ociPrograms()
-})
-test.after.always(async () => {
-  await programs?.[Symbol.asyncDispose]()
-})
-
-let counter = 0
-const busyboxTest = (title: string, body: (t: ExecutionContext) => Promise<void>) =>
-  hasBusybox ? rootTest(title, body) : test.skip(`${title} (needs busybox-static)`, body)
+const { programs, nextId, busyboxTest } = ociTests('identity')
 
 /** What /proc/self/status says of a program: ids, then the capability sets by name. */
 async function statusIn(id: string, options: readonly string[]) {
@@ -45,7 +33,7 @@ async function withContainer(body: (id: string) => Promise<void>): Promise<void>
     '1:x:0:0::/:/bin/sh\n1000:x:0:0::/:/bin/sh\nnobody:x:0:0::/:/bin/sh\n',
   )
   writeFileSync(join(bundle.rootfs, 'etc/group'), '2:x:0:\n')
-  const id = `kt-identity-${process.pid}-${counter++}`
+  const id = nextId()
   try {
     const { code, stderr } = await programs.keelson.run(['run', '--detach', '--bundle', bundle.path, id])
     if (code !== 0) throw new Error(stderr)

@@ -9,21 +9,12 @@ import fc from 'fast-check'
 import { signalNumber } from '../../src/oci/signals.ts'
 import type { Spec } from '../../src/oci/spec.ts'
 import { readRecord } from '../../src/oci/state/record.ts'
-import { type Bundle, busyboxSpec, hasBusybox, makeBundle } from '../support/bundle.ts'
+import { type Bundle, busyboxSpec, makeBundle } from '../support/bundle.ts'
 import { eventually } from '../support/eventually.ts'
-import { type Outcome, ociPrograms, type Program, type Programs } from '../support/oci-programs.ts'
-import { rootTest } from '../support/root.ts'
+import type { Outcome, Program } from '../support/oci-programs.ts'
+import { ociTests } from '../support/oci-tests.ts'
 
-let programs: Programs
-test.before(async () => {
-  programs = await ociPrograms()
-})
-test.after.always(async () => {
-  await programs?.[Symbol.asyncDispose]()
-})
-
-const frontTest = (title: string, body: (t: ExecutionContext) => Promise<void>) =>
-  hasBusybox ? rootTest(title, body) : test.skip(`${title} (needs busybox-static)`, body)
+const { programs, nextId, busyboxTest: frontTest } = ociTests('front')
 
 /** Who answers: the front alone, or whoever it is handed on to. */
 type By = 'front' | 'node'
@@ -85,10 +76,13 @@ function ended(directory: string): boolean {
   }
 }
 
-let counter = 0
-async function compare(t: ExecutionContext, config: Spec, steps: readonly Step[]): Promise<Seen[]> {
+async function compare(
+  t: ExecutionContext,
+  config: Spec,
+  steps: readonly Step[],
+  id = nextId(),
+): Promise<Seen[]> {
   using bundle = makeBundle(config)
-  const id = `kt-front-${process.pid}-${counter++}`
   const front = await play(programs.keelson, bundle, id, steps)
   const node = await play(programs.withoutFront, bundle, id, steps)
   t.deepEqual(front, node)
@@ -180,17 +174,17 @@ frontTest('groups that the container made go with it; one that is in use is left
   })
   const script =
     'for d in /sys/fs/cgroup/* /sys/fs/cgroup; do mkdir -p $d/a/b $d/c; done 2>/dev/null; sleep 1000'
-  const seen = await compare(t, busyboxSpec(['/bin/sh', '-c', script], nested), [
+  const id = nextId()
+  const steps: Step[] = [
     ['front', 'start', 'ID'],
     ['front', 'kill', 'ID', '9'],
     ['front', 'gone'],
     ['front', 'delete', 'ID'],
-  ])
+  ]
+  const seen = await compare(t, busyboxSpec(['/bin/sh', '-c', script], nested), steps, id)
   t.is(seen.at(-1)?.outcome.code, 0)
   const top = '/sys/fs/cgroup'
-  const left = readdirSync(top).filter((name) =>
-    existsSync(join(top, name, `kt-front-${process.pid}-${counter - 1}`)),
-  )
+  const left = readdirSync(top).filter((name) => existsSync(join(top, name, id)))
   t.deepEqual(left, [])
 })
 

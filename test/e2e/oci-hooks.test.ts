@@ -1,26 +1,13 @@
 /** Hooks by the real command line: when, where and with what they run. */
 import { chmodSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import test, { type ExecutionContext } from 'ava'
 import type { Hook, Hooks, Spec } from '../../src/oci/spec.ts'
-import { type Bundle, hasBusybox } from '../support/bundle.ts'
+import type { Bundle } from '../support/bundle.ts'
 import { bundleWith, script } from '../support/hooked-bundle.ts'
-import { ociPrograms, type Program, type Programs, runProgram } from '../support/oci-programs.ts'
-import { rootTest } from '../support/root.ts'
+import { type Program, runProgram } from '../support/oci-programs.ts'
+import { ociTests } from '../support/oci-tests.ts'
 
-let programs: Programs
-test.before(async () => {
-  programs = await ociPrograms()
-})
-test.after.always(async () => {
-  await programs?.[Symbol.asyncDispose]()
-})
-
-let counter = 0
-const nextId = () => `kt-hooks-${process.pid}-${counter++}`
-
-const hookTest = (title: string, body: (t: ExecutionContext) => Promise<void>) =>
-  hasBusybox ? rootTest(title, body) : test.skip(`${title} (needs busybox-static)`, body)
+const { programs, nextId, busyboxTest: hookTest } = ociTests('hooks')
 
 const stages = [
   'prestart',

@@ -1,23 +1,12 @@
 /** Mounts into a running container and out of it again. */
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import test, { type ExecutionContext } from 'ava'
 import type { Mount } from '../../src/oci/spec.ts'
-import { busyboxSpec, hasBusybox, makeBundle } from '../support/bundle.ts'
-import { ociPrograms, type Programs } from '../support/oci-programs.ts'
-import { rootTest } from '../support/root.ts'
+import { busyboxSpec, makeBundle } from '../support/bundle.ts'
+import { ociTests } from '../support/oci-tests.ts'
 
-let programs: Programs
-test.before(async () => {
-  programs = await ociPrograms()
-})
-test.after.always(async () => {
-  await programs?.[Symbol.asyncDispose]()
-})
+const { programs, nextId, busyboxTest } = ociTests('mounts')
 
-let counter = 0
-const busyboxTest = (title: string, body: (t: ExecutionContext) => Promise<void>) =>
-  hasBusybox ? rootTest(title, body) : test.skip(`${title} (needs busybox-static)`, body)
 const keelson = (...args: string[]) => programs.keelson.run(args)
 
 interface Scene {
@@ -33,7 +22,7 @@ async function scene(body: (scene: Scene) => Promise<void>): Promise<void> {
   using bundle = makeBundle(
     busyboxSpec(['/bin/sleep', '100'], (one) => ({ ...one, root: { path: 'rootfs' } })),
   )
-  const id = `kt-mounts-${process.pid}-${counter++}`
+  const id = nextId()
   const volume = join(bundle.path, 'volume')
   mkdirSync(volume)
   writeFileSync(join(volume, 'file'), 'from the host')

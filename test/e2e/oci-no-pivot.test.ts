@@ -1,23 +1,11 @@
 /** The root without pivot_root, by the real command line. */
 import { execFileSync } from 'node:child_process'
-import test, { type ExecutionContext } from 'ava'
 import type { Spec } from '../../src/oci/spec.ts'
-import { busyboxSpec, hasBusybox, makeBundle } from '../support/bundle.ts'
-import { ociPrograms, type Program, type Programs } from '../support/oci-programs.ts'
-import { rootTest } from '../support/root.ts'
+import { busyboxSpec, makeBundle } from '../support/bundle.ts'
+import type { Program } from '../support/oci-programs.ts'
+import { ociTests } from '../support/oci-tests.ts'
 
-let programs: Programs
-test.before(async () => {
-  programs = await ociPrograms()
-})
-test.after.always(async () => {
-  await programs?.[Symbol.asyncDispose]()
-})
-
-let counter = 0
-const nextId = () => `kt-nopivot-${process.pid}-${counter++}`
-const rootedTest = (title: string, body: (t: ExecutionContext) => Promise<void>) =>
-  hasBusybox ? rootTest(title, body) : test.skip(`${title} (needs busybox-static)`, body)
+const { programs, nextId, busyboxTest: rootedTest } = ociTests('nopivot')
 
 /** All capabilities that it takes to try. */
 function mighty(script: string): Spec {

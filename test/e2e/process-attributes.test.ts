@@ -2,11 +2,14 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import type { Process, Spec } from '../../src/oci/index.ts'
-import { busyboxSpec, hasBusybox, makeBundle } from '../support/bundle.ts'
+import { busyboxSpec, makeBundle } from '../support/bundle.ts'
 import { execContained, idleContainer, runContained } from '../support/contained.ts'
 import { containerStage, plainSpec } from '../support/container.ts'
-import { ociPrograms, runProgram } from '../support/oci-programs.ts'
+import { runProgram } from '../support/oci-programs.ts'
+import { ociTests } from '../support/oci-tests.ts'
 import { rootTest } from '../support/root.ts'
+
+const { programs, busyboxTest } = ociTests('attributes')
 
 type Changed = Required<Pick<Spec, 'process' | 'linux'>> & Spec
 
@@ -132,11 +135,8 @@ rootTest('session keyring: one of the container’s own, by its name, joined by 
   t.true(held(during) > held(before), 'and is in the one of the container')
 })
 
-const busyboxTest = hasBusybox ? rootTest : () => {}
-
 busyboxTest('a caller that is bound to one processor does not bind the container', async (t) => {
   if (availableParallelism() < 2) return void t.log('SKIPPED: one processor only')
-  await using programs = await ociPrograms()
   using bundle = makeBundle(busyboxSpec(['/bin/grep', 'Cpus_allowed_list', '/proc/self/status']))
   const { path, stateRoot } = programs.keelson
   const command = [path, '--root', stateRoot, 'run', '--bundle', bundle.path, `kt-bound-${process.pid}`]
@@ -145,7 +145,6 @@ busyboxTest('a caller that is bound to one processor does not bind the container
 })
 
 busyboxTest('what cannot be lowered is told: oomScoreAdj without CAP_SYS_RESOURCE', async (t) => {
-  await using programs = await ociPrograms()
   const spec = (oomScoreAdj: number) =>
     busyboxSpec(['/bin/cat', '/proc/self/oom_score_adj'], (one) => ({
       ...one,
@@ -168,7 +167,6 @@ busyboxTest('what cannot be lowered is told: oomScoreAdj without CAP_SYS_RESOURC
 busyboxTest(
   'environment: the last value of a name, HOME of the user where it is missing or empty, as runc',
   async (t) => {
-    await using programs = await ociPrograms()
     const environments = [
       ['A=1', 'B=x', 'A=2', 'PATH=/bin'],
       ['HOME=', 'PATH=/bin'],

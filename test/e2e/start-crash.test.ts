@@ -3,25 +3,12 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import test, { type ExecutionContext } from 'ava'
-import { type Bundle, hasBusybox } from '../support/bundle.ts'
+import type { Bundle } from '../support/bundle.ts'
 import { eventually } from '../support/eventually.ts'
 import { bundleWith, leftovers, script } from '../support/hooked-bundle.ts'
-import { ociPrograms, type Programs } from '../support/oci-programs.ts'
-import { rootTest } from '../support/root.ts'
+import { ociTests } from '../support/oci-tests.ts'
 
-let programs: Programs
-test.before(async () => {
-  programs = await ociPrograms()
-})
-test.after.always(async () => {
-  await programs?.[Symbol.asyncDispose]()
-})
-
-let counter = 0
-const nextId = () => `kt-startcrash-${process.pid}-${counter++}`
-const crashTest = (title: string, body: (t: ExecutionContext) => Promise<void>) =>
-  hasBusybox ? rootTest(title, body) : test.skip(`${title} (needs busybox-static)`, body)
+const { programs, nextId, busyboxTest: crashTest } = ociTests('startcrash')
 
 /** Runs the command and kills it as soon as a hook has made this file of the bundle's. */
 async function killedAt(bundle: Bundle, file: string, words: readonly string[]): Promise<void> {
