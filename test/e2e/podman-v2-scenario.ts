@@ -6,7 +6,7 @@ import { eventually } from '../support/eventually.ts'
 import { startPodmanHost } from '../support/podman-host.ts'
 
 await using engine = await startPodmanHost(process.argv[2] ?? '')
-const podman = (...args: string[]) => engine.podman(args)
+const podman = (...args: string[]) => engine.command(args)
 const inspect = async (name: string, format: string) =>
   (await podman('inspect', '--format', format, name)).stdout.trim()
 

@@ -3,32 +3,24 @@ import { join } from 'node:path'
 import { Cleanup } from '../../src/base/index.ts'
 import { writeBusyboxArchive } from './busybox-image.ts'
 import { EngineHost } from './engine-host.ts'
+import type { Engine } from './engine-suite.ts'
 import { eventually } from './eventually.ts'
 import { guideSnippet } from './guide.ts'
-import type { CommandResult, RunOptions } from './own-network.ts'
+import type { RunOptions } from './own-network.ts'
 import { findPeer, type PeerName } from './peers.ts'
 
 export const dockerPeers: readonly PeerName[] = [
   ...(['dockerd', 'debian-docker', 'docker-init', 'containerd', 'containerd-shim-runc-v2', 'runc'] as const),
 ]
 const image = 'busybox:test'
+const runFlags = ['--network=none']
 const socket = 'unix:///run/docker.sock'
 
 /**
  * Debian's Docker Engine on a machine of its own, with its containerd in the same mount namespace (in another one the
  * root file systems that it mounts would be empty), and the busybox image.
  */
-export interface DockerHost extends AsyncDisposable {
-  readonly host: EngineHost
-  docker(args: readonly string[], options?: RunOptions): Promise<CommandResult>
-  /** `docker run` of the image with this script. */
-  shell(flags: readonly string[], script: string, options?: RunOptions): Promise<CommandResult>
-  /** The words of a docker command, to be put behind a terminal. */
-  commandLine(args: readonly string[]): string
-  readonly image: string
-}
-
-export async function startDockerHost(runtime: string): Promise<DockerHost> {
+export async function startDockerHost(runtime: string): Promise<Engine> {
   await using undo = new Cleanup()
   const host = await undo.use(EngineHost.create('docker', dockerPeers))
   const configuration = join(host.folder, 'daemon.json')
@@ -53,10 +45,11 @@ export async function startDockerHost(runtime: string): Promise<DockerHost> {
   if (loaded.code !== 0) throw new Error(`docker load: ${loaded.stderr}`)
   return Object.assign(undo.move(), {
     host,
-    docker,
+    command: docker,
+    runFlags,
     image,
     shell: (words: readonly string[], script: string, options?: RunOptions) =>
-      docker(['run', '--network=none', ...words, image, 'sh', '-c', script], options),
+      docker(['run', ...runFlags, ...words, image, 'sh', '-c', script], options),
     commandLine: (args: readonly string[]) => [client, '--host', socket, ...args].map(quoted).join(' '),
   })
 }

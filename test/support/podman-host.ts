@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Cleanup } from '../../src/base/index.ts'
 import { busyboxName, writeBusyboxArchive } from './busybox-image.ts'
 import { EngineHost } from './engine-host.ts'
+import type { Engine } from './engine-suite.ts'
 import { guideSnippet } from './guide.ts'
 import type { CommandResult, RunOptions } from './own-network.ts'
 import { findPeer, type PeerName } from './peers.ts'
@@ -10,16 +11,11 @@ import { findPeer, type PeerName } from './peers.ts'
 export const podmanPeers: readonly PeerName[] = ['podman', 'conmon', 'catatonit']
 
 /** Debian's podman and conmon on a machine of their own, with the busybox image. */
-export interface PodmanHost extends AsyncDisposable {
-  readonly host: EngineHost
+export interface PodmanHost extends Engine {
   /** Told of the runtime by containers.conf alone, or with `bare` by `--runtime PATH` alone. */
-  podman(args: readonly string[], options?: PodmanOptions): Promise<CommandResult>
+  command(args: readonly string[], options?: PodmanOptions): Promise<CommandResult>
   /** `podman run` of the image with this script. */
   shell(flags: readonly string[], script: string, options?: PodmanOptions): Promise<CommandResult>
-  /** The words of a podman command, to be put behind a terminal. */
-  commandLine(args: readonly string[]): string
-  /** What every `run` and `create` needs on a machine without CAP_SYS_RESOURCE, and to stay below our cgroup. */
-  readonly runFlags: readonly string[]
 }
 
 export type PodmanOptions = RunOptions & { bare?: boolean }
@@ -42,6 +38,7 @@ export async function startPodmanHost(runtime: string): Promise<PodmanHost> {
       ...options,
       env: { CONTAINERS_CONF: bare ? withoutLines : withLines, ...options.env },
     })
+  // No CAP_SYS_RESOURCE here, and all has to stay below our cgroup.
   const runFlags = [
     ...['--network=none', '--cgroup-parent', host.cgroup],
     ...['--ulimit', 'nofile=20000:20000', '--ulimit', 'nproc=4096:4096'],
@@ -50,8 +47,9 @@ export async function startPodmanHost(runtime: string): Promise<PodmanHost> {
   if (loaded.code !== 0) throw new Error(`podman load: ${loaded.stderr}`)
   return Object.assign(undo.move(), {
     host,
-    podman,
+    command: podman,
     runFlags,
+    image: busyboxName,
     shell: (flags: readonly string[], script: string, options?: PodmanOptions) =>
       podman(['run', ...runFlags, ...flags, busyboxName, 'sh', '-c', script], options),
     commandLine: (args: readonly string[]) =>

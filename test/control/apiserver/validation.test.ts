@@ -90,7 +90,7 @@ test('bodies nested too deeply are refused, whatever reads them', async (t) => {
   await using cluster = await startTestApiServer()
   const transport = cluster.server.localTransport('test')
   await cluster.client.create(resources.configmaps, { metadata: { name: 'c', namespace: 'default' } })
-  const deep = '{"a":'.repeat(1e5) + '1' + '}'.repeat(1e5)
+  const deep = `${'{"a":'.repeat(1e5)}1${'}'.repeat(1e5)}`
   const path = '/api/v1/namespaces/default/configmaps'
   const bodies = [
     ['POST', path, 'application/json', `{"metadata":{"name":"x"},"data":${deep}}`],
