@@ -1,5 +1,5 @@
 /** update and events of the command line beside runc, and of the library: what was changed and what is told. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { type ContainerEvent, readCgroupLayout, v1Hierarchy } from '../../src/oci/index.ts'
@@ -164,10 +164,16 @@ rootTest(
   'events of the library: statistics at the interval, each out-of-memory kill, and the end',
   async (t) => {
     await using stage = await containerStage('events')
-    const script = 'dd if=/dev/zero of=/dev/null bs=64M count=1; sleep 0.4; exit 3'
-    const container = await start(stage, script)
+    const greedy = 'dd if=/dev/zero of=/dev/null bs=64M count=1'
+    const container = await start(
+      stage,
+      `until test -e /go; do sleep 0.02; done; ${greedy}; sleep 0.4; exit 3`,
+    )
     const seen: ContainerEvent[] = []
-    for await (const event of container.events({ intervalMs: 50 })) seen.push(event)
+    for await (const event of container.events({ intervalMs: 50 })) {
+      // Only what happens after the call is told.
+      if (seen.push(event) === 1) writeFileSync(join(stage.rootfs, 'go'), '')
+    }
     t.is((await container.wait()).exitCode, 3)
     t.is(seen.filter(({ type }) => type === 'oom').length, 1)
     const stats = seen.flatMap((event) => (event.type === 'stats' ? event.stats : []))

@@ -182,14 +182,16 @@ engineTest('limits hold and metrics are read: memory, cpu, an end for want of me
   t.like(after, { 'memory.limit_in_bytes': `${48 << 20}`, 'pids.current': '1' })
   await removed(id)
   const events = containerd.host.start('ctr', ['--address', containerd.socketPath, 'events'])
-  const { code } = await containerd.runContainer(['--rm', '--memory-limit', `${16 << 20}`], nextId(), [
-    'tail',
-    '/dev/zero',
-  ])
-  t.is(code, 137)
-  await eventually('containerd tells', () =>
-    readFileSync(containerd.host.logOf('ctr'), 'utf8').includes('/tasks/oom'),
-  )
+  const told = () => readFileSync(containerd.host.logOf('ctr'), 'utf8')
+  await eventually('ctr listens', async () => {
+    await containerd.runContainer(['--rm'], nextId(), ['true'])
+    return told().includes('/tasks/exit')
+  })
+  // The shim listens for it only after the program has begun.
+  const greedy = ['sh', '-c', 'sleep 0.5; exec tail /dev/zero']
+  const limit = ['--rm', '--memory-limit', `${16 << 20}`]
+  t.like(await containerd.runContainer(limit, nextId(), greedy), { code: 137 })
+  await eventually('containerd tells', () => told().includes('/tasks/oom'))
   events.kill()
 })
 
