@@ -45,8 +45,12 @@ _Noreturn void hand_on(void);
 _Noreturn void hand_on_answer(int connection);
 _Noreturn void quit(int status);
 
-// Whether the start-up snapshot `blob` is of this node and this package.
-bool is_snapshot_of(const char *node, const char *root, const char *blob);
+#define SNAPSHOT_OPTION_BYTES 512
+#define SNAPSHOT_OPTIONS_MOST 32
+
+// Whether the start-up snapshot `blob` is of this node and this package, and the options that node needs to start from
+// it: each ends in NUL, all of them in an empty one.
+bool is_snapshot_of(const char *node, const char *root, const char *blob, char options[SNAPSHOT_OPTION_BYTES]);
 
 // Reads the command line as src/cli/parse.ts does; false for what only Node answers.
 bool read_words(void);

@@ -92,15 +92,16 @@ static void join(char *path, const char *root, const char *name) {
 
 // From the snapshot where there is one for this node, else on the bundle. Returns when it cannot be run.
 static void execute_node(const char *node, const char *root, const char **environment) {
-  char bundle[PATH_BYTES], blob[PATH_BYTES];
+  char bundle[PATH_BYTES], blob[PATH_BYTES], options[SNAPSHOT_OPTION_BYTES];
   const size_t count = count_of(front.arguments);
-  const char *arguments[count + 6];
+  const char *arguments[count + SNAPSHOT_OPTIONS_MOST + 6];
   size_t at = 0;
   join(bundle, root, "/dist/cli/oci-main.cjs");
   join(blob, root, "/dist/cli/oci.blob");
   arguments[at++] = "node";
-  if (is_snapshot_of(node, root, blob)) {
-    arguments[at++] = "--no-verify-snapshot-checksum";
+  if (is_snapshot_of(node, root, blob, options)) {
+    for (const char *one = options; *one != '\0' && at <= SNAPSHOT_OPTIONS_MOST; one += length_of(one) + 1)
+      arguments[at++] = one;
     arguments[at++] = "--snapshot-blob";
     arguments[at++] = blob;
     arguments[at++] = "--";

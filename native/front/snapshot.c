@@ -1,5 +1,5 @@
-// Whether the start-up snapshot (scripts/snapshot.mjs) was made by exactly this node, for exactly this place. V8 ends
-// with an error on one that was not.
+// Whether the start-up snapshot (scripts/snapshot.mjs) was made by exactly this node, for exactly this place, and with
+// which options of node: all of it stands in the key beside it. V8 ends with an error on one that was made otherwise.
 #include <stddef.h>
 
 #include "front/front.h"
@@ -18,8 +18,14 @@ static size_t read_key(const char *blob, char *key, size_t size) {
   return length < 0 ? 0 : (size_t)length;
 }
 
-bool is_snapshot_of(const char *node, const char *root, const char *blob) {
-  char key[PATH_BYTES + 128], wanted[PATH_BYTES + 128];
+// The last line of the key, words apart at spaces, as words that end in NUL; an empty one ends them.
+static void read_options(const char *line, size_t length, char *options) {
+  for (size_t i = 0; i < length; i++) options[i] = line[i] == ' ' || line[i] == '\n' ? '\0' : line[i];
+  options[length] = '\0';
+}
+
+bool is_snapshot_of(const char *node, const char *root, const char *blob, char options[SNAPSHOT_OPTION_BYTES]) {
+  char key[PATH_BYTES + SNAPSHOT_OPTION_BYTES], wanted[PATH_BYTES + 128];
   struct statx status;
   const size_t length = read_key(blob, key, sizeof key);
   if (length == 0 || sys(__NR_statx, AT_FDCWD, node, 0, STATX_BASIC_STATS, &status) < 0) return false;
@@ -33,5 +39,8 @@ bool is_snapshot_of(const char *node, const char *root, const char *blob) {
   text_add(&text, "\n");
   text_add(&text, root);
   text_add(&text, "\n");
-  return text.length == length && memcmp(key, wanted, length) == 0;
+  if (length <= text.length || length - text.length >= SNAPSHOT_OPTION_BYTES) return false;
+  if (memcmp(key, wanted, text.length) != 0) return false;
+  read_options(key + text.length, length - text.length, options);
+  return true;
 }

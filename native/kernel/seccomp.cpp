@@ -14,7 +14,7 @@ namespace keelson::kernel {
 
 // Without a program nothing is loaded: the kernel looks at the flags first (EINVAL) and then for the program (EFAULT).
 // Flags that only stand beside a listener are asked for together with it.
-uint32_t seccompFlags() {
+static uint32_t probeFlags() {
   uint32_t known = 0;
   for (uint32_t flag = 1; flag != 0 && flag <= 1u << 16; flag <<= 1) {
     const bool alone = ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flag, nullptr) < 0 && errno == EFAULT;
@@ -22,6 +22,11 @@ uint32_t seccompFlags() {
                                   nullptr) < 0 && errno == EFAULT;
     if (alone || beside) known |= flag;
   }
+  return known;
+}
+
+uint32_t seccompFlags() {
+  static const uint32_t known = probeFlags();
   return known;
 }
 

@@ -8,6 +8,11 @@ export function bootId(): string {
   return cachedBootId
 }
 
+/** For memory that outlives a boot: that of a start-up snapshot. */
+export function forgetBootId(): void {
+  cachedBootId = undefined
+}
+
 export interface ProcessStat {
   /** One letter; `Z` has ended and only waits for its parent. */
   state: string

@@ -6,10 +6,7 @@ declare module './native.ts' {
   }
 }
 
-let known: number | undefined
-
 /** The SECCOMP_FILTER_FLAG_* bits that this kernel knows. */
 export function seccompFlags(): number {
-  known ??= native.seccompFlags()
-  return known
+  return native.seccompFlags()
 }
