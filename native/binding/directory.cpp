@@ -6,23 +6,39 @@
 namespace keelson::binding {
 namespace {
 
-Napi::Value removeEmptyDirectories(const Napi::CallbackInfo& info) {
-  return onPool<bool>(
-      info.Env(), [paths = readStrings(info[0])] { return kernel::removeEmptyDirectories(paths); },
-      [](Napi::Env env, bool& gone) -> Napi::Value { return Napi::Boolean::New(env, gone); });
+Napi::Value readFiles(const Napi::CallbackInfo& info) {
+  const auto directory = readString(info[0], "directory");
+  const auto names = readStrings(info[1]);
+  const auto contents = instant(info.Env(), [&] { return kernel::readFiles(directory, names); });
+  if (!contents) return info.Env().Undefined();
+  auto result = Napi::Array::New(info.Env(), contents->size());
+  for (uint32_t at = 0; at < contents->size(); at++)
+    if (const auto& content = (*contents)[at]) result.Set(at, Napi::String::New(info.Env(), *content));
+  return result;
 }
 
-Napi::Value removeFlatDirectory(const Napi::CallbackInfo& info) {
+Napi::Value whichExist(const Napi::CallbackInfo& info) {
+  const auto exist = kernel::whichExist(readStrings(info[0]));
+  auto result = Napi::Array::New(info.Env(), exist.size());
+  for (uint32_t at = 0; at < exist.size(); at++) result.Set(at, static_cast<bool>(exist[at]));
+  return result;
+}
+
+Napi::Value removeDirectories(const Napi::CallbackInfo& info) {
   return onPool<bool>(
-      info.Env(), [path = readString(info[0], "path")] { return kernel::removeFlatDirectory(path); },
+      info.Env(),
+      [empty = readStrings(info[0]), flat = readString(info[1], "flat")] {
+        return kernel::removeEmptyDirectories(empty) && (flat.empty() || kernel::removeFlatDirectory(flat));
+      },
       [](Napi::Env env, bool& gone) -> Napi::Value { return Napi::Boolean::New(env, gone); });
 }
 
 }  // namespace
 
 void exportDirectory(Napi::Env env, Napi::Object exports) {
-  exports.Set("removeEmptyDirectories", Napi::Function::New(env, removeEmptyDirectories));
-  exports.Set("removeFlatDirectory", Napi::Function::New(env, removeFlatDirectory));
+  exports.Set("readFiles", Napi::Function::New(env, readFiles));
+  exports.Set("whichExist", Napi::Function::New(env, whichExist));
+  exports.Set("removeDirectories", Napi::Function::New(env, removeDirectories));
 }
 
 }  // namespace keelson::binding

@@ -1,10 +1,19 @@
 // Directories by their paths.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace keelson::kernel {
+
+// The content of files of one directory, nothing for those that are not there; nothing at all without the directory.
+// For small files of file systems in memory, where every call is instant: all of them for one trip.
+using FileContent = std::optional<std::string>;
+std::optional<std::vector<FileContent>> readFiles(const std::string& directory, const std::vector<std::string>& names);
+
+// Whether each of the paths leads somewhere.
+std::vector<bool> whichExist(const std::vector<std::string>& paths);
 
 // rmdir(2) of each, in order. True when none is left; false when one is busy or has something in it. May wait for the
 // kernel's cgroup lock, so it belongs on a pool thread: all of them on one.

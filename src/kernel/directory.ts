@@ -2,20 +2,35 @@ import { native } from './native.ts'
 
 declare module './native.ts' {
   interface Native {
-    removeEmptyDirectories(paths: readonly string[]): Promise<boolean>
-    removeFlatDirectory(path: string): Promise<boolean>
+    readFiles(directory: string, names: readonly string[]): (string | undefined)[] | undefined
+    whichExist(paths: readonly string[]): boolean[]
+    removeDirectories(empty: readonly string[], flat: string): Promise<boolean>
   }
 }
 
 /**
- * rmdir(2) of each, in order, in one trip to another thread. True when none is left, false when one is busy or has
- * something in it.
+ * The text of files of one directory, undefined for those that are not there (or are of a cgroup that is going away);
+ * undefined as a whole without the directory. Only for small files of file systems in memory: each read is instant.
  */
-export function removeEmptyDirectories(paths: readonly string[]): Promise<boolean> {
-  return native.removeEmptyDirectories(paths)
+export function readFiles(directory: string, names: readonly string[]): (string | undefined)[] | undefined {
+  return native.readFiles(directory, names)
 }
 
-/** Removes a directory with the files in it, in one trip to another thread. False when it holds a directory. */
-export function removeFlatDirectory(path: string): Promise<boolean> {
-  return native.removeFlatDirectory(path)
+/** Whether each of the paths leads somewhere. Instant, as above. */
+export function whichExist(paths: readonly string[]): boolean[] {
+  return native.whichExist(paths)
+}
+
+/**
+ * In one trip to another thread: rmdir(2) of each of `empty`, in order, and when none of them is left, `flat` with the
+ * files in it. True when nothing is left; false when a directory is busy or has something in it that may not go.
+ */
+export function removeDirectories({
+  empty,
+  flat = '',
+}: {
+  empty: readonly string[]
+  flat?: string
+}): Promise<boolean> {
+  return native.removeDirectories(empty, flat)
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs'
+import { mkdirSync, openSync, readdirSync, rmSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { asKeelsonError, bootId, Cleanup, hasErrno, KeelsonError } from '../base/index.ts'
@@ -43,8 +43,7 @@ export async function createContainer(context: RuntimeContext, given: CreateRequ
   const directory = join(context.stateRoot, request.id)
   makeStateDirectory(directory, request.id)
   using lock = await lockFile(join(directory, recordFiles.lock), request.signal)
-  refuseExisting(directory, request.id)
-  clearLeftovers(directory)
+  claimDirectory(directory, request.id)
   undo.defer(() => rm(directory, { recursive: true, force: true }))
   using directoryFd = ownFd(openSync(directory, 'r'))
   await using namespaces = new Cleanup()
@@ -157,16 +156,13 @@ function commit(started: StartedInit, plan: Plan, directory: string, id: string)
 
 /**
  * Under the lock: the record decides, not the directory. A create that was killed before its first write left a
- * directory without one, which is nobody's.
+ * directory without one, which is nobody's; what lies in there would be read as facts of the new container.
  */
-export function refuseExisting(directory: string, id: string): void {
-  if (!existsSync(join(directory, recordFiles.state))) return
-  throw new KeelsonError('ALREADY_EXISTS', `container ${id} exists already`, { op: 'create', id })
-}
-
-/** What a create or a delete that was killed left would be read as facts of the new container. */
-export function clearLeftovers(directory: string): void {
-  for (const name of readdirSync(directory))
+export function claimDirectory(directory: string, id: string): void {
+  const names = readdirSync(directory)
+  if (names.includes(recordFiles.state))
+    throw new KeelsonError('ALREADY_EXISTS', `container ${id} exists already`, { op: 'create', id })
+  for (const name of names)
     if (name !== recordFiles.lock) rmSync(join(directory, name), { recursive: true, force: true })
 }
 

@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs'
-import { KeelsonError } from '../base/index.ts'
-import { pidfdWait, removeEmptyDirectories, removeFlatDirectory } from '../kernel/index.ts'
+import { hasCode, KeelsonError } from '../base/index.ts'
+import { pidfdWait, removeDirectories } from '../kernel/index.ts'
 import { killCgroup, removeCgroup } from './cgroup/index.ts'
 import type { RuntimeContext } from './context.ts'
 import { runPoststop } from './hooks/recorded.ts'
@@ -9,7 +9,7 @@ import { sendIfThere, thawToDie } from './kill-container.ts'
 import { connectIn, MonitorConnection } from './monitor-client.ts'
 import { type Observed, observe } from './state/observe.ts'
 import { openProcess } from './state/open-process.ts'
-import { type ContainerRecord, readRecord, readRecordedPlan, recordFiles } from './state/record.ts'
+import { type ContainerRecord, readRecordedPlan, recordFiles } from './state/record.ts'
 import { stopScope } from './systemd-scope.ts'
 
 const sigkill = 9
@@ -23,23 +23,44 @@ export async function deleteContainer(
   force: boolean,
 ): Promise<void> {
   // A create that died before its first write left a directory and nothing else.
-  const observed = force && !readRecord(directory) ? undefined : observe(directory, id)
-  if (observed) {
-    const { record, status, exit } = observed
-    if (!force && (status === 'running' || status === 'paused'))
-      throw new KeelsonError('FAILED_PRECONDITION', `cannot delete container ${id}: it is ${status}`, {
-        op: 'delete',
-        id,
-        hint: 'stop it first, or force',
-      })
-    if (status !== 'stopped') await endProcesses(context, observed)
-    if (!exit) await awaitMonitor(directory, id) // its exit record is the last that a monitor writes
+  const observed = observeAny(directory, id, force)
+  if (!observed) return removeDirectory(directory)
+  const { record, status, exit } = observed
+  if (!force && (status === 'running' || status === 'paused'))
+    throw new KeelsonError('FAILED_PRECONDITION', `cannot delete container ${id}: it is ${status}`, {
+      op: 'delete',
+      id,
+      hint: 'stop it first, or force',
+    })
+  if (status !== 'stopped') await endProcesses(context, observed)
+  if (!exit) await awaitMonitor(directory, id) // its exit record is the last that a monitor writes
+  const poststop = readRecordedPlan(directory, 'poststop')
+  if (!(await removeAtOnce(record, directory))) {
     await removeGroups(context, record)
     await removeRdt(record.rdt)
+    await removeDirectory(directory)
   }
-  const poststop = observed && readRecordedPlan(directory, 'poststop')
-  if (!(await removeFlatDirectory(directory))) rmSync(directory, { recursive: true, force: true })
   await runPoststop(context, id, poststop)
+}
+
+function observeAny(directory: string, id: string, force: boolean): Observed | undefined {
+  try {
+    return observe(directory, id)
+  } catch (error) {
+    if (force && hasCode(error, 'NOT_FOUND')) return undefined
+    throw error
+  }
+}
+
+/** Usually the groups are empty and nothing else has to be taken away: one trip to another thread for everything. */
+async function removeAtOnce({ cgroup, rdt }: ContainerRecord, directory: string): Promise<boolean> {
+  if (!cgroup || cgroup.systemd || rdt) return false
+  return removeDirectories({ empty: cgroup.leaves, flat: directory })
+}
+
+async function removeDirectory(directory: string): Promise<void> {
+  if (!(await removeDirectories({ empty: [], flat: directory })))
+    rmSync(directory, { recursive: true, force: true })
 }
 
 /** Where the pid namespace is shared, the first process is only one of many: the cgroup is killed, with it in it. */
@@ -71,12 +92,12 @@ async function awaitMonitor(directory: string, id: string): Promise<void> {
   await monitor.exited
 }
 
-/** Usually they are empty; what still lives in them is killed first. A unit is systemd's to remove. */
+/** What still lives in them is killed. A unit is systemd's to remove. */
 async function removeGroups(context: RuntimeContext, { cgroup }: ContainerRecord): Promise<void> {
   const { clock } = context
   if (!cgroup) return
   if (cgroup.systemd) await stopScope(context, cgroup.systemd)
-  if (await removeEmptyDirectories(cgroup.leaves)) return
+  if (await removeDirectories({ empty: cgroup.leaves })) return
   await killCgroup(cgroup.leaves)
   await removeCgroup(cgroup.leaves, { clock })
 }

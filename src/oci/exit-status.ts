@@ -5,7 +5,7 @@ import type { RuntimeContext } from './context.ts'
 import { frameType } from './frames.ts'
 import { exitOf, isNobodyThere } from './monitor-client.ts'
 import type { Exit } from './runtime.ts'
-import { recordOf } from './state/observe.ts'
+import { factsOf } from './state/observe.ts'
 import { openProcess } from './state/open-process.ts'
 import { type ContainerRecord, readExit, readRecord, recordFiles, writeExit } from './state/record.ts'
 import type { Supervised } from './supervised.ts'
@@ -19,8 +19,7 @@ export async function waitForExit(
   foreground?: Supervised,
 ): Promise<Exit> {
   if (foreground) return foregroundExit(context, readRecord(directory), directory, foreground)
-  const record = recordOf(directory, id)
-  const recorded = readExit(directory)
+  const { record, exit: recorded } = factsOf(directory, id)
   if (recorded) return recorded
   const exit = await (record.life === 'monitored'
     ? monitoredExit(context, record, directory, signal)

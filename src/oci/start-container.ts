@@ -10,7 +10,7 @@ import { explainProgram } from './program-error.ts'
 import { ReadyForwarder } from './ready-forwarder.ts'
 import type { StartOptions } from './runtime.ts'
 import { nextStatus } from './state/lifecycle.ts'
-import { observe, recordOf } from './state/observe.ts'
+import { factsOf, observe } from './state/observe.ts'
 import { markStarted, readRecord, readRecordedPlan, recordFiles } from './state/record.ts'
 
 /**
@@ -24,7 +24,7 @@ export async function startContainer(
   directory: string,
   { notify }: StartOptions,
 ): Promise<ReadyForwarder | undefined> {
-  const record = recordOf(directory, id)
+  const { record } = factsOf(directory, id)
   if (record.status !== 'created') refuse(id, directory)
   // Before the start: the program may be ready at once.
   await using undo = new Cleanup()

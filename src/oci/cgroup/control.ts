@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs'
 import { rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { asKeelsonError, type Clock, hasErrno, KeelsonError, systemClock } from '../../base/index.ts'
+import { whichExist } from '../../kernel/index.ts'
 import { readOrEmpty, subtree, tryWrite } from './files.ts'
 import { freezeBriefly, frozenAbove, thawCgroup } from './freezer.ts'
 import type { CgroupPlan } from './plan.ts'
@@ -32,7 +32,8 @@ export async function requireUnused({
   leaves,
   freezers,
 }: Pick<CgroupPlan, 'leaves' | 'freezers'>): Promise<void> {
-  const pids = await cgroupPids(leaves.filter((leaf) => existsSync(leaf)))
+  const exist = whichExist(leaves)
+  const pids = await cgroupPids(leaves.filter((_, index) => exist[index]))
   const details = { op: 'create', path: 'linux.cgroupsPath' }
   if (pids.length > 0)
     throw new KeelsonError(

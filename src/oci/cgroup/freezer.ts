@@ -1,6 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { type Clock, hasErrno, KeelsonError } from '../../base/index.ts'
+import { type Clock, KeelsonError } from '../../base/index.ts'
+import { readFiles } from '../../kernel/index.ts'
 import { readOrEmpty, tryWrite } from './files.ts'
 
 /**
@@ -53,24 +53,27 @@ export async function thawCgroup(leaves: Leaves): Promise<void> {
   }
 }
 
+const freezerFiles = ['freezer.state', 'cgroup.freeze', 'cgroup.events']
+
 /** Frozen by whomever, or about to be: v1 says FREEZING until every process has stopped, and nothing new runs then. */
 export function isFrozen(leaves: Leaves): boolean {
-  return leaves.some(
-    (leaf) =>
-      /^(FROZEN|FREEZING)/.test(readNow(join(leaf, 'freezer.state'))) ||
-      readNow(join(leaf, 'cgroup.freeze')).startsWith('1') ||
-      /^frozen 1$/m.test(readNow(join(leaf, 'cgroup.events'))),
-  )
+  return leaves.some((leaf) => saysFrozen(readFiles(leaf, freezerFiles) ?? []))
+}
+
+function saysFrozen([state = '', freeze = '', events = '']: (string | undefined)[]): boolean {
+  return /^(FROZEN|FREEZING)/.test(state) || freeze.startsWith('1') || /^frozen 1$/m.test(events)
 }
 
 /** The nearest group above (or at) each leaf that exists and is frozen, so that nobody who joins would run. */
 export function frozenAbove(leaves: Leaves): string | undefined {
-  return leaves.map(nearest).find((directory) => directory !== undefined && isFrozen([directory]))
+  return leaves.map(nearest).find((found) => found && saysFrozen(found.texts))?.directory
 }
 
-function nearest(leaf: string): string | undefined {
-  for (let at = leaf; at !== dirname(at); at = dirname(at))
-    if (existsSync(join(at, 'cgroup.procs'))) return at
+function nearest(leaf: string): { directory: string; texts: (string | undefined)[] } | undefined {
+  for (let directory = leaf; directory !== dirname(directory); directory = dirname(directory)) {
+    const texts = readFiles(directory, freezerFiles)
+    if (texts) return { directory, texts }
+  }
   return undefined
 }
 
@@ -101,14 +104,4 @@ async function hasRunning(leaf: string): Promise<boolean> {
     (await readOrEmpty(join(leaf, 'freezer.state'))).startsWith('FREEZING') ||
     /^frozen 0$/m.test(await readOrEmpty(join(leaf, 'cgroup.events')))
   )
-}
-
-/** A few bytes of a file system in memory: instant. */
-function readNow(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'ENODEV', 'EOPNOTSUPP')) return ''
-    throw error
-  }
 }

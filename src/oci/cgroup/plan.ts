@@ -112,7 +112,7 @@ function leafIn({ layout, path }: CgroupRequest): Leaf {
 }
 
 function limitsOf(request: CgroupRequest, leaf: Leaf, devices: boolean): Limits {
-  const { layout, resources = {}, missing = 'refuse', read = readText } = request
+  const { layout, resources = {}, missing = 'refuse', read = settingsReader() } = request
   const current = (controller: string, file: string) => {
     const hierarchy = v1Hierarchy(layout, controller) ?? layout.v2
     return hierarchy && read(posix.join(leaf(hierarchy), file))
@@ -190,9 +190,18 @@ export function oomFileOf(layout: CgroupLayout, path: string): string | undefine
   return layout.v2?.controllers.includes('memory') ? posix.join(leaf(layout.v2), 'memory.events') : undefined
 }
 
-/** A group that is made anew has no settings yet; asking for the directory is cheaper than an error for each file. */
+/** A group that is made anew has no settings yet: asking for its directory, once, spares an error for each file. */
+function settingsReader(): (path: string) => string | undefined {
+  const known = new Map<string, boolean>()
+  return (path) => {
+    const directory = posix.dirname(path)
+    const exists = known.get(directory) ?? existsSync(directory)
+    known.set(directory, exists)
+    return exists ? readText(path) : undefined
+  }
+}
+
 function readText(path: string): string | undefined {
-  if (!existsSync(posix.dirname(path))) return undefined
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {

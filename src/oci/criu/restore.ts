@@ -6,13 +6,7 @@ import { lockFile, reapInit, startInit } from '../../kernel/index.ts'
 import { type CgroupLayout, type CgroupPlan, requireUnused } from '../cgroup/index.ts'
 import { limitLate, makeCgroup } from '../compile/cgroup.ts'
 import { DiskContainer } from '../container.ts'
-import {
-  clearLeftovers,
-  discardCgroup,
-  makeStateDirectory,
-  prepareCreate,
-  refuseExisting,
-} from '../create-container.ts'
+import { claimDirectory, discardCgroup, makeStateDirectory, prepareCreate } from '../create-container.ts'
 import { createContext, type RuntimeOptions } from '../create-runtime.ts'
 import { failureError, lostError } from '../failure.ts'
 import { frameType } from '../frames.ts'
@@ -51,8 +45,7 @@ export async function restoreContainer(options: RuntimeOptions, request: Restore
   const directory = join(context.stateRoot, id)
   makeStateDirectory(directory, id)
   using lock = await lockFile(join(directory, recordFiles.lock))
-  refuseExisting(directory, id)
-  clearLeftovers(directory)
+  claimDirectory(directory, id)
   undo.defer(() => rm(directory, { recursive: true, force: true }))
   const create: CreateRequest = { id, spec, bundle, life: { kind: 'detached' } }
   const place = { directory, directoryFd: -1, lockFd: lock.fd, namespaceFds: {} }

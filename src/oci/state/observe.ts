@@ -4,7 +4,7 @@ import { isFrozen } from '../cgroup/freezer.ts'
 import type { Exit, Status } from '../runtime.ts'
 import { nextStatus } from './lifecycle.ts'
 import { openProcess } from './open-process.ts'
-import { type ContainerRecord, readExit, readRecord } from './record.ts'
+import { type ContainerRecord, type Facts, readFacts } from './record.ts'
 
 /** A container as it is now: the record, and what became of its process since. */
 export interface Observed {
@@ -15,8 +15,7 @@ export interface Observed {
 
 /** NOT_FOUND when there is no such container. */
 export function observe(directory: string, id: string): Observed {
-  const record = recordOf(directory, id)
-  const exit = readExit(directory)
+  const { record, exit } = factsOf(directory, id)
   if (exit) return { record, status: nextStatus(record.status, 'exit', id), exit }
   if (record.status === 'creating' && !record.process) return { record, status: 'creating' }
   using process = record.process && openProcess(record.process, record.bootId)
@@ -45,8 +44,8 @@ function isWaiting(pid: number): boolean {
 }
 
 /** Only what is on disk. NOT_FOUND when there is no such container. */
-export function recordOf(directory: string, id: string): ContainerRecord {
-  const record = readRecord(directory)
-  if (record) return record
+export function factsOf(directory: string, id: string): Facts {
+  const facts = readFacts(directory)
+  if (facts) return facts
   throw new KeelsonError('NOT_FOUND', `container ${id} does not exist`, { id })
 }

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { encodeExactJson, hasErrno, KeelsonError, parseExactJson } from '../../base/index.ts'
+import { readFiles } from '../../kernel/index.ts'
 import type { SystemdUnit } from '../cgroup/systemd/unit.ts'
 import type { Exit, Status } from '../runtime.ts'
 import type { LinuxResources, Spec } from '../spec.ts'
@@ -103,29 +104,45 @@ export interface ProcessIdentity {
   startTicks: string
 }
 
-/** Undefined when there is no such container; DATA_LOSS for a file of another version or shape. */
-export function readRecord(directory: string): ContainerRecord | undefined {
-  const text = readOptional(join(directory, recordFiles.state))
-  if (text === undefined) return undefined
-  const decided: Partial<DecidedRecord> = JSON.parse(text)
-  if (decided.version === recordVersion) return withFacts(decided as DecidedRecord, directory)
-  throw new KeelsonError('DATA_LOSS', `state of version ${decided.version} cannot be read`, {
-    path: join(directory, recordFiles.state),
-    hint: 'delete the container with the keelson version that made it',
-  })
+/** What files tell about a container, read at one moment. */
+export interface Facts {
+  record: ContainerRecord
+  exit?: Exit
 }
 
-function withFacts(decided: DecidedRecord, directory: string): ContainerRecord {
-  const has = (name: string) => existsSync(join(directory, name))
-  const process = readProcess(directory)
-  const startedAtNs = readOptional(join(directory, recordFiles.started))?.trim()
-  const begun = startedAtNs === undefined ? 'created' : 'running'
-  return {
-    ...decided,
-    status: !has(recordFiles.created) ? 'creating' : has(recordFiles.paused) ? 'paused' : begun,
+const factFiles = [
+  recordFiles.state,
+  recordFiles.pid,
+  recordFiles.created,
+  recordFiles.started,
+  recordFiles.paused,
+  recordFiles.exit,
+]
+
+/** Undefined when there is no such container; DATA_LOSS for a file of another version or shape. */
+export function readFacts(directory: string): Facts | undefined {
+  const [state, pid, created, started, paused, exit] = readFiles(directory, factFiles) ?? []
+  if (state === undefined) return undefined
+  const decided: Partial<DecidedRecord> = JSON.parse(state)
+  if (decided.version !== recordVersion)
+    throw new KeelsonError('DATA_LOSS', `state of version ${decided.version} cannot be read`, {
+      path: join(directory, recordFiles.state),
+      hint: 'delete the container with the keelson version that made it',
+    })
+  const process = parseProcess(pid)
+  const begun = started === undefined ? 'created' : 'running'
+  const record: ContainerRecord = {
+    ...(decided as DecidedRecord),
+    status: created === undefined ? 'creating' : paused === undefined ? begun : 'paused',
     ...(process ? { process } : {}),
-    ...(startedAtNs === undefined ? {} : { startedAtNs }),
+    ...(started === undefined ? {} : { startedAtNs: started.trim() }),
   }
+  return { record, ...(exit === undefined ? {} : { exit: parseExit(exit) }) }
+}
+
+/** The same without its exit. */
+export function readRecord(directory: string): ContainerRecord | undefined {
+  return readFacts(directory)?.record
 }
 
 export function encodeRecord(record: DecidedRecord): string {
@@ -185,8 +202,8 @@ export function readRecordedPlan(directory: string, stage: 'poststart' | 'postst
 }
 
 /** What keelson-init wrote; undefined before it got that far. */
-function readProcess(directory: string): ProcessIdentity | undefined {
-  const [pid, startTicks] = (readOptional(join(directory, recordFiles.pid)) ?? '').trim().split(' ')
+function parseProcess(text = ''): ProcessIdentity | undefined {
+  const [pid, startTicks] = text.trim().split(' ')
   return pid && startTicks ? { pid: Number(pid), startTicks } : undefined
 }
 
@@ -201,7 +218,10 @@ export function writeAddedMounts(directory: string, destinations: readonly strin
 
 export function readExit(directory: string): Exit | undefined {
   const text = readOptional(join(directory, recordFiles.exit))
-  if (text === undefined) return undefined
+  return text === undefined ? undefined : parseExit(text)
+}
+
+function parseExit(text: string): Exit {
   const { exitCode, signal, oomKills, finishedAtNs, reason } = JSON.parse(text)
   return {
     exitCode,
