@@ -160,8 +160,13 @@ function containerOf(pod: PodSeen | undefined): { id: string; restarts: number }
   return { id: status?.containerID?.split('://')[1] ?? 'none', restarts: status?.restartCount ?? 0 }
 }
 
-/** Every process in a container of this cluster, by cgroup. */
-const processesOf = (cluster: IsolatedCluster): number[] => processesIn(`/${cluster.instance}/`)
+/** Every process in a container of this cluster and every monitor, by cgroup; not the zygote, which goes with the node. */
+function processesOf({ instance }: IsolatedCluster): number[] {
+  const monitors = processesIn(`/${instance}/monitors`)
+  const all = processesIn(`/${instance}/`)
+  const contained = all.filter((pid) => !monitors.includes(pid))
+  return all.filter((pid) => contained.includes(pid) || contained.some((child) => parentOf(child) === pid))
+}
 
 /** Not those that are dead and wait for somebody to ask: after the monitor that is the host's process 1. */
 function processesIn(cgroup: string): number[] {
