@@ -3,6 +3,7 @@ import { posix } from 'node:path'
 import { asKeelsonError, hasErrno, KeelsonError } from '../base/index.ts'
 import type { HostFacts, Resctrl } from './host-facts.ts'
 import { noFd, type Operation } from './plan/operations.ts'
+import { shown } from './shown.ts'
 import type { IntelRdt } from './spec.ts'
 
 /** Where a container is in the resctrl file system, for its execs and its end. */
@@ -92,7 +93,7 @@ function checkClosId(closID: string | undefined): void {
   )
     throw invalid(
       'linux.intelRdt.closID',
-      `${JSON.stringify(closID)} names no class of service`,
+      `${shown(closID)} names no class of service`,
       'use a plain file name',
     )
 }
@@ -122,9 +123,9 @@ const resourceOf = (line: string) => line.slice(0, line.indexOf(':')).trim()
 function checkResource({ text, at }: SchemaLine, { resources }: Resctrl): void {
   const resource = resourceOf(text)
   if (!/^[A-Z0-9]+\s*:\s*\S/.test(text))
-    throw invalid(at, `${JSON.stringify(text)} is no line of schemata`, 'write RESOURCE:ID=VALUE;…')
+    throw invalid(at, `${shown(text)} is no line of schemata`, 'write RESOURCE:ID=VALUE;…')
   if (at.endsWith('.memBwSchema') && resource !== 'MB')
-    throw invalid(at, `${resource} is not memory bandwidth`, 'write MB:…')
+    throw invalid(at, `${shown(resource)} is not memory bandwidth`, 'write MB:…')
   if (!resources.includes(resource))
     throw precondition(at, `this processor has no ${resource}`, `use some of ${resources.join(', ')}`)
 }
@@ -136,7 +137,7 @@ function checkExisting(closID: string | undefined, lines: SchemaLine[], existing
     if (lines.length > 0) return
     throw precondition(
       'linux.intelRdt.closID',
-      `class of service ${JSON.stringify(closID)} does not exist`,
+      `class of service ${shown(closID)} does not exist`,
       'make it first, or give its schemata',
     )
   }
@@ -146,7 +147,7 @@ function checkExisting(closID: string | undefined, lines: SchemaLine[], existing
       if (known.get(resourceOf(text))?.[id] !== value)
         throw precondition(
           at,
-          `class ${JSON.stringify(closID)} exists with other limits`,
+          `class ${shown(closID)} exists with other limits`,
           'name another, or its limits',
         )
 }

@@ -1,4 +1,5 @@
 import { KeelsonError } from '../base/index.ts'
+import { shown } from './shown.ts'
 
 /**
  * Landlock behind an annotation, until the specification has a section for it. The shape is the one that was proposed
@@ -138,7 +139,7 @@ function rights(list: unknown, kind: Kind, at: string): Rights {
     if (group !== undefined) return group.split(' ')
     throw invalid(
       place,
-      `unknown right ${JSON.stringify(name)}`,
+      `unknown right ${shown(name)}`,
       `use some of all, ${[...(kind === 'files' ? groups.keys() : []), ...Object.keys(known)].join(', ')}`,
     )
   })
@@ -187,12 +188,12 @@ function items(value: unknown, at: string): [item: unknown, at: string][] {
 
 function checkPath(value: unknown, at: string): string {
   if (typeof value === 'string' && value.startsWith('/') && !value.includes('\0')) return value
-  throw invalid(at, `${JSON.stringify(value)} is no absolute path`, 'write a path in the container')
+  throw invalid(at, `${shown(value)} is no absolute path`, 'write a path in the container')
 }
 
 function checkPort(value: unknown, at: string): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 65535) return value
-  throw invalid(at, `${JSON.stringify(value)} is no port`, 'use 0 to 65535')
+  throw invalid(at, `${shown(value)} is no port`, 'use 0 to 65535')
 }
 
 function invalid(path: string, message: string, hint = 'see docs/guides/landlock.md'): KeelsonError {

@@ -1,5 +1,6 @@
 import { KeelsonError } from '../base/index.ts'
 import { numberListMask } from './number-list.ts'
+import { shown } from './shown.ts'
 import type { MemoryPolicy } from './spec.ts'
 
 /** set_mempolicy(2): the specification's words are the kernel's. */
@@ -36,11 +37,7 @@ export function memoryPolicyArguments({ mode, nodes = '', flags = [] }: MemoryPo
   const at = 'linux.memoryPolicy'
   const number = Object.hasOwn(modes, mode) ? modes[mode] : undefined
   if (number === undefined)
-    throw invalid(
-      `${at}.mode`,
-      `unknown mode ${JSON.stringify(mode)}`,
-      `use one of ${memoryPolicyModes.join(', ')}`,
-    )
+    throw invalid(`${at}.mode`, `unknown mode ${shown(mode)}`, `use one of ${memoryPolicyModes.join(', ')}`)
   const mask = numberListMask(nodes, `${at}.nodes`)
   if (mask.length > 0 && withoutNodes.has(mode))
     throw invalid(`${at}.nodes`, `${mode} takes no nodes`, 'leave them out')
@@ -51,7 +48,7 @@ export function memoryPolicyArguments({ mode, nodes = '', flags = [] }: MemoryPo
     if (bit !== undefined) return sum | bit
     throw invalid(
       `${at}.flags[${index}]`,
-      `unknown flag ${JSON.stringify(flag)}`,
+      `unknown flag ${shown(flag)}`,
       `use some of ${memoryPolicyFlags.join(', ')}`,
     )
   }, 0)

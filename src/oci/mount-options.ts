@@ -1,5 +1,5 @@
 import { KeelsonError } from '../base/index.ts'
-import { shown } from './validate/fail.ts'
+import { shown } from './shown.ts'
 
 /**
  * Mount options of config.md ("Linux mount options") as the kernel takes them: MS_* bits for mount(2), MOUNT_ATTR_*

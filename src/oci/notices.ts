@@ -5,6 +5,7 @@ import type { HostFacts } from './host-facts.ts'
 import { parseLandlock } from './landlock.ts'
 import { parseMountOptions } from './mount-options.ts'
 import { containerFilter } from './seccomp/index.ts'
+import { shown } from './shown.ts'
 import type { Process, Spec } from './spec.ts'
 
 /** What is done otherwise than it was asked for, where the specification lets a container run all the same. */
@@ -19,9 +20,7 @@ export function noticesOf(spec: Spec, host: HostFacts): string[] {
     ...mounts.flatMap(({ destination, type = 'tmpfs', options }, index) => [
       ...(destination.startsWith('/')
         ? []
-        : [
-            `mounts[${index}].destination: ${JSON.stringify(destination)} is relative and taken as /${destination}`,
-          ]),
+        : [`mounts[${index}].destination: ${shown(destination)} is relative and taken as /${destination}`]),
       ...(parseMountOptions(options).tmpcopyup && type !== 'tmpfs'
         ? [`mounts[${index}].options: tmpcopyup has no effect on ${type}`]
         : []),

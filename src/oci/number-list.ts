@@ -1,4 +1,5 @@
 import { KeelsonError } from '../base/index.ts'
+import { shown } from './shown.ts'
 
 /** The most processors and memory nodes that a Linux kernel can be built for, and some room. */
 const largest = 8191
@@ -23,7 +24,7 @@ function numbersOf(part: string, path: string): number[] {
   const from = Number(first)
   const to = Number(last ?? first)
   if (first === undefined || to < from || to > largest)
-    throw new KeelsonError('INVALID_ARGUMENT', `${path}: ${JSON.stringify(part)} is no number or range`, {
+    throw new KeelsonError('INVALID_ARGUMENT', `${path}: ${shown(part)} is no number or range`, {
       path,
       hint: 'write numbers and ranges such as 0-3,8',
     })

@@ -1,6 +1,6 @@
 import { KeelsonError } from '../base/index.ts'
+import { shown } from './shown.ts'
 import type { Rlimit } from './spec.ts'
-import { shown } from './validate/fail.ts'
 
 /** Resource numbers of setrlimit(2); the same on x86_64 and arm64. */
 export const rlimitNumbers: Readonly<Record<string, number>> = {

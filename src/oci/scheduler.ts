@@ -1,4 +1,5 @@
 import { KeelsonError } from '../base/index.ts'
+import { shown } from './shown.ts'
 import type { IoPriority, Scheduler } from './spec.ts'
 
 /** sched_setattr(2) and ioprio_set(2) in numbers; the specification's words are the kernel's. */
@@ -95,7 +96,7 @@ export function ioPriorityNumber({ class: name, priority = 0 }: IoPriority, path
 function word<T>(table: Readonly<Record<string, T>>, name: string, path: string): T {
   const value = Object.hasOwn(table, name) ? table[name] : undefined
   if (value !== undefined) return value
-  throw invalid(path, `unknown word ${JSON.stringify(name)}`, `use one of ${Object.keys(table).join(', ')}`)
+  throw invalid(path, `unknown word ${shown(name)}`, `use one of ${Object.keys(table).join(', ')}`)
 }
 
 function invalid(path: string, message: string, hint: string): KeelsonError {

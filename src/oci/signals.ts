@@ -1,5 +1,6 @@
 import { constants } from 'node:os'
 import { KeelsonError } from '../base/index.ts'
+import { shown } from './shown.ts'
 
 const sigrtmin = 34 // what programs mean by SIGRTMIN: glibc keeps 32 and 33 for itself
 const sigrtmax = 64
@@ -9,7 +10,7 @@ export function signalNumber(signal: number | string): number {
   const text = String(signal).trim().toUpperCase()
   const number = /^\d+$/.test(text) ? Number(text) : namedSignal(text.replace(/^SIG/, ''))
   if (number !== undefined && number >= 0 && number <= sigrtmax) return number
-  throw new KeelsonError('INVALID_ARGUMENT', `unknown signal ${JSON.stringify(String(signal))}`, {
+  throw new KeelsonError('INVALID_ARGUMENT', `unknown signal ${shown(String(signal))}`, {
     hint: 'give a number from 1 to 64 or a name such as TERM or SIGKILL',
   })
 }

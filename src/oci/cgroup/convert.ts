@@ -1,4 +1,5 @@
 import { KeelsonError } from '../../base/index.ts'
+import { shown } from '../shown.ts'
 
 /**
  * Values of config.json as the v2 files want them. The v1 files take the specification's numbers as they are. The
@@ -43,7 +44,7 @@ export function checkedWeight(weight: number, name: string): string {
 export function hugepageSize(pageSize: string, index: number): string {
   if (/^[1-9]\d{0,9}[KMG]B$/.test(pageSize)) return pageSize
   const path = `linux.resources.hugepageLimits[${index}].pageSize`
-  throw new KeelsonError('INVALID_ARGUMENT', `${path}: ${JSON.stringify(pageSize)} is no page size`, {
+  throw new KeelsonError('INVALID_ARGUMENT', `${path}: ${shown(pageSize)} is no page size`, {
     path,
     hint: 'write a size such as 64KB, 2MB or 1GB',
   })

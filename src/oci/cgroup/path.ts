@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
 import { KeelsonError } from '../../base/index.ts'
+import { shown } from '../shown.ts'
 import type { CgroupHierarchy, CgroupLayout } from './layout.ts'
 
 /** INVALID_ARGUMENT: a path that climbs, or the root itself, would put the container where it can harm its host. */
@@ -7,7 +8,7 @@ export function checkedPath(path: string): string[] {
   const names = path.split('/').filter((name) => name !== '' && name !== '.')
   const hostile = (name: string) => name === '..' || /\p{Cc}/u.test(name) || Buffer.byteLength(name) > 255
   if (names.length > 0 && !names.some(hostile) && Buffer.byteLength(path) < 3072) return names
-  throw new KeelsonError('INVALID_ARGUMENT', `linux.cgroupsPath: ${JSON.stringify(path)} is not usable`, {
+  throw new KeelsonError('INVALID_ARGUMENT', `linux.cgroupsPath: ${shown(path)} is not usable`, {
     path: 'linux.cgroupsPath',
     hint: 'give a path below the root, without `..`',
   })

@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
 import { KeelsonError } from '../../base/index.ts'
+import { shown } from '../shown.ts'
 import type { CgroupLayout } from './layout.ts'
 
 interface Groups {
@@ -49,7 +50,7 @@ const below = (tasksFile: string, path: string) =>
   posix.join(posix.dirname(tasksFile), path, posix.basename(tasksFile))
 
 function wrong(word: string, why: string): KeelsonError {
-  return new KeelsonError('INVALID_ARGUMENT', `--cgroup ${JSON.stringify(word)}: ${why}`, {
+  return new KeelsonError('INVALID_ARGUMENT', `--cgroup ${shown(word)}: ${why}`, {
     path: 'cgroup',
     hint: 'give [CONTROLLER:]PATH below the container’s cgroup',
   })

@@ -1,4 +1,5 @@
 import { KeelsonError } from '../../base/index.ts'
+import { shown } from '../shown.ts'
 import type { BlockIO, LinuxResources } from '../spec.ts'
 import {
   checkedWeight,
@@ -139,11 +140,11 @@ function unifiedSettings(unified: LinuxResources['unified'] = {}): Setting[] {
   return [...files.filter((one) => !isPartition(one)), ...files.filter(isPartition)].flatMap(
     ([file, value]) => {
       if (!/^[a-z0-9_]+(\.[A-Za-z0-9_]+)+$/.test(file))
-        throw new KeelsonError('INVALID_ARGUMENT', `${JSON.stringify(file)} is no cgroup v2 file`, {
-          path: `linux.resources.unified[${JSON.stringify(file)}]`,
+        throw new KeelsonError('INVALID_ARGUMENT', `${shown(file)} is no cgroup v2 file`, {
+          path: `linux.resources.unified[${shown(file)}]`,
           hint: 'give a file name such as memory.high, without a slash',
         })
-      const field = `unified[${JSON.stringify(file)}]`
+      const field = `unified[${shown(file)}]`
       return value.split('\n').flatMap((line) => (line === '' ? [] : [setting(field, file, line)]))
     },
   )

@@ -2,6 +2,7 @@ import { posix } from 'node:path'
 import { KeelsonError } from '../../base/index.ts'
 import { parseMountOptions } from '../mount-options.ts'
 import type { Operation } from '../plan/operations.ts'
+import { shown } from '../shown.ts'
 import type { Device, Spec } from '../spec.ts'
 
 const characterDevice = 0o020000
@@ -63,7 +64,7 @@ function boundNode(made: NodeOperation): Operation {
 function compileDevice(device: Device, index: number): NodeOperation {
   const type = modeByType[device.type]
   if (type === undefined)
-    throw new KeelsonError('INVALID_ARGUMENT', `device type ${JSON.stringify(device.type)} is unknown`, {
+    throw new KeelsonError('INVALID_ARGUMENT', `device type ${shown(device.type)} is unknown`, {
       path: `linux.devices[${index}].type`,
       hint: 'use c, b, u or p',
     })

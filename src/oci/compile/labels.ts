@@ -1,6 +1,7 @@
 import { KeelsonError } from '../../base/index.ts'
 import type { HostFacts } from '../host-facts.ts'
 import type { Operation } from '../plan/operations.ts'
+import { shown } from '../shown.ts'
 import type { Process } from '../spec.ts'
 
 /** The labels that the program gets when it is run (`/proc/thread-self/attr`). */
@@ -14,13 +15,13 @@ function appArmor(profile: string, host: HostFacts): Operation[] {
   if (host.appArmor !== undefined)
     return [{ op: 'writeAttribute', name: `${host.appArmor}exec`, value: `exec ${profile}` }]
   if (profile === 'unconfined') return []
-  throw absent('process.apparmorProfile', `profile ${JSON.stringify(profile)} is asked for`, 'AppArmor')
+  throw absent('process.apparmorProfile', `profile ${shown(profile)} is asked for`, 'AppArmor')
 }
 
 function seLinux(label: string, name: string, host: HostFacts): Operation[] {
   if (label === '') return []
   if (host.seLinux) return [{ op: 'writeAttribute', name, value: label }]
-  throw absent('process.selinuxLabel', `label ${JSON.stringify(label)} is asked for`, 'SELinux')
+  throw absent('process.selinuxLabel', `label ${shown(label)} is asked for`, 'SELinux')
 }
 
 /** A keyring is labelled as it is made, by what its maker has set for new keys, which must not stay set. */
@@ -37,7 +38,7 @@ export function compileKeyring(name: string, { selinuxLabel = '' }: Process, hos
 /** `linux.mountLabel` is refused where no file system would take it. */
 export function checkMountLabel(label: string | undefined, host: HostFacts): void {
   if (label && !host.seLinux)
-    throw absent('linux.mountLabel', `label ${JSON.stringify(label)} is asked for`, 'SELinux')
+    throw absent('linux.mountLabel', `label ${shown(label)} is asked for`, 'SELinux')
 }
 
 function absent(path: string, what: string, module: string): KeelsonError {

@@ -1,4 +1,5 @@
 import { KeelsonError } from '../../base/index.ts'
+import { shown } from '../shown.ts'
 
 /** The kernel's own file systems have labels of their own (as runc). */
 const unlabelled = new Set(['proc', 'sysfs', 'mqueue', 'cgroup', 'cgroup2'])
@@ -10,7 +11,7 @@ export function labelled(type: string, label: string, annotations: Record<string
   const word = annotations['run.oci.mount_context_type'] ?? 'context'
   if (contextWords.includes(word)) return [`${word}=${label}`]
   const path = 'annotations["run.oci.mount_context_type"]'
-  throw new KeelsonError('INVALID_ARGUMENT', `${path}: unknown context ${JSON.stringify(word)}`, {
+  throw new KeelsonError('INVALID_ARGUMENT', `${path}: unknown context ${shown(word)}`, {
     path,
     hint: `use one of ${contextWords.join(', ')}`,
   })

@@ -1,6 +1,7 @@
 import { KeelsonError } from '../../base/index.ts'
 import { checkIdMappings, type IdMaps, type MountRanges, parseMountMaps, relativeTo } from '../id-mappings.ts'
 import type { MountOptions } from '../mount-options.ts'
+import { shown } from '../shown.ts'
 import type { IdMapping, Linux, Mount } from '../spec.ts'
 
 /**
@@ -24,7 +25,7 @@ export function mountMaps(
     if (idmapText === undefined) return undefined
     const parsed = parseMountMaps(idmapText)
     if (parsed) return parsed
-    throw new KeelsonError('INVALID_ARGUMENT', `${path}.options: idmap=${idmapText} cannot be read`, {
+    throw new KeelsonError('INVALID_ARGUMENT', `${path}.options: idmap ${shown(idmapText)} cannot be read`, {
       path: `${path}.options`,
       hint: 'write idmap=uids=FROM-TO-SIZE#…;gids=FROM-TO-SIZE#…',
     })

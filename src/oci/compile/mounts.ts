@@ -3,6 +3,7 @@ import { KeelsonError } from '../../base/index.ts'
 import { type MountOptions, MS, parseMountOptions } from '../mount-options.ts'
 import type { Operation } from '../plan/operations.ts'
 import type { Slots } from '../plan/slots.ts'
+import { shown } from '../shown.ts'
 import type { Mount } from '../spec.ts'
 import { compileCgroupMount } from './cgroup-mount.ts'
 import { mountFlags, words } from './constants.ts'
@@ -73,7 +74,11 @@ function targetFlags(mount: Mount, options: MountOptions, isBind: boolean, path:
   const nofollow = options.destinationNofollow ? mountFlags.targetNofollow : 0
   if (place === '/proc') {
     if (!isBind && mount.type !== 'proc')
-      throw refusedOverProc(`${path}.type`, `/proc takes no ${mount.type ?? 'tmpfs'}`, 'mount proc there')
+      throw refusedOverProc(
+        `${path}.type`,
+        `/proc takes no ${mount.type?.slice(0, 80) ?? 'tmpfs'}`,
+        'mount proc there',
+      )
     return nofollow | mountFlags.realTarget | mountFlags.overProc | (isBind ? mountFlags.sourceProc : 0)
   }
   const isRealTarget = !isBind && realTargets.has(mount.type ?? '')
@@ -81,7 +86,7 @@ function targetFlags(mount: Mount, options: MountOptions, isBind: boolean, path:
   if (place.startsWith('/proc/'))
     throw refusedOverProc(
       `${path}.destination`,
-      `${JSON.stringify(place)} lies inside /proc`,
+      `${shown(place)} lies inside /proc`,
       `only these files may be replaced: ${[...replaceableProcFiles].join(', ')}`,
     )
   return nofollow | (isRealTarget ? mountFlags.realTarget : 0)

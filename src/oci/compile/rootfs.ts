@@ -3,6 +3,7 @@ import { KeelsonError } from '../../base/index.ts'
 import { MS, rootfsPropagation } from '../mount-options.ts'
 import { noFd, type Operation } from '../plan/operations.ts'
 import type { Slots } from '../plan/slots.ts'
+import { shown } from '../shown.ts'
 import { recordFiles } from '../state/record.ts'
 import { O_DIRECTORY, O_PATH, overlayFlags } from './constants.ts'
 import { compileDevices } from './devices.ts'
@@ -148,8 +149,8 @@ function sysctlPath(name: string): string {
   const separator = /[./]/.exec(name)?.[0]
   const path = separator === '.' ? name.replace(/[./]/g, (one) => (one === '.' ? '/' : '.')) : name
   if (path.split('/').some((part) => part === '' || part === '.' || part === '..'))
-    throw new KeelsonError('INVALID_ARGUMENT', `sysctl name ${JSON.stringify(name)} is not usable`, {
-      path: `linux.sysctl[${JSON.stringify(name)}]`,
+    throw new KeelsonError('INVALID_ARGUMENT', `sysctl name ${shown(name)} is not usable`, {
+      path: `linux.sysctl[${shown(name)}]`,
     })
   return path
 }

@@ -1,4 +1,5 @@
 import { KeelsonError } from '../../base/index.ts'
+import { shown } from '../shown.ts'
 import {
   type ArgumentKind,
   type Operation,
@@ -120,7 +121,7 @@ class PlanWriter {
 
   #terminated(text: string, op: string, name: string): number {
     if (text.includes('\0'))
-      throw new KeelsonError('INVALID_ARGUMENT', `${op}.${name}: ${JSON.stringify(text)} holds a NUL byte`)
+      throw new KeelsonError('INVALID_ARGUMENT', `${op}.${name}: ${shown(text)} holds a NUL byte`)
     const offset = this.#blobBytes
     this.#reserve(text.length * 3 + 1) // UTF-8 takes three bytes per UTF-16 unit at most
     this.#blobBytes += scratch.blob.write(text, offset)

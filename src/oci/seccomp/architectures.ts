@@ -1,4 +1,5 @@
 import { KeelsonError } from '../../base/index.ts'
+import { shown } from '../shown.ts'
 import type { Architecture } from './syscall-numbers.ts'
 
 const architectures: Readonly<Record<string, Architecture | undefined>> = {
@@ -46,7 +47,7 @@ export function filterArchitectures(
 function refuse(name: string, index: number): never {
   const path = `linux.seccomp.architectures[${index}]`
   const what = foreign.test(name) ? 'no system call numbers for' : 'unknown'
-  throw new KeelsonError('INVALID_ARGUMENT', `${path}: ${what} architecture ${JSON.stringify(name)}`, {
+  throw new KeelsonError('INVALID_ARGUMENT', `${path}: ${what} architecture ${shown(name)}`, {
     path,
     hint: `use some of ${knownArchitectures.join(', ')}: calls of all others end their process`,
   })

@@ -1,4 +1,5 @@
 import { KeelsonError } from '../../base/index.ts'
+import { shown } from '../shown.ts'
 import type { Seccomp } from '../spec.ts'
 import {
   auditValues,
@@ -103,7 +104,7 @@ function unknownNames({ syscalls = [] }: Seccomp, fail: boolean): string[] {
   const [first] = unknown
   if (!fail || !first) return [...new Set(unknown.map(({ name }) => name))]
   const { name, path } = first
-  throw new KeelsonError('INVALID_ARGUMENT', `${path}: unknown system call ${JSON.stringify(name)}`, {
+  throw new KeelsonError('INVALID_ARGUMENT', `${path}: unknown system call ${shown(name)}`, {
     path,
     hint: 'correct it, or leave out the annotation run.oci.seccomp_fail_unknown_syscall',
   })

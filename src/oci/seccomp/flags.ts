@@ -1,4 +1,5 @@
 import { KeelsonError } from '../../base/index.ts'
+import { shown } from '../shown.ts'
 import type { Seccomp } from '../spec.ts'
 
 const tsync = 1
@@ -39,7 +40,7 @@ function bitOf(name: string, index: number, supported: number): number {
   const path = `linux.seccomp.flags[${index}]`
   const bit = flags[name]
   if (bit === undefined)
-    throw new KeelsonError('INVALID_ARGUMENT', `${path}: unknown seccomp flag ${JSON.stringify(name)}`, {
+    throw new KeelsonError('INVALID_ARGUMENT', `${path}: unknown seccomp flag ${shown(name)}`, {
       path,
       hint: `use some of ${knownFlags.join(', ')}`,
     })

@@ -1,4 +1,5 @@
 import { KeelsonError } from '../../base/index.ts'
+import { shown } from '../shown.ts'
 import type { SeccompSyscall } from '../spec.ts'
 
 /** What the words of `linux.seccomp` stand for (config-linux.md "Seccomp", seccomp(2)). */
@@ -26,7 +27,7 @@ const EPERM = 1
 export function actionValue(action: string, errnoRet: number | undefined, path: string): number {
   const value = actions[action]
   if (value === undefined)
-    throw new KeelsonError('INVALID_ARGUMENT', `${path}: unknown seccomp action ${JSON.stringify(action)}`, {
+    throw new KeelsonError('INVALID_ARGUMENT', `${path}: unknown seccomp action ${shown(action)}`, {
       path,
       hint: `use one of ${knownActions.join(', ')}`,
     })
@@ -56,7 +57,7 @@ export function alternatives(call: SeccompSyscall, path: string): Condition[][] 
     const operator = operators.find((one) => arg.op === `SCMP_CMP_${one}`)
     const at = `${path}.args[${position}]`
     if (!operator)
-      throw new KeelsonError('INVALID_ARGUMENT', `${at}.op: unknown comparison ${JSON.stringify(arg.op)}`, {
+      throw new KeelsonError('INVALID_ARGUMENT', `${at}.op: unknown comparison ${shown(arg.op)}`, {
         path: `${at}.op`,
         hint: `use one of ${operators.map((one) => `SCMP_CMP_${one}`).join(', ')}`,
       })

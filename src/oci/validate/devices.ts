@@ -1,5 +1,6 @@
+import { shown } from '../shown.ts'
 import type { Device, Linux } from '../spec.ts'
-import { fail, shown } from './fail.ts'
+import { fail } from './fail.ts'
 
 /** The kernel keeps a device number in 32 bits: twelve for the major, twenty for the minor (makedev(3)). */
 const largestMajor = 2 ** 12 - 1

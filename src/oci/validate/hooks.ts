@@ -1,5 +1,6 @@
+import { shown } from '../shown.ts'
 import type { Hook, Hooks } from '../spec.ts'
-import { fail, shown } from './fail.ts'
+import { fail } from './fail.ts'
 
 const names = [
   'prestart',

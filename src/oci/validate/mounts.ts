@@ -1,8 +1,9 @@
 import { posix } from 'node:path'
 import { checkIdMappings } from '../id-mappings.ts'
 import { parseMountOptions, rootfsPropagation } from '../mount-options.ts'
+import { shown } from '../shown.ts'
 import type { Linux, Mount, Spec } from '../spec.ts'
-import { fail, shown } from './fail.ts'
+import { fail } from './fail.ts'
 
 /** A relative path is one inside the bundle. */
 export function checkRoot({ root }: Spec): void {

@@ -1,6 +1,7 @@
 import { checkIdMappings } from '../id-mappings.ts'
+import { shown } from '../shown.ts'
 import type { Linux, Spec } from '../spec.ts'
-import { fail, shown } from './fail.ts'
+import { fail } from './fail.ts'
 
 /** config-linux.md, "Namespaces": the types that are given, each once. */
 export function checkNamespaces(linux: Linux | undefined): Set<string> {

@@ -2,8 +2,9 @@ import { largestId } from '../id-mappings.ts'
 import { numberListMask } from '../number-list.ts'
 import { compileRlimits } from '../rlimits.ts'
 import { ioPriorityNumber, schedulerAttributes } from '../scheduler.ts'
+import { shown } from '../shown.ts'
 import type { Process } from '../spec.ts'
-import { fail, shown } from './fail.ts'
+import { fail } from './fail.ts'
 
 /** config.md, "Process" and "POSIX process": what the shape alone cannot say. */
 export function checkProcess(program: Process, path: string): void {

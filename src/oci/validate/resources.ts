@@ -1,5 +1,6 @@
+import { shown } from '../shown.ts'
 import type { Linux, LinuxResources } from '../spec.ts'
-import { fail, shown } from './fail.ts'
+import { fail } from './fail.ts'
 
 /** config-linux.md, "Control groups": what becomes a file name or a line of a file, and what can never be right. */
 export function checkResources(resources: LinuxResources, path: string): void {

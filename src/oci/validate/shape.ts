@@ -1,4 +1,5 @@
-import { fail, shown } from './fail.ts'
+import { shown } from '../shown.ts'
+import { fail } from './fail.ts'
 
 /**
  * The JSON shape of a value as data (runtime-spec schema/*.json), and the check that a parsed file has it. Fields

@@ -1,3 +1,4 @@
+import { shown } from '../shown.ts'
 import { fail } from './fail.ts'
 
 const namespaceOf: readonly [RegExp, string][] = [
@@ -12,7 +13,7 @@ const namespaceOf: readonly [RegExp, string][] = [
 
 /** A sysctl that belongs to no namespace of the container would change the host (CVE-2022-0811 for the value). */
 export function checkSysctl(name: string, value: string, namespaces: ReadonlySet<string>): void {
-  const path = `linux.sysctl[${JSON.stringify(name)}]`
+  const path = `linux.sysctl[${shown(name)}]`
   const dotted = withDots(name)
   if (dotted.split('.').some((part) => part === '' || part === '/' || part === '..') || /[\s\0]/.test(name))
     fail(path, 'is no sysctl', 'write a name such as net.core.somaxconn')

@@ -1,5 +1,6 @@
 import { KeelsonError } from '../../../base/index.ts'
 import { type Value, Variant } from '../../../dbus/index.ts'
+import { shown } from '../../shown.ts'
 
 /**
  * Values in GVariant's text form, as far as properties of units may be given by an annotation: booleans, numbers,
@@ -36,14 +37,10 @@ export function parseVariant(text: string, path: string): Variant {
       ? new Variant('b', trimmed === 'true')
       : (number(trimmed) ?? string(trimmed) ?? strings(trimmed))
   if (found) return found
-  throw new KeelsonError(
-    'INVALID_ARGUMENT',
-    `${path}: ${JSON.stringify(text)} is no value of a unit property`,
-    {
-      path,
-      hint: "write for example true, uint64 5, 'text' or ['a', 'b']",
-    },
-  )
+  throw new KeelsonError('INVALID_ARGUMENT', `${path}: ${shown(text)} is no value of a unit property`, {
+    path,
+    hint: "write for example true, uint64 5, 'text' or ['a', 'b']",
+  })
 }
 
 function number(text: string): Variant | undefined {

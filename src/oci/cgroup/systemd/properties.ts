@@ -1,5 +1,6 @@
 import { KeelsonError } from '../../../base/index.ts'
 import { type Value, Variant } from '../../../dbus/index.ts'
+import { shown } from '../../shown.ts'
 import type { LinuxResources } from '../../spec.ts'
 import { checkedWeight, cpuWeight, swapMax } from '../convert.ts'
 import { type DeviceMatch, deviceMatches } from '../devices.ts'
@@ -161,14 +162,10 @@ const prefix = 'org.systemd.property.'
 export function annotatedProperties(annotations: Readonly<Record<string, string>> = {}): Property[] {
   return Object.entries(annotations).flatMap(([key, value]): Property[] => {
     if (!key.startsWith(prefix)) return []
-    const path = `annotations[${JSON.stringify(key)}]`
+    const path = `annotations[${shown(key)}]`
     const name = key.slice(prefix.length)
     if (!/^[A-Za-z]{3,}$/.test(name))
-      throw new KeelsonError(
-        'INVALID_ARGUMENT',
-        `${path}: ${JSON.stringify(name)} is no property of a unit`,
-        { path },
-      )
+      throw new KeelsonError('INVALID_ARGUMENT', `${path}: ${shown(name)} is no property of a unit`, { path })
     const variant = parseVariant(value, path)
     return [/[^U]Sec$/.test(name) ? seconds(name, variant, path) : [name, variant]]
   })

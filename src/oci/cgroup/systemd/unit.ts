@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
 import { KeelsonError } from '../../../base/index.ts'
+import { shown } from '../../shown.ts'
 
 /** A transient unit of systemd that holds one container. */
 export interface SystemdUnit {
@@ -43,7 +44,7 @@ export function expandSlice(slice: string): string {
 }
 
 function wrong(text: string, why: string): KeelsonError {
-  return new KeelsonError('INVALID_ARGUMENT', `linux.cgroupsPath: ${JSON.stringify(text)} ${why}`, {
+  return new KeelsonError('INVALID_ARGUMENT', `linux.cgroupsPath: ${shown(text)} ${why}`, {
     path: 'linux.cgroupsPath',
     hint: 'write for example system.slice:keelson:web, or leave --systemd-cgroup out',
   })
