@@ -13,6 +13,9 @@
 #define FIRST_INHERITED_FD 5
 #define PATH_BYTES 4096
 
+// Places whose mount is remembered, because something in it is hidden later.
+enum place { PLACE_PROC, PLACE_SYS, PLACES };
+
 struct init {
   struct plan plan;
   long plan_at;
@@ -23,6 +26,7 @@ struct init {
   int report;        // where a failure is told
   int root;          // root of the container's filesystem
   int proc;          // a procfs mount of our own that nobody can put anything over
+  int places[PLACES];
   int masks;         // empty read-only tmpfs that masked directories share
   int listener;      // start socket
   int rest;          // cgroup.kill of a container whose end does not end its other processes by itself; or -1

@@ -61,9 +61,18 @@ static int open_mount_target(const char *path, enum target kind, uint32_t flags)
   return target;
 }
 
+// The last mount that was put on a place, by its own descriptor.
+static void keep_place(const char *path, int mount) {
+  const int kept = same_text(path, "/proc") ? PLACE_PROC : same_text(path, "/sys") ? PLACE_SYS : PLACES;
+  if (kept == PLACES) return;
+  if (self.places[kept] >= 0) sys(__NR_close, self.places[kept]);
+  self.places[kept] = (int)check(sys(__NR_fcntl, mount, F_DUPFD_CLOEXEC, 0), "fcntl", path);
+}
+
 static void attach(int mount, int target, const char *path) {
   check(move_mount_to(mount, target), "move_mount", path);
   sys(__NR_close, target);
+  keep_place(path, mount);
 }
 
 static void change(int mount, bool recursive, const uint32_t *set_and_clear, const char *path) {
@@ -181,9 +190,28 @@ static long file_mask(void) {
   return mount;
 }
 
+static const char *below(const char *path, const char *place) {
+  for (; *place != '\0'; place++, path++)
+    if (*path != *place) return NULL;
+  return *path == '/' ? path + 1 : NULL;
+}
+
+// What is hidden in /proc and /sys is looked for in the mounts that we made. Whoever shares the image can rename the
+// directory that they hang on, and a symlink in its place would lead us to where there is nothing to hide
+// (CVE-2023-28642).
+static long open_hidden(const char *path) {
+  static const char *const names[PLACES] = {[PLACE_PROC] = "/proc", [PLACE_SYS] = "/sys"};
+  const struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+  for (int i = 0; i < PLACES; i++) {
+    const char *rest = self.places[i] < 0 ? NULL : below(path, names[i]);
+    if (rest != NULL) return sys(__NR_openat2, self.places[i], *rest == '\0' ? "." : rest, &how, sizeof how);
+  }
+  return open_in_root(path, O_PATH, 0);
+}
+
 void operation_maskPath(const uint32_t *words) {
   const char *path = text_at(words[0]);
-  const long target = open_in_root(path, O_PATH, 0);
+  const long target = open_hidden(path);
   if (target == -ENOENT || target == -ENOTDIR) return;
   check(target, "openat2", path);
   if (kind_of((int)target) == TARGET_FILE) return cover(file_mask(), (int)target, path);
@@ -195,7 +223,7 @@ void operation_maskPath(const uint32_t *words) {
 
 void operation_readonlyPath(const uint32_t *words) {
   const char *path = text_at(words[0]);
-  const long target = open_in_root(path, O_PATH, 0);
+  const long target = open_hidden(path);
   if (target == -ENOENT || target == -ENOTDIR) return;
   check(target, "openat2", path);
   const uint32_t flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE;

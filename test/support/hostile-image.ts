@@ -1,4 +1,5 @@
 /** What tests of hostile images and volumes share: something of the host to watch, and containers made quickly. */
+import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
@@ -35,4 +36,8 @@ export function quickRuntime(stage: ContainerStage): Runtime {
 
 export function quickRequest(stage: ContainerStage, spec: Spec): CreateRequest {
   return { ...createRequest(stage, 'trick', spec), life: { kind: 'detached', stdio: [0, 1, 2] } }
+}
+
+export function makeDevice(path: string, major: number, minor: number): void {
+  execFileSync('mknod', ['-m', '666', path, 'c', String(major), String(minor)])
 }
