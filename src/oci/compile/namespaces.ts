@@ -89,9 +89,11 @@ export function compileNamespaces(request: CompileRequest, slots: Slots): Namesp
     child: [
       ...(owner?.child ?? []),
       // Whoever is in a pid namespace already may be hostile: until the program runs we cannot be traced.
-      ...(joined('pid') ? [{ op: 'undumpable' } as const] : []),
+      ...(joined('pid') ? [undumpable] : []),
       ...mountLast(plain.filter(({ type }) => type !== 'pid')).map(join),
       ...(time?.child ?? []),
+      // And who is in the host's sees every pid namespace. Not before the offsets are written: they are then root's.
+      ...(joined('pid') ? [] : [undumpable]),
     ],
     unshareCgroup: made.includes('cgroup'),
     unshareNetwork: made.includes('network'),
@@ -103,6 +105,8 @@ export function compileNamespaces(request: CompileRequest, slots: Slots): Namesp
     makes: (type) => made.includes(type),
   }
 }
+
+const undumpable: Operation = { op: 'undumpable' }
 
 function join({ type, slot }: Join): Operation {
   return { op: 'joinNamespace', namespace: slot, type: namespaceFlags[type] }

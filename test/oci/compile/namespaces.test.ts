@@ -125,6 +125,17 @@ test('joined namespaces: without a user namespace the child enters them, the pid
   t.is(names(child)[0], 'undumpable')
 })
 
+test('nobody may trace the child from when it begins to mount, whatever pid namespace it is in', (t) => {
+  for (const types of [
+    ['mount', 'uts'],
+    ['mount', 'uts', 'pid'],
+  ]) {
+    const { child } = planOf(withNamespaces(types))
+    const at = names(child).indexOf('undumpable')
+    t.true(at >= 0 && at < names(child).indexOf('attachRoot'), types.join())
+  }
+})
+
 test('a joined mount namespace has its root already: nothing is mounted, hidden or pivoted', (t) => {
   const { child } = planOf(withNamespaces(['mount', 'uts']), { namespaceFds: { mount: 30 } })
   t.true(names(child).includes('rootTree'))
