@@ -27,9 +27,14 @@ static bool is_whole(const struct client *client) {
   return client->received >= sizeof client->frame && client->received == sizeof client->frame + client->frame.length;
 }
 
+static int input_fd(void) { return monitor.terminal >= 0 ? monitor.terminal : monitor.input; }
+
+// What others still had to give to it has nowhere to go.
 static void close_input(void) {
   if (monitor.input >= 0) sys(__NR_close, monitor.input);
   monitor.input = -1;
+  for (struct client *client = clients; client < clients + CLIENTS_MAX; client++)
+    if (is_whole(client)) client->received = client->passed = 0;
 }
 
 static void drop(struct client *client) {
@@ -41,6 +46,12 @@ static void drop(struct client *client) {
 // One that does not read fast enough loses its connection, never the container its pace.
 static void answer(struct client *client, uint8_t type, const void *payload, uint32_t length) {
   if (client->fd != 0 && send_frame(client->fd, type, payload, length, -1) < 0) drop(client);
+}
+
+bool clients_full(void) {
+  for (const struct client *client = clients; client < clients + CLIENTS_MAX; client++)
+    if (client->fd == 0) return false;
+  return true;
 }
 
 void clients_accept(void) {
@@ -74,7 +85,7 @@ static uint32_t resize(const struct client *client) {
 // False while the container's stdin is full: the frame stays and is tried again when there is room.
 static bool pass_input(struct client *client) {
   client->wrote_input = true;
-  const int input = monitor.terminal >= 0 ? monitor.terminal : monitor.input;
+  const int input = input_fd();
   while (input >= 0 && client->passed < client->frame.length) {
     const long count = sys(__NR_write, input, client->payload + client->passed, client->frame.length - client->passed);
     if (count == -EAGAIN) return false;
@@ -131,24 +142,31 @@ static void receive(struct client *client) {
   if (is_whole(client)) finish_frame(client);
 }
 
-// A client whose stdin frame did not fit waits for the container's stdin instead of its own socket.
+// A client whose stdin frame did not fit waits for the container's stdin instead of its own socket: what it wrote
+// reaches the container even when it has left meanwhile, unless its place is needed.
 unsigned clients_poll(struct pollfd *polled) {
+  const bool full = clients_full();
+  struct pollfd *input = &polled[CLIENTS_MAX];
+  *input = (struct pollfd){-1, POLLOUT, 0};
   for (unsigned i = 0; i < CLIENTS_MAX; i++) {
     const struct client *client = &clients[i];
-    const int input = monitor.terminal >= 0 ? monitor.terminal : monitor.input;
     const bool waits = client->fd != 0 && is_whole(client);
-    polled[i] = (struct pollfd){client->fd == 0 ? -1 : waits ? input : client->fd, waits ? POLLOUT : POLLIN, 0};
+    if (waits) input->fd = input_fd();
+    polled[i] = (struct pollfd){client->fd == 0 || (waits && !full) ? -1 : client->fd, waits ? 0 : POLLIN, 0};
   }
-  return CLIENTS_MAX;
+  return CLIENTS_POLLED;
 }
 
 void clients_serve(const struct pollfd *polled) {
   for (unsigned i = 0; i < CLIENTS_MAX; i++) {
-    if (clients[i].fd == 0 || polled[i].revents == 0) continue;
-    if (is_whole(&clients[i]))
-      finish_frame(&clients[i]);
-    else
-      receive(&clients[i]);
+    struct client *client = &clients[i];
+    if (client->fd == 0) continue;
+    if (!is_whole(client) && polled[i].revents != 0)
+      receive(client);
+    else if (is_whole(client) && polled[CLIENTS_MAX].revents != 0)
+      finish_frame(client);
+    else if (is_whole(client) && polled[i].revents != 0)
+      drop(client);
   }
 }
 

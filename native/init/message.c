@@ -51,12 +51,18 @@ static long receive_exact(int socket, void *buffer, size_t size, int *fd) {
   while (received < size) {
     struct rights rights = {.fd = -1};
     struct io_vector vector = {(char *)buffer + received, size - received};
-    struct message message = {
-        .vectors = &vector, .vector_count = 1, .control = &rights, .control_length = sizeof rights};
+    // No room for a second one: the kernel would put it where the padding is, and it would stay open for ever.
+    struct message message = {.vectors = &vector,
+                              .vector_count = 1,
+                              .control = &rights,
+                              .control_length = sizeof rights - sizeof rights.padding};
     const long count = sys(__NR_recvmsg, socket, &message, CLOSE_ON_EXEC | WAIT_ALL);
     if (count == -EINTR) continue;
     if (count <= 0) return count == 0 ? -EPIPE : count;
-    if (message.control_length > 0 && rights.type == RIGHTS) *fd = rights.fd;
+    if (message.control_length > 0 && rights.type == RIGHTS) {
+      if (*fd >= 0) sys(__NR_close, *fd);
+      *fd = rights.fd;
+    }
     received += (size_t)count;
   }
   return 0;

@@ -35,6 +35,7 @@ static int nonblocking(int fd) {
 static void end_output(struct output *output) {
   log_finish(&output->log);
   sys(__NR_close, output->fd);
+  if (output->fd == monitor.terminal) monitor.terminal = -1;  // the next client may get its number
   output->fd = -1;
 }
 
@@ -93,7 +94,8 @@ static void ignore_signals(void) {
 static void loop(int oom_file) {
   bool used = false;
   for (;;) {
-    struct pollfd polled[4 + CLIENTS_MAX] = {{self.child_pidfd, POLLIN, 0}, {monitor.listener, POLLIN, 0}};
+    struct pollfd polled[4 + CLIENTS_POLLED] = {{self.child_pidfd, POLLIN, 0},
+                                                {clients_full() ? -1 : monitor.listener, POLLIN, 0}};
     for (int i = 0; i < 2; i++) polled[2 + i] = (struct pollfd){outputs[i].fd, POLLIN, 0};
     const unsigned count = 4 + clients_poll(polled + 4);
     const struct __kernel_timespec second = {.tv_sec = 1};

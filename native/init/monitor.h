@@ -8,6 +8,7 @@
 #include "init/message.h"
 
 #define CLIENTS_MAX 32
+#define CLIENTS_POLLED (CLIENTS_MAX + 1)
 
 struct exit_facts {
   uint32_t code;
@@ -29,7 +30,8 @@ extern struct monitor monitor;
 
 // clients.c
 struct pollfd;
-unsigned clients_poll(struct pollfd *polled);  // fills CLIENTS_MAX entries
+unsigned clients_poll(struct pollfd *polled);  // fills CLIENTS_POLLED entries
+bool clients_full(void);  // the next one waits in the socket's queue: to be sent away would look like our end
 void clients_serve(const struct pollfd *polled);
 void clients_accept(void);
 void clients_output(uint8_t type, const char *bytes, size_t count);

@@ -9,6 +9,9 @@
 #include "init/syscall.h"
 
 #define MAKE_MISSING 1
+#define SOCKET_LEVEL 1
+#define RECEIVE_TIMEOUT 20
+#define ASKING_SECONDS 2
 
 // Through the root's descriptor, so that /proc/self/fd/N leads nowhere (CVE-2024-21626), and looked at again from
 // inside: a directory that cannot be named from here is not in the container.
@@ -132,6 +135,19 @@ void operation_keepDescriptors(const uint32_t *words) {
   sys(__NR_close_range, 3 + kept, ~0u, 0);
   self.report = self.sync;
   self.root = self.proc = self.masks = -1;
+  for (int i = 0; i < PLACES; i++) self.places[i] = -1;
+}
+
+// Whoever connects and says nothing must not keep the next one from being heard.
+static bool is_asked(int connection) {
+  const struct __kernel_old_timeval bound = {.tv_sec = ASKING_SECONDS};
+  struct frame frame;
+  char payload[8];
+  int fd;
+  sys(__NR_setsockopt, connection, SOCKET_LEVEL, RECEIVE_TIMEOUT, &bound, sizeof bound);
+  const long length = receive_frame(connection, &frame, payload, sizeof payload, &fd);
+  if (fd >= 0) sys(__NR_close, fd);
+  return length >= 0 && frame.type == FRAME_START;
 }
 
 // Whoever asks for the start gets the reason on the same connection when the program cannot be run, and the end of
@@ -140,13 +156,10 @@ void operation_awaitStart(const uint32_t *words) {
   (void)words;
   sys(__NR_close, self.sync);
   for (;;) {
-    struct frame frame;
-    char payload[8];
-    int fd;
     const long connection = sys(__NR_accept4, self.listener, 0, 0, SOCKET_CLOEXEC);
     if (connection == -EINTR || connection == -ECONNABORTED) continue;
     check(connection, "accept4", NULL);
-    if (receive_frame((int)connection, &frame, payload, sizeof payload, &fd) >= 0 && frame.type == FRAME_START) {
+    if (is_asked((int)connection)) {
       self.report = (int)connection;
       sys(__NR_close, self.listener);
       return;
