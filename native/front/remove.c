@@ -9,23 +9,15 @@
 #define DEPTH_MAX 32
 #define TYPE_DIRECTORY 4
 
-struct entry {
-  uint64_t inode;
-  int64_t offset;
-  uint16_t length;
-  uint8_t type;
-  char name[];
-};
-
-typedef void visitor(int directory, const struct entry *entry, int depth);
+typedef void visitor(int directory, const struct directory_entry *entry, int depth);
 
 static void each_entry(int directory, int depth, visitor *visit) {
-  _Alignas(struct entry) char entries[2048];
+  _Alignas(struct directory_entry) char entries[2048];
   if (depth > DEPTH_MAX) hand_on();
   for (long length; (length = sys(__NR_getdents64, directory, entries, sizeof entries)) != 0;) {
     if (length < 0) hand_on();
     for (long at = 0; at < length;) {
-      const struct entry *entry = (const struct entry *)(entries + at);
+      const struct directory_entry *entry = (const struct directory_entry *)(entries + at);
       at += entry->length;
       if (!same_text(entry->name, ".") && !same_text(entry->name, "..")) visit(directory, entry, depth);
     }
@@ -47,7 +39,7 @@ static void remove_below(int parent, const char *name, int depth, visitor *visit
 // A group goes with rmdir alone: its files are the kernel's. What still lives in one is Node's to end.
 static void remove_groups(int parent, const char *name, int depth);
 
-static void visit_group(int directory, const struct entry *entry, int depth) {
+static void visit_group(int directory, const struct directory_entry *entry, int depth) {
   if (entry->type == TYPE_DIRECTORY) remove_groups(directory, entry->name, depth + 1);
 }
 
@@ -62,7 +54,7 @@ static void remove_groups(int parent, const char *name, int depth) {
 
 void remove_group(const char *path) { remove_groups(AT_FDCWD, path, 0); }
 
-static void visit_file(int directory, const struct entry *entry, int depth) {
+static void visit_file(int directory, const struct directory_entry *entry, int depth) {
   if (depth == 0 && same_text(entry->name, "state.json")) return;
   const bool is_directory = entry->type == TYPE_DIRECTORY;
   if (is_directory) remove_below(directory, entry->name, depth + 1, visit_file);

@@ -12,14 +12,6 @@
 #define SEND_MAX 0x7ffff000
 #define LINK_FLAGS (O_NOFOLLOW | O_CLOEXEC)
 
-struct entry {
-  uint64_t inode;
-  int64_t offset;
-  uint16_t length;
-  uint8_t type;
-  char name[];
-};
-
 struct times {
   int64_t seconds, nanoseconds;
 };
@@ -119,12 +111,12 @@ static void copy_entry(const struct copy *copy, const char *name) {
 }
 
 static void copy_directory(const struct copy *copy) {
-  _Alignas(struct entry) char entries[4096];
+  _Alignas(struct directory_entry) char entries[4096];
   for (;;) {
     const long length = check(sys(__NR_getdents64, copy->from, entries, sizeof entries), "getdents64", copy->path);
     if (length == 0) return;
     for (long at = 0; at < length;) {
-      const struct entry *entry = (const struct entry *)(entries + at);
+      const struct directory_entry *entry = (const struct directory_entry *)(entries + at);
       if (!same_text(entry->name, ".") && !same_text(entry->name, "..")) copy_entry(copy, entry->name);
       at += entry->length;
     }

@@ -38,6 +38,15 @@
 #define DEVPTS_MAGIC 0x1cd1
 #define PROC_MAGIC 0x9fa0
 
+// What getdents64(2) fills a buffer with.
+struct directory_entry {
+  uint64_t inode;
+  int64_t offset;
+  uint16_t length;
+  uint8_t type;
+  char name[];
+};
+
 struct statfs_words {
   long type;
   long rest[16];

@@ -4,8 +4,8 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { type Container, type LinuxResources, readCgroupLayout, type Spec } from '../../src/oci/index.ts'
+import { execShell } from '../support/contained.ts'
 import { containerStage, plainSpec } from '../support/container.ts'
 
 await using stage = await containerStage('controllers')
@@ -23,14 +23,6 @@ async function started(id: string, resources: LinuxResources, change: (spec: Spe
   return container
 }
 
-async function run(container: Container, script: string): Promise<{ code: number; said: string }> {
-  const process = { args: ['sh', '-c', script], cwd: '/', env: ['PATH=/bin'], user: { uid: 0, gid: 0 } }
-  const execution = await container.exec({ process, stdio: 'pipe' })
-  const said = execution.stdout && execution.stderr ? [text(execution.stdout), text(execution.stderr)] : []
-  const { exitCode } = await execution.wait()
-  return { code: exitCode, said: (await Promise.all(said)).join('') }
-}
-
 async function groupOf(container: Container): Promise<string> {
   const { pid } = await container.state()
   const path = /^0::(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, 'utf8'))?.[1] ?? ''
@@ -39,9 +31,9 @@ async function groupOf(container: Container): Promise<string> {
 
 async function cpuset() {
   const container = await started('cpuset', { cpu: { cpus: '1', mems: '0' } })
-  const allowed = await run(container, 'nproc; grep Cpus_allowed_list /proc/self/status')
+  const allowed = await execShell(container, 'nproc; grep Cpus_allowed_list /proc/self/status')
   await container.update({ cpu: { cpus: '0-1' } })
-  const updated = await run(container, 'nproc')
+  const updated = await execShell(container, 'nproc')
   await container.delete({ force: true })
   return { allowed, updated }
 }
@@ -56,8 +48,8 @@ async function hugetlb() {
       mounts.push({ destination: '/huge', type: 'hugetlbfs', source: 'huge', options: ['pagesize=2M'] })
     },
   )
-  const first = await run(container, 'fallocate -l 2097152 /huge/one')
-  const second = await run(container, 'fallocate -l 2097152 /huge/two')
+  const first = await execShell(container, 'fallocate -l 2097152 /huge/one')
+  const second = await execShell(container, 'fallocate -l 2097152 /huge/two')
   const events = readFileSync(join(await groupOf(container), 'hugetlb.2MB.events'), 'utf8').trim()
   await container.delete({ force: true })
   return { first, second, events }
@@ -66,7 +58,7 @@ async function hugetlb() {
 /** Three loops on one CPU wait for each other, and the statistics say so. */
 async function pressure() {
   const container = await started('pressure', { cpu: { cpus: '0' } })
-  await run(container, 'for i in 1 2 3; do timeout 2 sh -c "while :; do :; done" & done; wait')
+  await execShell(container, 'for i in 1 2 3; do timeout 2 sh -c "while :; do :; done" & done; wait')
   const { cpu, memory } = await container.stats()
   await container.delete({ force: true })
   return { waitedUs: cpu?.psi?.some.total, memory: memory?.psi !== undefined }

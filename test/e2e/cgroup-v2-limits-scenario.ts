@@ -4,7 +4,6 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type Container,
@@ -13,6 +12,7 @@ import {
   readCgroupLayout,
   type Spec,
 } from '../../src/oci/index.ts'
+import { execShell } from '../support/contained.ts'
 import { containerStage, plainSpec } from '../support/container.ts'
 import { eventually } from '../support/eventually.ts'
 
@@ -40,14 +40,6 @@ async function started(
   const container = await stage.runtime.create({ id, spec, bundle: '/', rootfs: rootfs ?? directory, life })
   await container.start()
   return container
-}
-
-async function run(container: Container, script: string): Promise<{ code: number; said: string }> {
-  const process = { args: ['sh', '-c', script], cwd: '/', env: ['PATH=/bin'], user: { uid: 0, gid: 0 } }
-  const execution = await container.exec({ process, stdio: 'pipe' })
-  const said = execution.stdout && execution.stderr ? [text(execution.stdout), text(execution.stderr)] : []
-  const { exitCode } = await execution.wait()
-  return { code: exitCode, said: (await Promise.all(said)).join('') }
 }
 
 const logOf = (id: string) =>
@@ -84,7 +76,7 @@ async function memory() {
   const { exitCode, oomKilled } = await container.wait()
   await container.delete()
   const patientOne = await started('memory-part', 'sleep 100', { resources: limits })
-  const part = await run(patientOne, 'tail /dev/zero')
+  const part = await execShell(patientOne, 'tail /dev/zero')
   const kills = figure(await groupOf(patientOne), 'memory.events', 'oom_kill')
   const { status } = await patientOne.state()
   await patientOne.delete({ force: true })
@@ -104,7 +96,7 @@ async function cpu() {
 
 async function pids() {
   const container = await started('pids', 'sleep 100', { resources: { pids: { limit: 4 } } })
-  const fork = () => run(container, 'sleep 1 & sleep 1 & sleep 1 & echo all')
+  const fork = () => execShell(container, 'sleep 1 & sleep 1 & sleep 1 & echo all')
   const limited = await fork()
   const refused = figure(await groupOf(container), 'pids.events', 'max')
   await container.update({ pids: { limit: 40 } })
@@ -127,7 +119,7 @@ async function io() {
     change: ({ linux }) => Object.assign(linux ?? {}, { devices: [{ path: '/dev/disk', ...disk }] }),
   })
   const startMs = performance.now()
-  const { code, said } = await run(
+  const { code, said } = await execShell(
     container,
     'dd if=/dev/disk of=/dev/null bs=64k count=32 iflag=direct 2>&1',
   )
@@ -180,7 +172,7 @@ async function subCgroups() {
   }
   const container = await started('sub', script, { change: writable })
   await eventually('init has moved', () => logOf('sub') !== '', patient)
-  const exec = await run(container, 'cat /proc/self/cgroup')
+  const exec = await execShell(container, 'cat /proc/self/cgroup')
   const all = (await container.pids()).length
   await container.delete({ force: true })
   return { init: logOf('sub'), exec, all }
@@ -211,7 +203,7 @@ async function unified() {
   const group = await groupOf(container)
   const read = (file: string) => readFileSync(join(group, file), 'utf8').trim()
   const found = { high: read('memory.high'), pids: read('pids.max') }
-  const view = (await run(container, 'cat /proc/self/cgroup')).said.trim()
+  const view = (await execShell(container, 'cat /proc/self/cgroup')).said.trim()
   await container.delete({ force: true })
   return { ...found, view }
 }

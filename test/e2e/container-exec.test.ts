@@ -1,20 +1,9 @@
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import type { Container, ExecRequest } from '../../src/oci/index.ts'
-import { type ContainerStage, containerStage, plainSpec } from '../support/container.ts'
+import type { ExecRequest } from '../../src/oci/index.ts'
+import { idleContainer } from '../support/contained.ts'
+import { containerStage, plainSpec } from '../support/container.ts'
 import { rootTest } from '../support/root.ts'
-
-async function running(stage: ContainerStage): Promise<Container> {
-  const container = await stage.runtime.create({
-    id: 'host',
-    spec: plainSpec(['sleep', '1000']),
-    bundle: '/',
-    rootfs: { kind: 'directory', path: stage.rootfs },
-    life: { kind: 'monitored' },
-  })
-  await container.start()
-  return container
-}
 
 function request(args: string[], more: Partial<ExecRequest> = {}, terminal = false): ExecRequest {
   const spec = plainSpec(args, ({ process }) => {
@@ -32,7 +21,7 @@ rootTest(
   'an exec sees the container: its processes, cgroup and files, and no descriptor of ours',
   async (t) => {
     await using stage = await containerStage('exec')
-    const container = await running(stage)
+    const container = await idleContainer(stage, 'host', plainSpec(['sleep', '1000']))
     const script =
       'cat /proc/1/cmdline | tr "\\0" " "; echo; ls /proc/self/fd | wc -l; grep -cv ":/$" /proc/self/cgroup; echo $HOME; echo bad >&2; exit 5'
     const execution = await container.exec(request(['sh', '-c', script]))
@@ -49,7 +38,7 @@ rootTest(
 
 rootTest('stdin reaches the program and ends', async (t) => {
   await using stage = await containerStage('stdin')
-  const container = await running(stage)
+  const container = await idleContainer(stage, 'host', plainSpec(['sleep', '1000']))
   const execution = await container.exec(request(['cat'], { stdin: true }))
   execution.stdin?.end('to and fro')
   t.is(await all(execution.stdout), 'to and fro')
@@ -58,7 +47,7 @@ rootTest('stdin reaches the program and ends', async (t) => {
 
 rootTest('a terminal has its size, can be resized, and kill tells the signal', async (t) => {
   await using stage = await containerStage('tty')
-  const container = await running(stage)
+  const container = await idleContainer(stage, 'host', plainSpec(['sleep', '1000']))
   const execution = await container.exec(
     request(['sh', '-c', 'tty; stty size; read x; stty size; sleep 100'], {}, true),
   )
@@ -77,7 +66,7 @@ rootTest('a terminal has its size, can be resized, and kill tells the signal', a
 
 rootTest("what cannot be run is told in runc's words; an abort kills", async (t) => {
   await using stage = await containerStage('noexec')
-  const container = await running(stage)
+  const container = await idleContainer(stage, 'host', plainSpec(['sleep', '1000']))
   await t.throwsAsync(container.exec(request(['nope'])), {
     message: 'exec: "nope": executable file not found in $PATH',
   })
@@ -92,7 +81,7 @@ rootTest("what cannot be run is told in runc's words; an abort kills", async (t)
 
 rootTest('pause stops every process, resume lets them go on', async (t) => {
   await using stage = await containerStage('pause')
-  const container = await running(stage)
+  const container = await idleContainer(stage, 'host', plainSpec(['sleep', '1000']))
   await container.pause()
   t.is((await container.state()).status, 'paused')
   await t.throwsAsync(container.pause(), { message: /cannot pause container host: it is paused/ })
@@ -103,7 +92,7 @@ rootTest('pause stops every process, resume lets them go on', async (t) => {
 
 rootTest('the last words on a terminal are never lost, however short the life', async (t) => {
   await using stage = await containerStage('words')
-  const container = await running(stage)
+  const container = await idleContainer(stage, 'host', plainSpec(['sleep', '1000']))
   const script = 'cat /proc/1/comm | wc -l; sh -c "echo two"; echo three | cat; echo four; exit 4'
   const one = async () => {
     const execution = await container.exec(request(['sh', '-c', script], {}, true))

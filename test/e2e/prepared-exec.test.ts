@@ -2,22 +2,11 @@
 import { existsSync, readFileSync, readlinkSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import type { Container, ExecRequest } from '../../src/oci/index.ts'
-import { type ContainerStage, containerStage, plainSpec } from '../support/container.ts'
+import type { ExecRequest } from '../../src/oci/index.ts'
+import { idleContainer } from '../support/contained.ts'
+import { containerStage, plainSpec } from '../support/container.ts'
 import { eventually } from '../support/eventually.ts'
 import { rootTest } from '../support/root.ts'
-
-async function running(stage: ContainerStage): Promise<Container> {
-  const container = await stage.runtime.create({
-    id: 'host',
-    spec: plainSpec(['sleep', '1000']),
-    bundle: '/',
-    rootfs: { kind: 'directory', path: stage.rootfs },
-    life: { kind: 'monitored' },
-  })
-  await container.start()
-  return container
-}
 
 function request(args: string[], more: Partial<ExecRequest> = {}): ExecRequest {
   return { process: plainSpec(args).process ?? { cwd: '/' }, stdio: 'pipe', ...more }
@@ -25,7 +14,7 @@ function request(args: string[], more: Partial<ExecRequest> = {}): ExecRequest {
 
 rootTest('a prepared exec is in the container, and becomes its program when it is started', async (t) => {
   await using stage = await containerStage('prepared')
-  const container = await running(stage)
+  const container = await idleContainer(stage, 'host', plainSpec(['sleep', '1000']))
   await using prepared = await container.prepareExec(request(['sh', '-c', 'echo $$; exit 3']))
   const { pid } = await container.state()
   const namespace = (of: number, name: string) => readlinkSync(`/proc/${of}/ns/${name}`)
@@ -47,7 +36,7 @@ rootTest('a prepared exec is in the container, and becomes its program when it i
 
 rootTest('one that is not started ends with its object, with its signal, and with a kill', async (t) => {
   await using stage = await containerStage('unstarted')
-  const container = await running(stage)
+  const container = await idleContainer(stage, 'host', plainSpec(['sleep', '1000']))
   const gone = (pid: number) => eventually('it is gone', async () => !existsSync(`/proc/${pid}`))
   const disposed = await container.prepareExec(request(['true']))
   await disposed[Symbol.asyncDispose]()
@@ -67,7 +56,7 @@ rootTest(
   'what cannot be run fails where it is found out; a detached one leaves nothing of ours',
   async (t) => {
     await using stage = await containerStage('late')
-    const container = await running(stage)
+    const container = await idleContainer(stage, 'host', plainSpec(['sleep', '1000']))
     await t.throwsAsync(container.prepareExec(request(['no-such'])), { message: /executable file not found/ })
     await t.throwsAsync(container.exec(request(['no-such'])), { message: /executable file not found/ })
     const prepared = await container.prepareExec(

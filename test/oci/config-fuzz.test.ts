@@ -9,6 +9,7 @@ import { compileExec } from '../../src/oci/compile/exec.ts'
 import { planOfCreate } from '../../src/oci/dry-run.ts'
 import { encodePlan } from '../../src/oci/plan/index.ts'
 import { validateProcess, validateSpec } from '../../src/oci/validate.ts'
+import { execRequest } from '../support/compile-request.ts'
 import { goodSpecs } from '../support/good-specs.ts'
 import { plainHost } from '../support/host-facts.ts'
 import { buildPlanDecoder } from '../support/plan-decoder.ts'
@@ -124,26 +125,13 @@ async function planOf(value: unknown): Promise<Buffer> {
 }
 
 function execPlanOf(value: unknown): Buffer {
-  const { plan } = compileExec({
+  const request = execRequest({
     process: validateProcess(value),
-    id: 'box',
-    linux: undefined,
-    filter: undefined,
-    state: { ociVersion: '1.2.0', id: 'one', status: 'running', bundle: '/', annotations: {} },
-    landlock: undefined,
-    host: plainHost,
-    rdt: undefined,
-    keepSessionKeyring: false,
-    pidfd: 9,
     namespaces: ['mount', 'pid', 'cgroup'],
     tasksFiles: ['/nonexistent/tasks'],
     v2Directory: '/nonexistent/unified',
-    stdio: [0, 1, 2],
-    fileLimit: { soft: 1024n, hard: 4096n },
-    preserveFds: 0,
-    detached: undefined,
-    orphanSignal: 9,
   })
+  const { plan } = compileExec(request)
   return encodePlan(plan)
 }
 

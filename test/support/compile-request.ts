@@ -1,5 +1,6 @@
 /** What a plan is compiled from, with everything that a test does not care about filled in. */
 import type { CgroupLayout } from '../../src/oci/cgroup/layout.ts'
+import type { ExecCompileRequest } from '../../src/oci/compile/exec.ts'
 import type { CompileRequest } from '../../src/oci/compile/request.ts'
 import { planCgroup, type Spec } from '../../src/oci/index.ts'
 import type { Privileges } from '../../src/oci/privileges.ts'
@@ -37,6 +38,31 @@ export function compileRequest(spec: Spec, more: Partial<CompileRequest> = {}): 
     host: plainHost,
     records: { 'state.json': '{}' },
     fileLimit: { soft: 1024n, hard: 4096n },
+    ...more,
+  }
+}
+
+/** What an exec into a container is compiled from. */
+export function execRequest(more: Partial<ExecCompileRequest> = {}): ExecCompileRequest {
+  return {
+    process: { cwd: '/', args: ['/bin/true'] },
+    id: 'box',
+    linux: undefined,
+    filter: undefined,
+    state: { ociVersion: '1.2.0', id: 'one', status: 'running', bundle: '/', annotations: {} },
+    landlock: undefined,
+    host: plainHost,
+    rdt: undefined,
+    keepSessionKeyring: false,
+    pidfd: 9,
+    namespaces: ['mount', 'pid'],
+    tasksFiles: ['/cgroup/tasks'],
+    v2Directory: undefined,
+    stdio: [0, 1, 2],
+    fileLimit: { soft: 1024n, hard: 4096n },
+    preserveFds: 0,
+    detached: undefined,
+    orphanSignal: 9,
     ...more,
   }
 }

@@ -54,3 +54,13 @@ export async function execContained(container: Container, process: Process): Pro
   const text = (await Promise.all(texts)).join('')
   return { lines: text.split('\n').slice(0, -1), exitCode }
 }
+
+/** A shell's script in it, and all that it said. */
+export async function execShell(
+  container: Container,
+  script: string,
+): Promise<{ code: number; said: string }> {
+  const process = { args: ['sh', '-c', script], cwd: '/', env: ['PATH=/bin'], user: { uid: 0, gid: 0 } }
+  const { lines, exitCode } = await execContained(container, process)
+  return { code: exitCode, said: lines.map((line) => `${line}\n`).join('') }
+}

@@ -4,7 +4,7 @@
  * compiled. So the commands that only Node can do are carried out once, on files that go again, and with an addon in
  * place that agrees to everything and does nothing.
  */
-import { mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { forgetBootId, processStat } from '../../base/index.ts'
@@ -72,6 +72,8 @@ function agreeable(state: string): Partial<Native> {
     originalFileLimit: () => ({ soft: 1024n, hard: 4096n }),
     seccompFlags: () => 0,
     landlockAbi: () => 0,
+    whichExist: (paths) => paths.map((path) => existsSync(path)),
+    readFiles: (directory, names) => names.map((name) => readIfThere(join(directory, name))),
     tryLockFile: open,
     pidfdOpen: open,
     spawnInit(_program, plan) {
@@ -90,6 +92,10 @@ function agreeable(state: string): Partial<Native> {
     startProgram: async () => ({ type: 0, payload }),
     reapInit: async () => 0,
   }
+}
+
+function readIfThere(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, 'utf8') : undefined
 }
 
 /** What keelson-init writes first of all: the container's records. */

@@ -2,9 +2,9 @@ import { basename, posix } from 'node:path'
 import type { CgroupHierarchy } from '../cgroup/layout.ts'
 import type { MountOptions } from '../mount-options.ts'
 import { MOUNT_ATTR } from '../mount-options.ts'
+import { noBytes } from '../plan/constants.ts'
 import type { Operation } from '../plan/operations.ts'
 import type { Mount } from '../spec.ts'
-import { noBytes } from './constants.ts'
 import type { CompileRequest } from './request.ts'
 
 /**

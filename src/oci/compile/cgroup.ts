@@ -1,8 +1,8 @@
 import { posix } from 'node:path'
 import type { CgroupPlan, CgroupWrite } from '../cgroup/index.ts'
+import { O_DIRECTORY, O_PATH, OPEN, writeFlags } from '../plan/constants.ts'
 import { barriers, noFd, type Operation } from '../plan/operations.ts'
 import type { Slots } from '../plan/slots.ts'
-import { O_DIRECTORY, O_PATH, OPEN, writeFlags } from './constants.ts'
 import type { NamespacePlan } from './namespaces.ts'
 import type { CompileRequest } from './request.ts'
 

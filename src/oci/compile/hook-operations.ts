@@ -1,9 +1,9 @@
 import { isAbsolute, join } from 'node:path'
 import { type HookSubject, stateDocument } from '../hooks/state-document.ts'
+import { hookFlags, OPEN } from '../plan/constants.ts'
 import { noFd, type Operation } from '../plan/operations.ts'
 import type { Slots } from '../plan/slots.ts'
 import type { Hooks } from '../spec.ts'
-import { hookFlags, OPEN } from './constants.ts'
 
 export type Stage = keyof Hooks
 

@@ -1,7 +1,7 @@
 import type { HookSubject } from '../hooks/state-document.ts'
+import { fileLimitResource } from '../plan/constants.ts'
 import { barriers, noFd, type Operation, type Plan } from '../plan/operations.ts'
 import { Slots } from '../plan/slots.ts'
-import { fileLimitResource } from './constants.ts'
 import { type HookOutputs, openOutputs, runHooks, type Stage } from './hook-operations.ts'
 
 /** RLIMIT_NOFILE of the caller, set back in every hook that would inherit what Node raised. */

@@ -1,8 +1,8 @@
 import { posix } from 'node:path'
+import { monitorFlags, O_NOFOLLOW, OPEN, writeFlags } from '../plan/constants.ts'
 import { noFd, type Operation } from '../plan/operations.ts'
 import type { Slots } from '../plan/slots.ts'
 import type { DetachedLife, ForegroundLife, MonitoredLife } from '../runtime.ts'
-import { monitorFlags, O_NOFOLLOW, OPEN, writeFlags } from './constants.ts'
 import type { CompileRequest } from './request.ts'
 
 /**

@@ -1,10 +1,10 @@
 import { idMapArguments, idMapText } from '../id-mappings.ts'
+import { CLONE, mapFlags, OPEN } from '../plan/constants.ts'
 import { barriers, type Operation } from '../plan/operations.ts'
 import type { Slots } from '../plan/slots.ts'
 import type { NamespaceType } from '../runtime.ts'
 import type { Linux, Process } from '../spec.ts'
 import { howToMap } from '../user-namespace.ts'
-import { CLONE, mapFlags, OPEN } from './constants.ts'
 import type { CompileRequest } from './request.ts'
 import { unsupported } from './unsupported.ts'
 

@@ -1,8 +1,8 @@
 import type { CgroupPlan } from '../cgroup/index.ts'
+import { OPEN } from '../plan/constants.ts'
 import { noFd, type Operation, type Plan } from '../plan/operations.ts'
 import { Slots } from '../plan/slots.ts'
 import { joinTasks, makeCgroup } from './cgroup.ts'
-import { OPEN } from './constants.ts'
 
 /**
  * What the zygote does before it serves: it leaves its starter and goes to the monitors' cgroup, so that the memory of

@@ -2,22 +2,14 @@ import { constants } from 'node:fs'
 import { capabilitiesOfMask } from '../capabilities.ts'
 import { MOUNT_ATTR, MS } from '../mount-options.ts'
 import { rlimInfinity, rlimitName } from '../rlimits.ts'
+import { CLONE } from './constants.ts'
 
 type Bits = readonly (readonly [name: string, bit: bigint])[]
 
 const bitsOf = (table: Readonly<Record<string, number | bigint>>): Bits =>
   Object.entries(table).map(([name, bit]) => [name, BigInt(bit)])
 
-const cloneBits = bitsOf({
-  NEWTIME: 0x80n,
-  NEWNS: 0x20000n,
-  NEWCGROUP: 0x2000000n,
-  NEWUTS: 0x4000000n,
-  NEWIPC: 0x8000000n,
-  NEWUSER: 0x10000000n,
-  NEWPID: 0x20000000n,
-  NEWNET: 0x40000000n,
-})
+const cloneBits = bitsOf(CLONE)
 const openBits = bitsOf({
   WRONLY: constants.O_WRONLY,
   RDWR: constants.O_RDWR,

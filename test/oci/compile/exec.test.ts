@@ -1,27 +1,12 @@
 import test from 'ava'
-import { compileExec, type ExecCompileRequest } from '../../../src/oci/compile/exec.ts'
-import { plainHost } from '../../support/host-facts.ts'
+import { compileExec } from '../../../src/oci/compile/exec.ts'
+import { execRequest } from '../../support/compile-request.ts'
 
-const request: ExecCompileRequest = {
+const request = execRequest({
   process: { args: ['/bin/true'], cwd: '/', terminal: true },
-  id: 'box',
-  linux: undefined,
-  filter: undefined,
-  state: { ociVersion: '1.2.0', id: 'one', status: 'running', bundle: '/', annotations: {} },
-  landlock: undefined,
-  host: plainHost,
-  rdt: undefined,
-  keepSessionKeyring: false,
-  pidfd: 5,
-  namespaces: ['mount', 'pid'],
-  tasksFiles: ['/cgroup/tasks'],
-  v2Directory: undefined,
   stdio: [undefined, undefined, undefined],
-  fileLimit: { soft: 1024n, hard: 1024n },
-  preserveFds: 0,
   detached: { consoleSocket: '/run/console.sock' },
-  orphanSignal: 1,
-}
+})
 
 test('paths of the caller are opened before the container is entered: its cgroups, its console socket', (t) => {
   const names = compileExec(request).plan.parent.map(({ op }) => op)

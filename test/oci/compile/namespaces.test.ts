@@ -4,9 +4,8 @@ import { compileExec } from '../../../src/oci/compile/exec.ts'
 import type { NamespaceType, Spec } from '../../../src/oci/index.ts'
 import type { Plan } from '../../../src/oci/plan/index.ts'
 import type { Operation } from '../../../src/oci/plan/operations.ts'
-import { compileRequest, ordinaryUser } from '../../support/compile-request.ts'
+import { compileRequest, execRequest, ordinaryUser } from '../../support/compile-request.ts'
 import { plainSpec } from '../../support/container.ts'
-import { plainHost } from '../../support/host-facts.ts'
 
 const names = (list: readonly { op: string }[]) => list.map(({ op }) => op)
 const only = <Name extends Operation['op']>(list: readonly Operation[], op: Name) =>
@@ -196,29 +195,7 @@ test('without a network namespace /sys is the host’s, bound, and nothing below
 
 test('exec enters what the container has; with a user namespace nothing of the host’s', (t) => {
   const enter = (namespaces: NamespaceType[]) =>
-    only(
-      compileExec({
-        process: { cwd: '/', args: ['true'] },
-        id: 'box',
-        linux: undefined,
-        filter: undefined,
-        state: { ociVersion: '1.2.0', id: 'one', status: 'running', bundle: '/', annotations: {} },
-        landlock: undefined,
-        host: plainHost,
-        rdt: undefined,
-        keepSessionKeyring: false,
-        pidfd: 9,
-        namespaces,
-        tasksFiles: [],
-        v2Directory: undefined,
-        stdio: [0, 1, 2],
-        fileLimit: { soft: 1n, hard: 2n },
-        preserveFds: 0,
-        detached: undefined,
-        orphanSignal: 9,
-      }).plan.parent,
-      'enterProcess',
-    )[0]?.namespaces
+    only(compileExec(execRequest({ namespaces })).plan.parent, 'enterProcess')[0]?.namespaces
   t.is(enter(['user', 'mount', 'time']), 0x10000000n | 0x20000n | 0x80n)
   t.is(enter(['mount']), 0x20000n | 0x20000000n | 0x40000000n | 0x8000000n | 0x4000000n)
 })
