@@ -74,6 +74,13 @@ for (const { entries, options } of builds)
     },
   })
 
+/** One other character, and V8 keeps two bytes for each of a file: in each start of the snapshot. */
+for (const name of ['oci-main.cjs', 'oci-snapshot.cjs']) {
+  const path = join(outdir, name)
+  if (existsSync(path) && readFileSync(path).some((byte) => byte > 0x7f))
+    throw new Error(`${name} holds more than ASCII: write that character as an escape`)
+}
+
 /** Each export of these built-in modules becomes a getter, so that importing one costs nothing until it is used. */
 function lazyBuiltins(names) {
   return {

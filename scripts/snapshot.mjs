@@ -20,14 +20,9 @@ const { NODE_OPTIONS: _, ...env } = process.env
 /**
  * How a command is run; docs/decisions/0015 has what each is worth. Strings keep the hashes of the seed that V8 drew for
  * this build, instead of three random primes and all strings hashed again at each start. Code that runs once is not
- * compiled a second time, better, and what a command leaves as garbage goes with the process.
+ * compiled a second time, better.
  */
-const options = [
-  '--no-rehash-snapshot',
-  '--no-sparkplug',
-  '--interrupt-budget=2000000',
-  '--min-semi-space-size=8',
-]
+const options = ['--no-rehash-snapshot', '--no-sparkplug', '--interrupt-budget=2000000']
 
 if (!existsSync(source)) process.exit(0) // not bundled yet: whoever bundles calls again
 rmSync(key, { force: true })
@@ -46,6 +41,7 @@ try {
 
 function node(...words) {
   const { status, stdout, stderr } = spawnSync(process.execPath, words, { env, encoding: 'utf8' })
+  if (stderr.includes('snapshot: ')) console.error(stderr.trim())
   if (status === 0) return stdout
   throw new Error(stderr.trim().split('\n').at(-1))
 }

@@ -13,7 +13,8 @@ void make()
 async function make(): Promise<void> {
   await Promise.all([...Object.values(commands).map((load) => load()), import('../oci/index.ts')])
   const codes = await rehearse()
-  if (codes.some((code) => code !== 0)) throw new Error(`the rehearsal ended with ${codes}`)
+  // It is as good without, but for the time of a command. A test says when the addon's place is not filled any more.
+  if (codes.some((code) => code !== 0)) process.stderr.write(`snapshot: the rehearsal ended with ${codes}\n`)
   startupSnapshot.setDeserializeMainFunction(() => {
     void main(process.argv.slice(1)).then((code) => process.exit(code))
   })

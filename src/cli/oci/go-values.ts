@@ -15,7 +15,7 @@ const unitMs: Readonly<Record<string, number>> = {
 
 /** `1m30s`, `500ms`, `0.5s` in milliseconds (time.ParseDuration). */
 export function durationMs(text: string, option: string): number {
-  const parts = [...text.matchAll(/(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g)]
+  const parts = [...text.matchAll(/(\d+(?:\.\d*)?|\.\d+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)/g)]
   if (parts.length === 0 || parts.map(([part]) => part).join('') !== text.replace(/^\+/, ''))
     throw invalid(option, text, 'a duration such as 5s, 500ms or 1m30s')
   return parts.reduce((sum, [, count, unit = '']) => sum + Number(count) * (unitMs[unit] ?? 0), 0)

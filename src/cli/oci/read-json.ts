@@ -12,7 +12,7 @@ const deepest = 500
  */
 export function readJson(path: string): unknown {
   const text = readText(path)
-  if (nestingOf(text) > deepest)
+  if (hasMoreBrackets(text, deepest) && nestingOf(text) > deepest)
     throw new KeelsonError('INVALID_ARGUMENT', `${path} is nested deeper than ${deepest} levels`, { path })
   try {
     return parseExactJson(text)
@@ -51,6 +51,15 @@ function readLimited(fd: number, path: string): string {
     bytes += count
   }
   throw new KeelsonError('INVALID_ARGUMENT', `${path} is larger than ${largestBytes >> 20} MiB`, { path })
+}
+
+/** Few files have, and only those need to be walked through character by character. */
+function hasMoreBrackets(text: string, most: number): boolean {
+  let count = 0
+  for (const bracket of '[{')
+    for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1))
+      if (++count > most) return true
+  return false
 }
 
 function nestingOf(text: string): number {

@@ -84,7 +84,8 @@ interface CgroupMount {
 
 /** Fields 3 to 5, then, after the lone `-`: type, source, super options. */
 function cgroupMounts(mountinfo: string): CgroupMount[] {
-  return mountinfo.split('\n').flatMap((line) => {
+  const lines = mountinfo.split('\n').filter((line) => line.includes(' - cgroup'))
+  return lines.flatMap((line) => {
     const [before = '', after = ''] = line.split(' - ')
     const [, , device = '', root = '', mountPoint = ''] = before.split(' ')
     const [type = '', , options = ''] = after.split(' ')
@@ -133,6 +134,7 @@ function below(root: string, own: string): string {
 
 /** mountinfo writes space, tab, newline and backslash as three octal digits. */
 function decodePath(text: string): string {
+  if (!text.includes('\\')) return text
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))
 }
 

@@ -70,7 +70,7 @@ const realTargets = new Set(['proc', 'sysfs'])
  * finds at the end of the path, for destinations that lead there by a symlink.
  */
 function targetFlags(mount: Mount, options: MountOptions, isBind: boolean, path: string): number {
-  const place = posix.join(mount.destination, '.').replace(/(.)\/$/, '$1')
+  const place = normalised(mount.destination)
   const nofollow = options.destinationNofollow ? mountFlags.targetNofollow : 0
   if (place === '/proc') {
     if (!isBind && mount.type !== 'proc')
@@ -90,6 +90,12 @@ function targetFlags(mount: Mount, options: MountOptions, isBind: boolean, path:
       `only these files may be replaced: ${[...replaceableProcFiles].join(', ')}`,
     )
   return nofollow | (isRealTarget ? mountFlags.realTarget : 0)
+}
+
+/** Without a slash at its end. */
+function normalised(path: string): string {
+  const joined = posix.join(path, '.')
+  return joined.length > 1 && joined.endsWith('/') ? joined.slice(0, -1) : joined
 }
 
 function refusedOverProc(path: string, message: string, hint: string): KeelsonError {
