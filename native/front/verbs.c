@@ -11,6 +11,7 @@
 #include "init/syscall.h"
 
 #define LOCK_EXCLUSIVE 2
+#define LOCK_NO_WAIT 4
 #define MESSAGE_PEEK 2
 
 static struct plan plan;
@@ -43,12 +44,13 @@ static void open_log(void) {
 
 static void front_verb(const uint32_t *words) { (void)words; }
 
-// Whoever had the lock before may have removed the container.
+// Whoever had the lock before may have removed the container. One who has it now may keep it for long (a hook that
+// hangs), and Node knows what to do about that.
 static void front_takeLock(const uint32_t *words) {
   (void)words;
   struct statx status;
   const long fd = sys(__NR_openat, front.state_fd, "lock", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0 || sys(__NR_flock, fd, LOCK_EXCLUSIVE) < 0) hand_on();
+  if (fd < 0 || sys(__NR_flock, fd, LOCK_EXCLUSIVE | LOCK_NO_WAIT) < 0) hand_on();
   const long told = sys(__NR_statx, front.state_fd, "", AT_EMPTY_PATH, STATX_NLINK, &status);
   if (told < 0 || status.stx_nlink == 0) hand_on();
 }

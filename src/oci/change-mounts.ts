@@ -16,6 +16,7 @@ import { encodePlan } from './plan/index.ts'
 import type { Operation, Plan } from './plan/operations.ts'
 import { Slots } from './plan/slots.ts'
 import type { Mount, Spec } from './spec.ts'
+import { containerDirectory } from './state/directory.ts'
 import { requireAlive } from './state/lifecycle.ts'
 import { observe } from './state/observe.ts'
 import { openProcess } from './state/open-process.ts'
@@ -103,7 +104,7 @@ async function inContainer(
   id: string,
   change: (inside: Inside) => Promise<void>,
 ): Promise<void> {
-  const directory = join(options.stateRoot, id)
+  const directory = containerDirectory(options.stateRoot, id)
   observe(directory, id) // before the lock, which says less of a container that is not there
   using _lock = await lockFile(join(directory, recordFiles.lock))
   const { record, status } = observe(directory, id)

@@ -10,6 +10,7 @@ import { execInContainer, prepareExecInContainer } from './exec-process.ts'
 import { waitForExit } from './exit-status.ts'
 import { frameType } from './frames.ts'
 import { killContainer } from './kill-container.ts'
+import { lockByForce } from './lock-by-force.ts'
 import { connectIn, MonitorConnection } from './monitor-client.ts'
 import { pauseContainer, resumeContainer } from './pause-container.ts'
 import type {
@@ -27,7 +28,7 @@ import type {
 import { SharedWait } from './shared-wait.ts'
 import { signalNumber } from './signals.ts'
 import type { LinuxResources, Spec } from './spec.ts'
-import { startContainer } from './start-container.ts'
+import { runPoststart, startContainer } from './start-container.ts'
 import { type Observed, observe } from './state/observe.ts'
 import { readConfig, recordFiles } from './state/record.ts'
 import type { Supervised } from './supervised.ts'
@@ -74,6 +75,7 @@ export class DiskContainer implements Container {
 
   async start(options: StartOptions = {}): Promise<void> {
     await using ready = await this.#startLocked(options)
+    await runPoststart(this.#context, this.id, this.#directory) // may take as long as it likes: without the lock
     if (options.notify?.wait === false) ready?.detach()
     else await ready?.done()
   }
@@ -81,7 +83,7 @@ export class DiskContainer implements Container {
   async #startLocked(options: StartOptions) {
     options.signal?.throwIfAborted()
     using _lock = await this.#lock(options.signal)
-    return startContainer(this.#context, this.id, this.#directory, options)
+    return await startContainer(this.#context, this.id, this.#directory, options)
   }
 
   async kill(signal: number | string, options: { all?: boolean } = {}): Promise<void> {
@@ -94,8 +96,10 @@ export class DiskContainer implements Container {
   }
 
   async delete(options: { force?: boolean } = {}): Promise<void> {
-    using _lock = await this.#lock()
-    await deleteContainer(this.#context, this.id, this.#directory, options.force === true)
+    const force = options.force === true
+    const lock = this.#lock()
+    using _lock = await (force ? lockByForce(this.#context, this.id, this.#directory, lock) : lock)
+    await deleteContainer(this.#context, this.id, this.#directory, force)
   }
 
   async exec(request: ExecRequest): Promise<Execution> {

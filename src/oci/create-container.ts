@@ -1,8 +1,8 @@
-import { mkdirSync, openSync, readdirSync, rmSync } from 'node:fs'
+import { openSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { asKeelsonError, bootId, Cleanup, hasErrno, KeelsonError } from '../base/index.ts'
-import { lockFile, ownFd, type StartedInit, sendInitFrame, startInit } from '../kernel/index.ts'
+import { bootId, Cleanup, KeelsonError } from '../base/index.ts'
+import { ownFd, type StartedInit, sendInitFrame, startInit } from '../kernel/index.ts'
 import { type CgroupPlan, killCgroup, removeCgroup, requireUnused } from './cgroup/index.ts'
 import { compileCreate } from './compile/create.ts'
 import type { CompileRequest } from './compile/request.ts'
@@ -19,6 +19,7 @@ import { noticeOfOomScore, noticesOf } from './notices.ts'
 import { cgroupOf, firstLimit } from './place-cgroup.ts'
 import { encodePlan, type Plan } from './plan/index.ts'
 import type { Container, CreateRequest } from './runtime.ts'
+import { containerDirectory, lockNewDirectory } from './state/directory.ts'
 import {
   type DecidedRecord,
   encodeConfig,
@@ -40,10 +41,8 @@ export async function createContainer(context: RuntimeContext, given: CreateRequ
   await using afterwards = new Cleanup() // when everything else has been taken back
   await using undo = new Cleanup()
   request.signal?.throwIfAborted()
-  const directory = join(context.stateRoot, request.id)
-  makeStateDirectory(directory, request.id)
-  using lock = await lockFile(join(directory, recordFiles.lock), request.signal)
-  claimDirectory(directory, request.id)
+  const directory = containerDirectory(context.stateRoot, request.id)
+  using lock = await lockNewDirectory(directory, request.id, request.signal)
   undo.defer(() => rm(directory, { recursive: true, force: true }))
   using directoryFd = ownFd(openSync(directory, 'r'))
   await using namespaces = new Cleanup()
@@ -152,29 +151,6 @@ function commit(started: StartedInit, plan: Plan, directory: string, id: string)
   markCreated(directory)
   sendInitFrame(started.control, frameType.commit)
   return pid
-}
-
-/**
- * Under the lock: the record decides, not the directory. A create that was killed before its first write left a
- * directory without one, which is nobody's; what lies in there would be read as facts of the new container.
- */
-export function claimDirectory(directory: string, id: string): void {
-  const names = readdirSync(directory)
-  if (names.includes(recordFiles.state))
-    throw new KeelsonError('ALREADY_EXISTS', `container ${id} exists already`, { op: 'create', id })
-  for (const name of names)
-    if (name !== recordFiles.lock) rmSync(join(directory, name), { recursive: true, force: true })
-}
-
-export function makeStateDirectory(directory: string, id: string): void {
-  try {
-    mkdirSync(directory, { mode: 0o700 })
-  } catch (error) {
-    if (hasErrno(error, 'EEXIST')) return
-    if (!hasErrno(error, 'ENOENT')) throw asKeelsonError(error, { op: 'create', id })
-    mkdirSync(join(directory, '..'), { recursive: true, mode: 0o711 })
-    makeStateDirectory(directory, id)
-  }
 }
 
 function firstRecord(

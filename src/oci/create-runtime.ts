@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { type Clock, hasCode, hasErrno, KeelsonError, type Logger, silentLogger } from '../base/index.ts'
 import { originalFileLimit } from '../kernel/index.ts'
 import { type CgroupLayout, planCgroup, readCgroupLayout } from './cgroup/index.ts'
@@ -13,6 +12,7 @@ import { type HostFacts, readHostFacts } from './host-facts.ts'
 import { encodePlan } from './plan/index.ts'
 import { readPrivileges } from './privileges.ts'
 import type { Container, Runtime } from './runtime.ts'
+import { containerDirectory, requireOurs } from './state/directory.ts'
 import { readRecord } from './state/record.ts'
 import { writableLayout } from './writable-cgroups.ts'
 import { Zygote } from './zygote.ts'
@@ -50,7 +50,7 @@ export interface RuntimeOptions {
 export function createRuntime(options: RuntimeOptions): Runtime {
   const context = createContext(options)
   const find = async (id: string): Promise<Container | undefined> => {
-    const directory = join(context.stateRoot, validateContainerId(id))
+    const directory = containerDirectory(context.stateRoot, id)
     return readRecord(directory) && new DiskContainer(context, id, directory)
   }
   const get = async (id: string): Promise<Container> => {
@@ -64,7 +64,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     get,
     async remove(id, { force = false } = {}) {
       if (!force) return (await get(id)).delete()
-      const directory = join(context.stateRoot, validateContainerId(id))
+      const directory = containerDirectory(context.stateRoot, id)
+      requireOurs(directory, id)
       const removed = existsSync(directory)
         ? new DiskContainer(context, id, directory).delete({ force })
         : undefined

@@ -36,20 +36,19 @@ export async function startContainer(
   })
   if (type === frameType.failure) throw startFailure(payload, directory, id)
   markStarted(directory, BigInt(Math.round(context.clock.nowMs() * 1000)) * 1000n)
-  await runPoststart(context, id, directory)
   undo.keep()
   return ready
 }
 
 /** keelson-init kills the container when one fails; here whatever else there is of it follows. */
-async function runPoststart(context: RuntimeContext, id: string, directory: string): Promise<void> {
+export async function runPoststart(context: RuntimeContext, id: string, directory: string): Promise<void> {
   const plan = readRecordedPlan(directory, 'poststart')
   if (!plan) return
   const fd = openSync(directory, 'r')
   try {
     await runRecorded(plan, { op: 'start', id, directory: fd })
   } catch (error) {
-    await endProcesses(context, observe(directory, id))
+    if (readRecord(directory)) await endProcesses(context, observe(directory, id)) // unless it is deleted by now
     throw error
   } finally {
     closeSync(fd)

@@ -2,11 +2,13 @@
 import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
@@ -215,6 +217,56 @@ busyboxTest('a state root that cannot be written, or is a file', async (t) => {
   })
   refused(t, { code: status ?? -1, stdout: '', stderr }, /EROFS: read-only file system/)
   nothingLeft(t, id)
+})
+
+busyboxTest('a state root that is no place of containers: what is there is nobody’s to remove', async (t) => {
+  using bundle = makeBundle(program('/bin/true'))
+  const root = join(bundle.path, 'root')
+  const put = (name: string) => {
+    mkdirSync(join(root, name), { recursive: true })
+    writeFileSync(join(root, name, 'precious'), '')
+  }
+  const inRoot = (...words: string[]) => runProgram(programs.keelson.path, ['--root', root, ...words])
+  put('home')
+  put('elsewhere')
+  symlinkSync('elsewhere', join(root, 'link'))
+  writeFileSync(join(root, 'file'), '')
+  mkdirSync(join(root, 'theirs'))
+  chownSync(join(root, 'theirs'), 1000, 1000)
+  for (const [id, why] of [
+    ['home', /is no container’s directory: it holds "precious"/],
+    ['link', /exists and is no directory/],
+    ['file', /exists and is no directory/],
+    ['theirs', /belongs to another user \(1000\)/],
+  ] as const)
+    for (const words of [
+      ['create', '--bundle', bundle.path],
+      ['run', '--bundle', bundle.path],
+      ['delete', '--force'],
+    ])
+      refused(t, await inRoot(...words, id), why)
+  for (const name of ['home', 'elsewhere']) t.deepEqual(readdirSync(join(root, name)), ['precious'])
+  t.deepEqual(readdirSync(join(root, 'theirs')), [])
+})
+
+busyboxTest('an id that is a path is refused by every command', async (t) => {
+  using bundle = makeBundle(program('/bin/true'))
+  const id = '../escaped'
+  for (const words of [
+    ['restore', '--bundle', bundle.path, '--image-path', bundle.path, id],
+    ['checkpoint', '--image-path', bundle.path, id],
+    ['mounts', 'add', id, join(bundle.path, 'config.json')],
+    ['kill', id],
+    ['start', id],
+    ['delete', '--force', id],
+    ['pause', id],
+    ['update', '--pids-limit', '1', id],
+    ['events', '--stats', id],
+    ['ps', id],
+  ])
+    refused(t, await keelson(...words), /"..\/escaped" is no container id/)
+  refused(t, await keelson('exec', id, 'true'), /"..\/escaped" is no container id/, 255)
+  t.false(existsSync(join(programs.keelson.stateRoot, id)))
 })
 
 busyboxTest('words that are no options, commands or arguments', async (t) => {

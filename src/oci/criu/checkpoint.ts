@@ -4,6 +4,7 @@ import { KeelsonError } from '../../base/index.ts'
 import { lockFile } from '../../kernel/index.ts'
 import { createContext, type RuntimeOptions } from '../create-runtime.ts'
 import { deleteContainer } from '../delete-container.ts'
+import { containerDirectory } from '../state/directory.ts'
 import { requireAlive } from '../state/lifecycle.ts'
 import { type Observed, observe } from '../state/observe.ts'
 import { readConfig, recordFiles } from '../state/record.ts'
@@ -25,7 +26,7 @@ export async function checkpointContainer(
   { criu, ...wanted }: CheckpointOptions & { criu: string },
 ): Promise<void> {
   const context = createContext(options)
-  const directory = join(context.stateRoot, id)
+  const directory = containerDirectory(context.stateRoot, id)
   const observed = observe(directory, id)
   const pid = pidOf(observed)
   using _lock = await lockFile(join(directory, recordFiles.lock))

@@ -2,18 +2,19 @@ import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { asKeelsonError, Cleanup, KeelsonError, processStat } from '../../base/index.ts'
-import { lockFile, reapInit, startInit } from '../../kernel/index.ts'
+import { reapInit, startInit } from '../../kernel/index.ts'
 import { type CgroupLayout, type CgroupPlan, requireUnused } from '../cgroup/index.ts'
 import { limitLate, makeCgroup } from '../compile/cgroup.ts'
 import { DiskContainer } from '../container.ts'
-import { claimDirectory, discardCgroup, makeStateDirectory, prepareCreate } from '../create-container.ts'
+import { discardCgroup, prepareCreate } from '../create-container.ts'
 import { createContext, type RuntimeOptions } from '../create-runtime.ts'
 import { failureError, lostError } from '../failure.ts'
 import { frameType } from '../frames.ts'
 import { encodePlan, type Plan } from '../plan/index.ts'
 import type { Container, CreateRequest } from '../runtime.ts'
 import type { Spec } from '../spec.ts'
-import { markCreated, markStarted, recordFiles, writeProcess, writeRecords } from '../state/record.ts'
+import { containerDirectory, lockNewDirectory } from '../state/directory.ts'
+import { markCreated, markStarted, restoreFiles, writeProcess, writeRecords } from '../state/record.ts'
 import { namespaceKey, type RestoreFacts, restoreArguments } from './arguments.ts'
 import { descriptorsFile } from './checkpoint.ts'
 import { criuConfig, externalMounts, isExternalFile, isPipe, namespacePaths } from './external.ts'
@@ -31,8 +32,6 @@ export interface RestoreRequest extends RestoreOptions {
   wait: boolean
 }
 
-const names = { root: 'criu-root', pid: 'criu.pid' }
-
 /**
  * Makes a container from the images of a checkpoint, running. criu makes its processes, namespaces and mounts; the
  * record, the cgroups with their limits and the process's identity are ours, as with any other container.
@@ -42,10 +41,8 @@ export async function restoreContainer(options: RuntimeOptions, request: Restore
   refuseTerminal(request)
   const context = createContext(options)
   await using undo = new Cleanup()
-  const directory = join(context.stateRoot, id)
-  makeStateDirectory(directory, id)
-  using lock = await lockFile(join(directory, recordFiles.lock))
-  claimDirectory(directory, id)
+  const directory = containerDirectory(context.stateRoot, id)
+  using lock = await lockNewDirectory(directory, id)
   undo.defer(() => rm(directory, { recursive: true, force: true }))
   const create: CreateRequest = { id, spec, bundle, life: { kind: 'detached' } }
   const place = { directory, directoryFd: -1, lockFd: lock.fd, namespaceFds: {} }
@@ -55,9 +52,9 @@ export async function restoreContainer(options: RuntimeOptions, request: Restore
   if (cgroup) undo.defer(() => discardCgroup(context, cgroup))
   if (cgroup) await makeGroups(cgroup, id)
   await runInRoot(request, directory, context.layout, cgroup)
-  const pid = await readPidFile(directory, names.pid)
+  const pid = await readPidFile(directory, restoreFiles.pid)
   // The state of a container is a flat directory: whoever deletes it may count on that.
-  for (const name of Object.values(names)) await rm(join(directory, name), { recursive: true })
+  for (const name of Object.values(restoreFiles)) await rm(join(directory, name), { recursive: true })
   writeProcess(directory, { pid, startTicks: processStat(pid).startTicks })
   markCreated(directory)
   markStarted(directory, BigInt(Math.round(context.clock.nowMs() * 1000)) * 1000n)
@@ -100,7 +97,7 @@ async function runInRoot(
   cgroup: CgroupPlan | undefined,
 ): Promise<void> {
   const { id, spec, bundle, criu, stdio, wait } = request
-  const root = join(directory, names.root)
+  const root = join(directory, restoreFiles.root)
   mkdirSync(root, { mode: 0o700 })
   const { opened, ...facts } = await factsOf(request, layout, cgroup)
   try {
@@ -109,7 +106,7 @@ async function runInRoot(
       args: restoreArguments(request, {
         ...facts,
         root,
-        pidFile: join(directory, names.pid),
+        pidFile: join(directory, restoreFiles.pid),
         sibling: wait,
       }),
       inherited: [...stdio, ...opened],

@@ -53,6 +53,9 @@ export const recordFiles = {
   monitorSocket: 'monitor.sock',
 } as const
 
+/** There while a container is made from a checkpoint. */
+export const restoreFiles = { root: 'criu-root', pid: 'criu.pid' } as const
+
 export const recordVersion = 2
 /** Of exit.json, which native/init/exit.c writes too. */
 const exitVersion = 1
