@@ -12,6 +12,7 @@
 
 #define CALLER_VARIABLE "KEELSON_OCI_CALLER="
 #define RLIMIT_FILES 7
+#define NODE_FILES 24  // with fewer descriptors Node does not say what it lacks: it is aborted
 
 static char answer[sizeof ANSWER_VARIABLE + 12];
 static char caller[sizeof CALLER_VARIABLE + 32];
@@ -36,6 +37,17 @@ static size_t count_of(char **list) {
   return count;
 }
 
+_Noreturn static void refuse(const char *what, const char *folder, const char *rest) {
+  char line[PATH_BYTES + 256];
+  struct text text = {line, sizeof line, 0};
+  text_add(&text, "keelson-oci: start: ");
+  text_add(&text, what);
+  text_add(&text, folder);
+  text_add(&text, rest);
+  sys(__NR_write, 2, line, text.length);
+  quit(1);
+}
+
 // What Node cannot tell any more: how many descriptors from 3 on are the caller's (it marks all of them close-on-exec),
 // and the caller's soft limit of them (it raises its own).
 static void tell_of_caller(void) {
@@ -44,6 +56,7 @@ static void tell_of_caller(void) {
   int fd = 3;
   while (sys(__NR_fcntl, fd, F_GETFD, 0) == 0) fd++;
   sys(__NR_prlimit64, 0, RLIMIT_FILES, 0, limit);
+  if (limit[1] < (uint64_t)fd - 3 + NODE_FILES) refuse("too few open files are allowed (raise the hard limit of `ulimit -n`)\n", "", "");
   text_add(&text, CALLER_VARIABLE);
   text_add_number(&text, fd - 3);
   text_add(&text, ":");
@@ -61,17 +74,6 @@ static void keep_variables(const char **kept) {
   *kept++ = caller;
   if (answer[0] != '\0') *kept++ = answer;
   *kept = NULL;
-}
-
-_Noreturn static void refuse(const char *what, const char *folder, const char *rest) {
-  char line[PATH_BYTES + 256];
-  struct text text = {line, sizeof line, 0};
-  text_add(&text, "keelson-oci: start: ");
-  text_add(&text, what);
-  text_add(&text, folder);
-  text_add(&text, rest);
-  sys(__NR_write, 2, line, text.length);
-  quit(1);
 }
 
 // Where this program's package lies: a link to it, as npm makes one, leads there all the same.

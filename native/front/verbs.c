@@ -81,12 +81,17 @@ static int connect_in_state(const char *name) {
   return (int)fd;
 }
 
-static void record_start(void) {
+// Before the program runs: afterwards a full disk could not be told any more.
+static void prepare_record(void) {
   char line[32];
   struct text text = {line, sizeof line, 0};
   text_add_number(&text, (int64_t)wall_ns());
   text_add(&text, "\n");
-  if (try_write_record(front.state_fd, "started", line, text.length) < 0) hand_on();
+  if (try_write_file(front.state_fd, "started.new", line, text.length) < 0) hand_on();
+}
+
+static void record_start(void) {
+  if (sys(__NR_renameat2, front.state_fd, "started.new", front.state_fd, "started", 0) < 0) hand_on();
 }
 
 // The end of the connection says that the program runs; a failure frame says why it does not, and only Node knows
@@ -94,6 +99,7 @@ static void record_start(void) {
 static void front_startProgram(const uint32_t *words) {
   (void)words;
   char first;
+  prepare_record();
   const int connection = connect_in_state("start.sock");
   if (send_frame(connection, FRAME_START, NULL, 0, -1) < 0) hand_on();
   long received;

@@ -53,6 +53,7 @@ void operation_writeSysctl(const uint32_t *words) {
   struct text text = {path, sizeof path, 0};
   text_add(&text, "sys/");
   text_add(&text, text_at(words[0]));
+  if (text.length + 1 == sizeof path) fail("sysctl", -ENAMETOOLONG, text_at(words[0]));  // it is cut
   check(write_proc(path, text_at(words[1]), true), "sysctl", text_at(words[0]));
 }
 

@@ -88,8 +88,8 @@ void operation_runProgram(const uint32_t *words) {
   char number[24];
   const char *directory = text_at(words[10]);
   struct program_request request = {.path = text_at(words[0]),
-                                    .arguments = argument_pointers(0, words[1], words[2]),
-                                    .environment = argument_pointers(1, words[3], words[4]),
+                                    .arguments = argument_pointers(words[1], words[2]),
+                                    .environment = argument_pointers(words[3], words[4]),
                                     .directory = *directory == '\0' ? NULL : directory,
                                     .directory_fd = (words[14] & HOOK_IN_ROOT) != 0 ? self.root : -1,
                                     .output = slot_fd(words[11]),
@@ -103,6 +103,8 @@ void operation_runProgram(const uint32_t *words) {
   self.skipped = words[15];
   const long before = request.errors < 0 ? -1 : sys(__NR_lseek, request.errors, 0, 2 /* SEEK_END */);
   run_program(&request, &result);
+  release_pointers(request.arguments, words[2]);
+  release_pointers(request.environment, words[4]);
   read_back(request.errors, before, &result);
   judge(words, &result);
 }

@@ -7,7 +7,7 @@
 #define DETACH 2
 #define MOVE 8192          // MS_MOVE
 #define SLAVE_TREE 540672  // MS_SLAVE | MS_REC
-#define LINE_MAX 8192
+#define LINE_MAX 49152  // two paths of 4095 bytes, each of them four where it is escaped, and a page of options
 
 struct reader {
   int fd;
@@ -15,7 +15,7 @@ struct reader {
   char bytes[16384];
 };
 
-// The next line, NULL at the end; one that is too long for a path of ours is cut.
+// The next line, NULL at the end. One that is too long might be of the mount that we look for.
 static char *next_line(struct reader *reader, char *line) {
   size_t used = 0;
   for (;;) {
@@ -27,7 +27,8 @@ static char *next_line(struct reader *reader, char *line) {
     }
     const char c = reader->bytes[reader->at++];
     if (c == '\n') break;
-    if (used < LINE_MAX - 1) line[used++] = c;
+    if (used == LINE_MAX - 1) fail("mountinfo", -E2BIG, NULL);
+    line[used++] = c;
   }
   line[used] = '\0';
   return line;

@@ -36,17 +36,22 @@ const char *number_at(const char *text, uint64_t *number) {
   return text;
 }
 
+long try_write_file(int directory, const char *name, const char *data, size_t length) {
+  const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
+  const long fd = sys(__NR_openat, directory, name, flags, 0600);
+  if (fd < 0) return fd;
+  const long written = sys(__NR_write, fd, data, length);
+  sys(__NR_close, fd);
+  if (written < 0) return written;
+  return (size_t)written == length ? 0 : -ENOSPC;
+}
+
 long try_write_record(int directory, const char *name, const char *data, size_t length) {
   char temporary[64];
   struct text text = {temporary, sizeof temporary, 0};
   text_add(&text, name);
   text_add(&text, ".new");
-  const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
-  const long fd = sys(__NR_openat, directory, temporary, flags, 0600);
-  if (fd < 0) return fd;
-  const long written = sys(__NR_write, fd, data, length);
-  sys(__NR_close, fd);
+  const long written = try_write_file(directory, temporary, data, length);
   if (written < 0) return written;
-  if ((size_t)written != length) return -ENOSPC;
   return sys(__NR_renameat2, directory, temporary, directory, name, 0);
 }

@@ -19,6 +19,7 @@ uint64_t start_ticks(int pid);
 
 // Writes a file of the state directory whole, by rename; fails the plan when it cannot.
 void write_record(int directory, const char *name, const char *data, size_t length);
+long try_write_file(int directory, const char *name, const char *data, size_t length);
 long try_write_record(int directory, const char *name, const char *data, size_t length);
 
 long receive_from_peer(uint8_t wanted, void *payload, uint32_t size, int *fd);
@@ -26,5 +27,6 @@ long receive_from_peer(uint8_t wanted, void *payload, uint32_t size, int *fd);
 // Turns this process, which was just cloned, into the container's first one: it runs the child's list.
 _Noreturn void begin_child(int sync);
 
-// A string list of the plan as execve wants it: 0 for arguments, 1 for the environment (with room for one more).
-const char **argument_pointers(unsigned which, uint32_t offset, uint32_t count);
+// A string list of the plan as execve wants it, with room for one more.
+const char **argument_pointers(uint32_t offset, uint32_t count);
+void release_pointers(const char *const *pointers, uint32_t count);

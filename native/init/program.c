@@ -168,23 +168,26 @@ void operation_awaitStart(const uint32_t *words) {
   }
 }
 
-#define POINTERS_MAX 8192
-
-const char **argument_pointers(unsigned which, uint32_t offset, uint32_t count) {
-  static const char *pointers[2][POINTERS_MAX];
+// Not on the stack, which may be as small as somebody's RLIMIT_STACK; how many there may be is the kernel's to say.
+const char **argument_pointers(uint32_t offset, uint32_t count) {
+  const size_t bytes = (count + 2ul) * sizeof(char *);
+  const long mapped = sys(__NR_mmap, 0, bytes, 3 /* PROT_READ | PROT_WRITE */, 0x22 /* MAP_PRIVATE | MAP_ANONYMOUS */, -1, 0);
+  check(mapped > -4096 && mapped < 0 ? mapped : 0, "mmap", "arguments");
+  const char **pointers = (const char **)mapped;
   const char *item = text_at(offset);
-  if (count + which >= POINTERS_MAX) fail("execve", -E2BIG, self.program);
-  for (uint32_t i = 0; i < count; i++, item += length_of(item) + 1) pointers[which][i] = item;
-  pointers[which][count] = NULL;
-  return pointers[which];
+  for (uint32_t i = 0; i < count; i++, item += length_of(item) + 1) pointers[i] = item;
+  return pointers;
+}
+
+void release_pointers(const char *const *pointers, uint32_t count) {
+  sys(__NR_munmap, pointers, (count + 2ul) * sizeof *pointers);
 }
 
 void operation_execute(const uint32_t *words) {
-  const char **arguments = argument_pointers(0, words[0], words[1]);
-  const char **environment = argument_pointers(1, words[2], words[3]);
+  const char **arguments = argument_pointers(words[0], words[1]);
+  const char **environment = argument_pointers(words[2], words[3]);
   if (self.home[0] != '\0') {
     environment[words[3]] = self.home;
-    environment[words[3] + 1] = NULL;
   }
   fail("execve", sys(__NR_execve, self.program, arguments, environment), self.program);
 }

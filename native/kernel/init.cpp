@@ -37,8 +37,14 @@ int sealedCopy(const std::string& path) {
   struct stat status {};
   check(::fstat(source.get(), &status), "fstat", path);
   Fd copy = makeMemfd("keelson-init", MFD_ALLOW_SEALING);
-  for (off_t left = status.st_size; left > 0;)
-    left -= check(::sendfile(copy.get(), source.get(), nullptr, static_cast<size_t>(left)), "sendfile", path);
+  for (off_t left = status.st_size; left > 0;) {
+    const ssize_t copied = check(::sendfile(copy.get(), source.get(), nullptr, static_cast<size_t>(left)), "sendfile", path);
+    if (copied == 0) {  // it is being replaced
+      errno = ESTALE;
+      fail("sendfile", path);
+    }
+    left -= copied;
+  }
   check(::fcntl(copy.get(), F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE), "fcntl", path);
   return copy.release();
 }

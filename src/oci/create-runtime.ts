@@ -1,6 +1,14 @@
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { type Clock, hasCode, hasErrno, KeelsonError, type Logger, silentLogger } from '../base/index.ts'
+import {
+  asKeelsonError,
+  type Clock,
+  hasCode,
+  hasErrno,
+  KeelsonError,
+  type Logger,
+  silentLogger,
+} from '../base/index.ts'
 import { originalFileLimit } from '../kernel/index.ts'
 import { type CgroupLayout, planCgroup, readCgroupLayout } from './cgroup/index.ts'
 import { compileZygote } from './compile/zygote.ts'
@@ -53,6 +61,13 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     const directory = containerDirectory(context.stateRoot, id)
     return readRecord(directory) && new DiskContainer(context, id, directory)
   }
+  /** One that cannot be read hides no other. */
+  const findReadable = (id: string): Promise<Container | undefined> =>
+    find(id).catch((error: unknown) => {
+      if (!hasCode(error, 'DATA_LOSS')) throw error
+      context.log.warn(asKeelsonError(error).message, { id })
+      return undefined
+    })
   const get = async (id: string): Promise<Container> => {
     const container = await find(id)
     if (container) return container
@@ -74,7 +89,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       })
     },
     async list() {
-      const found = await Promise.all((await names(context.stateRoot)).map(find))
+      const found = await Promise.all((await names(context.stateRoot)).map(findReadable))
       return found.filter((container) => container !== undefined)
     },
     [Symbol.asyncDispose]: () => context.zygote[Symbol.asyncDispose](),

@@ -11,7 +11,7 @@ import { ReadyForwarder } from './ready-forwarder.ts'
 import type { StartOptions } from './runtime.ts'
 import { nextStatus } from './state/lifecycle.ts'
 import { factsOf, observe } from './state/observe.ts'
-import { markStarted, readRecord, readRecordedPlan, recordFiles } from './state/record.ts'
+import { prepareStarted, readRecord, readRecordedPlan, recordFiles } from './state/record.ts'
 
 /**
  * Lets the first process run the user's program. It answers on the connection when it cannot, and the end of the
@@ -30,12 +30,13 @@ export async function startContainer(
   await using undo = new Cleanup()
   const ready =
     record.notify && notify ? await undo.use(ReadyForwarder.open(directory, id, notify)) : undefined
+  const started = prepareStarted(directory, BigInt(Math.round(context.clock.nowMs() * 1000)) * 1000n)
   const { type, payload } = await startProgram(directory, recordFiles.startSocket).catch((error: unknown) => {
     if (hasErrno(error, 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOENT')) return refuse(id, directory)
     throw error
   })
   if (type === frameType.failure) throw startFailure(payload, directory, id)
-  markStarted(directory, BigInt(Math.round(context.clock.nowMs() * 1000)) * 1000n)
+  started.commit()
   undo.keep()
   return ready
 }

@@ -9,7 +9,7 @@ import { withoutCgroup } from './pause-container.ts'
 import type { LinuxResources } from './spec.ts'
 import { requireAlive } from './state/lifecycle.ts'
 import { observe } from './state/observe.ts'
-import { readLimits, writeLimits } from './state/record.ts'
+import { prepareLimits, readLimits } from './state/record.ts'
 import { updateScope } from './systemd-scope.ts'
 import { changeSettings } from './write-settings.ts'
 
@@ -36,10 +36,11 @@ export async function updateContainer(
   const layout = layoutAsMade(context.layout, record.cgroup)
   const { writes, notices } = planCgroupUpdate({ layout, path, resources, missing })
   for (const notice of notices) context.log.warn(notice, { id })
+  const prepared = prepareLimits(directory, limits)
   // systemd first: what it sets, the files then say in full.
   if (record.cgroup.systemd) await updateScope(context, record.cgroup.systemd, resources)
   await changeSettings(writes)
-  writeLimits(directory, limits)
+  prepared.commit()
 }
 
 /**

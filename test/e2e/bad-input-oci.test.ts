@@ -6,7 +6,6 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
-  readFileSync,
   rmSync,
   symlinkSync,
   truncateSync,
@@ -16,8 +15,9 @@ import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import type { Spec } from '../../src/oci/spec.ts'
 import { type Bundle, busyboxSpec, makeBundle } from '../support/bundle.ts'
-import { type Outcome, runProgram } from '../support/oci-programs.ts'
+import { runProgram } from '../support/oci-programs.ts'
 import { ociTests } from '../support/oci-tests.ts'
+import { refused, tracesOf } from '../support/refused.ts'
 
 const { programs, nextId, busyboxTest } = ociTests('bad')
 
@@ -27,19 +27,7 @@ function program(...args: string[]): Spec {
   return busyboxSpec(args, (spec) => ({ ...spec, root: { path: 'rootfs' } }))
 }
 
-function refused(t: ExecutionContext, { code, stderr }: Outcome, message: RegExp, expected = 1): void {
-  t.is(code, expected, stderr)
-  t.regex(stderr, /^keelson-oci: [^\n]+\n$/, 'one line')
-  t.regex(stderr, message)
-  t.true(stderr.length < 2000, `${stderr.length} characters`)
-}
-
-function nothingLeft(t: ExecutionContext, id: string): void {
-  t.false(existsSync(join(programs.keelson.stateRoot, id)))
-  const groups = readdirSync('/sys/fs/cgroup').filter((name) => existsSync(join('/sys/fs/cgroup', name, id)))
-  t.deepEqual(groups, [])
-  t.false(readFileSync('/proc/self/mountinfo', 'utf8').includes(id))
-}
+const nothingLeft = (t: ExecutionContext, id: string) => t.deepEqual(tracesOf(programs.keelson, id), [])
 
 /** A file at this place of the root file system, executable unless said otherwise. */
 function put({ rootfs }: Bundle, path: string, content: Buffer | string, mode = 0o755): void {
@@ -267,6 +255,25 @@ busyboxTest('an id that is a path is refused by every command', async (t) => {
     refused(t, await keelson(...words), /"..\/escaped" is no container id/)
   refused(t, await keelson('exec', id, 'true'), /"..\/escaped" is no container id/, 255)
   t.false(existsSync(join(programs.keelson.stateRoot, id)))
+})
+
+busyboxTest('a record that cannot be read hides no other container', async (t) => {
+  using bundle = makeBundle(program('/bin/sleep', '100'))
+  const root = join(bundle.path, 'root')
+  const inRoot = (...words: string[]) => runProgram(programs.keelson.path, ['--root', root, ...words])
+  const good = nextId()
+  t.is((await inRoot('create', '--bundle', bundle.path, good)).code, 0)
+  mkdirSync(join(root, 'bad'))
+  writeFileSync(join(root, 'bad/state.json'), '{"version":')
+  const listed = await inRoot('list', '--quiet')
+  t.like(listed, { code: 0, stdout: `${good}\n` })
+  t.regex(listed.stderr, /bad\/state\.json is not JSON/)
+  refused(
+    t,
+    await inRoot('state', 'bad'),
+    /bad\/state\.json is not JSON: it cannot be read \(end its processes and remove/,
+  )
+  t.is((await inRoot('delete', '--force', good)).code, 0)
 })
 
 busyboxTest('words that are no options, commands or arguments', async (t) => {

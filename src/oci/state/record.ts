@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { encodeExactJson, hasErrno, KeelsonError, parseExactJson } from '../../base/index.ts'
+import { asKeelsonError, encodeExactJson, hasErrno, KeelsonError, parseExactJson } from '../../base/index.ts'
 import { readFiles } from '../../kernel/index.ts'
 import type { SystemdUnit } from '../cgroup/systemd/unit.ts'
 import type { Exit, Status } from '../runtime.ts'
@@ -126,21 +126,37 @@ const factFiles = [
 export function readFacts(directory: string): Facts | undefined {
   const [state, pid, created, started, paused, exit] = readFiles(directory, factFiles) ?? []
   if (state === undefined) return undefined
-  const decided: Partial<DecidedRecord> = JSON.parse(state)
-  if (decided.version !== recordVersion)
-    throw new KeelsonError('DATA_LOSS', `state of version ${decided.version} cannot be read`, {
-      path: join(directory, recordFiles.state),
-      hint: 'delete the container with the keelson version that made it',
-    })
+  const decided = parseRecord(state, directory)
   const process = parseProcess(pid)
   const begun = started === undefined ? 'created' : 'running'
   const record: ContainerRecord = {
-    ...(decided as DecidedRecord),
+    ...decided,
     status: created === undefined ? 'creating' : paused === undefined ? begun : 'paused',
     ...(process ? { process } : {}),
     ...(started === undefined ? {} : { startedAtNs: started.trim() }),
   }
   return { record, ...(exit === undefined ? {} : { exit: parseExit(exit) }) }
+}
+
+function parseRecord(text: string, directory: string): DecidedRecord {
+  const decided = parseObject(text)
+  if (decided?.version === recordVersion) return decided as DecidedRecord
+  const path = join(directory, recordFiles.state)
+  const what = decided ? `is of version ${decided.version}` : 'is not JSON'
+  throw new KeelsonError('DATA_LOSS', `${path} ${what}: it cannot be read`, {
+    path,
+    hint: decided
+      ? 'delete the container with the keelson version that made it'
+      : `end its processes and remove ${directory}`,
+  })
+}
+
+function parseObject(text: string): Partial<DecidedRecord> | undefined {
+  try {
+    return JSON.parse(text) ?? undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** The same without its exit. */
@@ -158,7 +174,12 @@ export function markCreated(directory: string): void {
 }
 
 export function markStarted(directory: string, startedAtNs: bigint): void {
-  replace(join(directory, recordFiles.started), `${startedAtNs}\n`)
+  prepareStarted(directory, startedAtNs).commit()
+}
+
+/** In two steps, since a full disk has to be told before the program runs. */
+export function prepareStarted(directory: string, startedAtNs: bigint): Prepared {
+  return prepare(join(directory, recordFiles.started), `${startedAtNs}\n`)
 }
 
 export function markPaused(directory: string, paused: boolean): void {
@@ -194,8 +215,9 @@ export function writeRecords(
   for (const [name, data] of Object.entries(records)) replace(join(directory, name), data)
 }
 
-export function writeLimits(directory: string, limits: LinuxResources): void {
-  replace(join(directory, recordFiles.limits), `${JSON.stringify(limits)}\n`)
+/** In two steps, since a full disk has to be told before a limit is changed. */
+export function prepareLimits(directory: string, limits: LinuxResources): Prepared {
+  return prepare(join(directory, recordFiles.limits), `${JSON.stringify(limits)}\n`)
 }
 
 /** An encoded plan; undefined where the container has no such hooks. */
@@ -255,8 +277,20 @@ function touch(path: string): void {
 
 /** By rename: readers see the old or the new. No flush, since a reboot empties the state root. Under the lock. */
 function replace(path: string, text: string | Uint8Array): void {
-  writeFileSync(`${path}.new`, text, { mode: 0o600 })
-  renameSync(`${path}.new`, path)
+  prepare(path, text).commit()
+}
+
+export interface Prepared {
+  commit(): void
+}
+
+function prepare(path: string, text: string | Uint8Array): Prepared {
+  try {
+    writeFileSync(`${path}.new`, text, { mode: 0o600 })
+  } catch (error) {
+    throw asKeelsonError(error, { path })
+  }
+  return { commit: () => renameSync(`${path}.new`, path) }
 }
 
 function readOptional(path: string): string | undefined {
