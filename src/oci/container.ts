@@ -165,8 +165,9 @@ export class DiskContainer implements Container {
   }
 
   async #monitor(op: string): Promise<MonitorConnection> {
-    const socket = await connectIn(this.#directory, recordFiles.monitorSocket)
-    if (socket) return new MonitorConnection(socket, this.id)
+    const { clock } = this.#context
+    const socket = await connectIn(this.#directory, recordFiles.monitorSocket, clock)
+    if (socket) return new MonitorConnection(socket, this.id, clock)
     throw new KeelsonError('FAILED_PRECONDITION', `cannot ${op} container ${this.id}: it has no monitor`, {
       op,
       id: this.id,

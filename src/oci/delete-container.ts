@@ -6,11 +6,12 @@ import type { RuntimeContext } from './context.ts'
 import { runPoststop } from './hooks/recorded.ts'
 import { removeRdt } from './intel-rdt.ts'
 import { sendIfThere, thawToDie } from './kill-container.ts'
-import { connectIn, MonitorConnection } from './monitor-client.ts'
+import { connectIn, MonitorConnection, monitorSilent, monitorTimeoutMs } from './monitor-client.ts'
 import { type Observed, observe } from './state/observe.ts'
 import { openProcess } from './state/open-process.ts'
 import { type ContainerRecord, readRecordedPlan, recordFiles } from './state/record.ts'
 import { stopScope } from './systemd-scope.ts'
+import { late, within } from './within.ts'
 
 const sigkill = 9
 const killTimeoutMs = 10_000
@@ -33,7 +34,7 @@ export async function deleteContainer(
       hint: 'stop it first, or force',
     })
   if (status !== 'stopped') await endProcesses(context, observed)
-  if (!exit) await awaitMonitor(directory, id) // its exit record is the last that a monitor writes
+  if (!exit) await awaitMonitor(context, directory, id, force)
   const poststop = readRecordedPlan(directory, 'poststop')
   if (!(await removeAtOnce(record, directory))) {
     await removeGroups(context, record)
@@ -71,12 +72,7 @@ export async function endProcesses({ clock }: RuntimeContext, observed: Observed
   if (!process) return
   sendIfThere(process, sigkill)
   await thawToDie(observed)
-  let cancel = () => {}
-  const late = new Promise<'late'>((resolve) => {
-    cancel = clock.after(killTimeoutMs, () => resolve('late'))
-  })
-  const ended = await Promise.race([pidfdWait(process.fd), late]).finally(cancel)
-  if (ended !== 'late') return
+  if ((await within(clock, killTimeoutMs, pidfdWait(process.fd))) !== late) return
   throw new KeelsonError('DEADLINE_EXCEEDED', `container ${record.id} was killed and does not end`, {
     op: 'delete',
     id: record.id,
@@ -84,12 +80,22 @@ export async function endProcesses({ clock }: RuntimeContext, observed: Observed
   })
 }
 
-/** Its last write goes to the directory that is about to be removed. */
-async function awaitMonitor(directory: string, id: string): Promise<void> {
-  const socket = await connectIn(directory, recordFiles.monitorSocket)
+/**
+ * Its exit record, the last that a monitor writes, goes to the directory that is about to be removed. One that was
+ * stopped finds no directory when it goes on, and leaves.
+ */
+async function awaitMonitor(
+  { clock, log }: RuntimeContext,
+  directory: string,
+  id: string,
+  force: boolean,
+): Promise<void> {
+  const socket = await connectIn(directory, recordFiles.monitorSocket, clock)
   if (!socket) return
-  using monitor = new MonitorConnection(socket, id)
-  await monitor.exited
+  using monitor = new MonitorConnection(socket, id, clock)
+  if ((await within(clock, monitorTimeoutMs, monitor.exited)) !== late) return
+  if (force) return log.warn('the monitor does not answer: the container is deleted without it', { id })
+  throw monitorSilent('delete', id)
 }
 
 /** What still lives in them is killed. A unit is systemd's to remove. */

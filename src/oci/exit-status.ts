@@ -1,9 +1,10 @@
+import { hasErrno } from '../base/index.ts'
 import { awaitFrame, pidfdWait } from '../kernel/index.ts'
 import { killCgroup, oomFileOf, oomKills } from './cgroup/index.ts'
 import { layoutAsMade } from './cgroup/path.ts'
 import type { RuntimeContext } from './context.ts'
 import { frameType } from './frames.ts'
-import { exitOf, isNobodyThere } from './monitor-client.ts'
+import { busyPauseMs, exitOf, isNobodyThere } from './monitor-client.ts'
 import type { Exit } from './runtime.ts'
 import { factsOf } from './state/observe.ts'
 import { openProcess } from './state/open-process.ts'
@@ -60,15 +61,23 @@ async function monitoredExit(
   directory: string,
   signal: AbortSignal,
 ): Promise<Exit> {
-  const told = await awaitFrame(
-    { directory, name: recordFiles.monitorSocket, type: frameType.exited },
-    signal,
-  ).catch((error: unknown) => {
-    if (!isNobodyThere(error)) throw error
-  })
+  const told = await exitFrame(context, directory, signal)
   if (told && told.type !== 0) return exitOf(told.payload)
   signal.throwIfAborted() // it was us who hung up: that tells nothing about the monitor
   return readExit(directory) ?? monitorLost(context, record, directory)
+}
+
+/** Undefined when there is no monitor. One whose queue is full is there, and nothing of it is known yet. */
+async function exitFrame({ clock }: RuntimeContext, directory: string, signal: AbortSignal) {
+  for (;;) {
+    try {
+      return await awaitFrame({ directory, name: recordFiles.monitorSocket, type: frameType.exited }, signal)
+    } catch (error) {
+      if (isNobodyThere(error)) return undefined
+      if (!hasErrno(error, 'EAGAIN')) throw error
+      await clock.sleep(busyPauseMs, signal)
+    }
+  }
 }
 
 /** Without its monitor nobody would ever learn of the exit, so the container ends with it. */

@@ -2,13 +2,28 @@ import { closeSync, openSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
-import { hasErrno, KeelsonError } from '../base/index.ts'
+import { type Clock, hasErrno, KeelsonError } from '../base/index.ts'
 import { errnoError } from './failure.ts'
 import { decodeExit, encodeFrame, FrameReader, framePayloadMax, frameType } from './frames.ts'
 import type { Attachment, Exit } from './runtime.ts'
+import { late, within } from './within.ts'
 
 /** Nobody listens (any more); ECONNRESET: whoever listened left with our connection still in the queue. */
 const gone = ['ECONNREFUSED', 'ENOENT', 'ECONNRESET', 'EPIPE']
+
+export const busyPauseMs = 50
+const busyTriesMax = 40
+
+/** A monitor answers at once, or is stopped. */
+export const monitorTimeoutMs = 3_000
+
+export function monitorSilent(op: string, id: string): KeelsonError {
+  return new KeelsonError('DEADLINE_EXCEEDED', `${op}: the monitor of container ${id} does not answer`, {
+    op,
+    id,
+    hint: 'somebody stopped its process: let it go on, or delete the container by force',
+  })
+}
 
 export function isNobodyThere(error: unknown): boolean {
   return hasErrno(error, ...gone)
@@ -18,7 +33,18 @@ export function isNobodyThere(error: unknown): boolean {
  * Connects to a socket of a state directory. By way of the directory's descriptor, because an address holds 107
  * bytes and state roots may be longer. Undefined when nobody listens there (any more).
  */
-export function connectIn(directory: string, name: string): Promise<Socket | undefined> {
+export async function connectIn(directory: string, name: string, clock: Clock): Promise<Socket | undefined> {
+  for (let left = busyTriesMax; ; left--) {
+    try {
+      return await tryConnectIn(directory, name)
+    } catch (error) {
+      if (!hasErrno(error, 'EAGAIN') || left === 0) throw error
+      await clock.sleep(busyPauseMs) // its queue is full: it has not come to those who were there before us
+    }
+  }
+}
+
+function tryConnectIn(directory: string, name: string): Promise<Socket | undefined> {
   return new Promise((resolve, reject) => {
     let fd: number
     try {
@@ -48,14 +74,16 @@ export function connectIn(directory: string, name: string): Promise<Socket | und
 export class MonitorConnection implements Disposable {
   readonly #socket: Socket
   readonly #id: string
+  readonly #clock: Clock
   /** Resolves with the exit, or with undefined when the connection ended without one. */
   readonly exited: Promise<Exit | undefined>
   #answers: ((errno: number | undefined) => void)[] = []
   #onOutput: (type: number, bytes: Buffer) => void = () => {}
 
-  constructor(socket: Socket, id: string) {
+  constructor(socket: Socket, id: string, clock: Clock) {
     this.#socket = socket
     this.#id = id
+    this.#clock = clock
     const reader = new FrameReader()
     this.exited = new Promise((resolve) => {
       socket.on('data', (chunk: Buffer) => {
@@ -70,12 +98,14 @@ export class MonitorConnection implements Disposable {
     })
   }
 
-  /** Asks for something and waits for the answer. UNAVAILABLE when the monitor leaves meanwhile. */
+  /** Asks and waits for the answer. UNAVAILABLE when the monitor leaves meanwhile, DEADLINE_EXCEEDED when it is mute. */
   async request(op: string, type: number, payload?: Uint8Array): Promise<void> {
-    const errno = await new Promise<number | undefined>((resolve) => {
+    const answered = new Promise<number | undefined>((resolve) => {
       this.#answers.push(resolve)
       this.#socket.write(encodeFrame(type, payload))
     })
+    const errno = await within(this.#clock, monitorTimeoutMs, answered)
+    if (errno === late) throw monitorSilent(op, this.#id)
     if (errno === undefined)
       throw new KeelsonError('UNAVAILABLE', `${op}: the monitor has left`, { op, id: this.#id })
     if (errno !== 0) throw errnoError(errno, op, this.#id)

@@ -3,6 +3,7 @@
 //   attacker swap A B          exchanges two names as fast as it can: "swaps N"
 //   attacker trace             at every process that joins: "seen N broken M"
 //   attacker overwrite         writes to the program of every process that it finds: "opened N written M seals S"
+//   attacker flood PATH        connects to a socket and sends frames with sixteen descriptors each: "flooded"
 //   attacker tty               whether its terminal controls it: "no terminal", or what it could do with one
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -16,8 +17,10 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -156,6 +159,38 @@ static int overwrite(void) {
   return 0;
 }
 
+#define DESCRIPTORS 16
+
+static void send_descriptors(int socket, const unsigned char *frame, size_t length) {
+  union {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(DESCRIPTORS * sizeof(int))];
+  } control;
+  struct iovec vector = {(void *)frame, length};
+  struct msghdr message = {
+      .msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  control.header = (struct cmsghdr){CMSG_LEN(DESCRIPTORS * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+  memset(CMSG_DATA(&control.header), 0, DESCRIPTORS * sizeof(int));  // descriptor 0, sixteen times
+  sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+// A whole ping, half a header, and a header whose rest comes with more of them.
+static int flood(const char *path) {
+  static const unsigned char frame[] = {1, 24, 0, 0, 0, 0, 0, 0};
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+  for (int i = 0; i < 100; i++) {
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) return 1;
+    send_descriptors(fd, frame, sizeof frame);
+    send_descriptors(fd, frame, 3);
+    send_descriptors(fd, frame + 3, 5);
+    close(fd);
+  }
+  puts("flooded");
+  return 0;
+}
+
 static int terminal(void) {
   const int fd = open("/dev/tty", O_RDWR);
   if (fd >= 0) puts("has a controlling terminal");
@@ -169,6 +204,7 @@ int main(int count, char **arguments) {
   if (strcmp(what, "swap") == 0 && count == 4) return swap(arguments[2], arguments[3]);
   if (strcmp(what, "trace") == 0) return trace();
   if (strcmp(what, "overwrite") == 0) return overwrite();
+  if (strcmp(what, "flood") == 0 && count == 3) return flood(arguments[2]);
   if (strcmp(what, "tty") == 0) return terminal();
   return 2;
 }
