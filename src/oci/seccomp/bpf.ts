@@ -30,7 +30,7 @@ export const offsets = {
 /** BPF_MAXINSNS: the kernel takes no longer program. */
 export const maxInstructions = 4096
 
-const farthest = 255
+export const farthest = 255
 
 export function load(offset: number): Instruction {
   return { code: BPF.LD_W_ABS, jumpTrue: 0, jumpFalse: 0, k: offset }
@@ -45,6 +45,10 @@ export function ret(value: number): Instruction {
 }
 
 type Comparison = typeof BPF.JMP_JEQ_K | typeof BPF.JMP_JGT_K | typeof BPF.JMP_JGE_K
+
+export function isConditional({ code }: Instruction): boolean {
+  return code === BPF.JMP_JEQ_K || code === BPF.JMP_JGT_K || code === BPF.JMP_JGE_K
+}
 
 /**
  * Runs `otherwise` when the comparison fails, else skips it and goes on with what follows. A distance that does not

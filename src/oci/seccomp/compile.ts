@@ -32,6 +32,7 @@ import {
   killThread,
   notifyAction,
 } from './profile.ts'
+import { shareReturns } from './share-returns.ts'
 import { type Architecture, isKnownAnywhere, syscallNumbers, x32Bit } from './syscall-numbers.ts'
 
 /**
@@ -76,7 +77,7 @@ export function compileSeccomp(profile: Seccomp, options: CompileOptions = {}): 
   const newer = options.enosysForNewer === false ? unlisted : newerAction(profile, unlisted)
   const search = (architecture: Architecture) =>
     searchTree(segments(rules, architecture, unlisted, newer), { unlisted, wide: isWide(architecture) })
-  const instructions = dispatch(architectures, search)
+  const instructions = shareReturns(dispatch(architectures, search))
   if (instructions.length > maxInstructions)
     throw new KeelsonError(
       'INVALID_ARGUMENT',
