@@ -8,6 +8,7 @@
 #define WRITE_SKIP 1         // any failure is fine
 #define WRITE_SKIP_ABSENT 2  // a missing file is fine
 #define WRITE_ALTERNATIVE 4  // only when the file of the write before was missing
+#define WRITE_MORE 8         // the next operation writes to the same file, which stays open for it
 
 void operation_openPath(const uint32_t *words) {
   const char *path = text_at(words[0]);
@@ -29,31 +30,66 @@ static long write_whole(const char *path, const void *data, size_t length) {
   return result;
 }
 
+static long write_kept(const char *path, const void *data, size_t length, bool more) {
+  static long kept = -1;
+  const long fd = kept >= 0 ? kept : sys(__NR_openat, AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return fd;
+  const long result = sys(__NR_write, fd, data, length);
+  if (!more) sys(__NR_close, fd);
+  kept = more ? fd : -1;
+  return result;
+}
+
 void operation_writeFile(const uint32_t *words) {
   static bool was_absent;
   const char *path = text_at(words[0]);
   if ((words[3] & WRITE_ALTERNATIVE) != 0 && !was_absent) return;
-  const long result = write_whole(path, text_at(words[1]), words[2]);
+  const long result = write_kept(path, text_at(words[1]), words[2], (words[3] & WRITE_MORE) != 0);
   was_absent = result == -ENOENT;
   if ((words[3] & WRITE_SKIP) != 0 || ((words[3] & WRITE_SKIP_ABSENT) != 0 && was_absent)) return;
   check(result, "write", path);
 }
 
-static long read_some(const char *path, char *text, size_t size) {
-  const long fd = sys(__NR_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return fd;
-  const long length = sys(__NR_read, fd, text, size);
+// The setting that was read or written last: mostly what the next level down asks for.
+static struct {
+  uint32_t path;
+  long length;
+  char bytes[128];
+} last_setting;
+
+static void remember_setting(uint32_t path, const char *text, long length) {
+  const bool fits = length <= (long)sizeof last_setting.bytes;
+  last_setting.path = path;
+  last_setting.length = fits ? length : 0;
+  if (fits) memcpy(last_setting.bytes, text, (size_t)length);
+}
+
+static long read_setting(uint32_t from, char *text, size_t size) {
+  const char *path = text_at(from);
+  if (last_setting.length > 0 && last_setting.path == from) {
+    memcpy(text, last_setting.bytes, (size_t)last_setting.length);
+    return last_setting.length;
+  }
+  const long fd = check(sys(__NR_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC), "openat", path);
+  const long length = check(sys(__NR_read, fd, text, size), "read", path);
   sys(__NR_close, fd);
   return length;
 }
 
-// A setting of one line that has something (more than the line's end) stays as it is.
+// A setting of one line that has something (more than the line's end) stays as it is, and need not be ours to change.
 void operation_inheritSetting(const uint32_t *words) {
   char text[PATH_BYTES];
-  const char *path = text_at(words[0]), *from = text_at(words[1]);
-  if (check(read_some(path, text, sizeof text), "read", path) > 1) return;
-  const long length = check(read_some(from, text, sizeof text), "read", from);
-  check(write_whole(path, text, (size_t)length), "write", path);
+  const char *path = text_at(words[0]);
+  long fd = sys(__NR_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC);
+  if (fd == -EACCES || fd == -EROFS) fd = sys(__NR_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+  check(fd, "openat", path);
+  long length = check(sys(__NR_read, fd, text, sizeof text), "read", path);
+  if (length <= 1) {
+    length = read_setting(words[1], text, sizeof text);
+    check(sys(__NR_write, fd, text, length), "write", path);
+  }
+  remember_setting(words[0], text, length);
+  sys(__NR_close, fd);
 }
 
 void write_record(int directory, const char *name, const char *data, size_t length) {

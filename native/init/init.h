@@ -27,6 +27,7 @@ struct init {
   int root;          // root of the container's filesystem
   int proc;          // a procfs mount of our own that nobody can put anything over
   int places[PLACES];
+  int fresh;         // the file system that was mounted last
   int masks;         // empty read-only tmpfs that masked directories share
   int listener;      // start socket
   int rest;          // cgroup.kill of a container whose end does not end its other processes by itself; or -1

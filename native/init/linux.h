@@ -24,6 +24,7 @@
 #define AT_RECURSIVE 0x8000
 #endif
 #define MOUNT_PRIVATE (1 << 18)  // MS_PRIVATE
+#define MOUNT_PRIVATE (1 << 18)  // MS_PRIVATE
 #define MOUNT_SLAVE (1 << 19)    // MS_SLAVE
 #define SIGNAL_DEFAULT 0
 #define SIGNAL_IGNORE 1

@@ -116,7 +116,8 @@ void operation_mountFilesystem(const uint32_t *words) {
   attach(mount, target, path);
   propagate(mount, words + 8, path);
   if (same_text(text_at(words[0]), "proc")) keep_proc(mount);
-  sys(__NR_close, mount);
+  if (self.fresh >= 0) sys(__NR_close, self.fresh);
+  self.fresh = mount;
 }
 
 static bool is_proc_root(int fd) {

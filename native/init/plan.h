@@ -129,6 +129,8 @@
   X(112, emptyAtEnd, "f")                  \
   X(151, removeMount, "s")                 \
   X(113, askStarter, "")                   \
+  X(114, bindGroups, "llq")                \
+  X(115, makeGroup, "sn")                  \
   X(171, servePlans, "")                   \
   X(172, inheritSetting, "ss")             \
   X(191, connect, "so")                    \

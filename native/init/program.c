@@ -134,7 +134,7 @@ void operation_keepDescriptors(const uint32_t *words) {
     check(sys(__NR_dup3, staged[i], 3 + i, i < count ? 0 : O_CLOEXEC), "dup3", NULL);
   sys(__NR_close_range, 3 + kept, ~0u, 0);
   self.report = self.sync;
-  self.root = self.proc = self.masks = -1;
+  self.root = self.proc = self.masks = self.fresh = -1;
   for (int i = 0; i < PLACES; i++) self.places[i] = -1;
 }
 

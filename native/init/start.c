@@ -38,6 +38,7 @@ void drop_plan(void) { sys(__NR_munmap, self.plan_at, self.plan_bytes); }
 __attribute__((used)) static void begin(void) {
   self.control = self.report = CONTROL_FD;
   self.sync = self.root = self.proc = self.masks = self.listener = self.rest = self.ruleset = self.child_pidfd = -1;
+  self.fresh = -1;
   for (int i = 0; i < PLACES; i++) self.places[i] = -1;
   for (int i = 0; i < (int)PLAN_SLOTS; i++) self.slots[i] = FIRST_INHERITED_FD + i;
   reset_signals();

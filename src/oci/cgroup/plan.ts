@@ -174,8 +174,8 @@ function enableWrites(
 function cpusetSeeds(layout: CgroupLayout, chains: ReadonlyMap<CgroupHierarchy, string[]>): CgroupSeed[] {
   const hierarchy = v1Hierarchy(layout, 'cpuset')
   const directories = (hierarchy && chains.get(hierarchy)) ?? []
-  return directories.flatMap((directory) =>
-    ['cpuset.cpus', 'cpuset.mems'].map((file) => ({
+  return ['cpuset.cpus', 'cpuset.mems'].flatMap((file) =>
+    directories.map((directory) => ({
       path: posix.join(directory, file),
       from: posix.join(directory, '..', file),
     })),

@@ -5,50 +5,81 @@ import { MOUNT_ATTR } from '../mount-options.ts'
 import { noBytes } from '../plan/constants.ts'
 import type { Operation } from '../plan/operations.ts'
 import type { Mount } from '../spec.ts'
+import type { NamespacePlan } from './namespaces.ts'
 import type { CompileRequest } from './request.ts'
 
 /**
- * /sys/fs/cgroup of the container. With a cgroup namespace the file systems are mounted anew and show the
- * container's own group as their root; without one its directories are bound. v1 has one directory per hierarchy
- * on a small tmpfs, with a link for each controller of a combined one.
+ * /sys/fs/cgroup of the container: its own group as the root of each hierarchy. v1 has one directory per hierarchy on
+ * a small tmpfs, with a link for each controller of a combined one.
  */
 export function compileCgroupMount(
   mount: Mount,
   options: MountOptions,
-  { cgroup, cgroupLayout }: CompileRequest,
-  unshared: boolean,
+  request: CompileRequest,
+  namespaces: Pick<NamespacePlan, 'unshareCgroup' | 'user'>,
 ): Operation[] {
+  const { cgroup, cgroupLayout } = request
   if (!cgroup) return []
   const attributes = BigInt(options.attributes.set)
   const { v1, v2, mode } = cgroupLayout
-  if (mode === 'v2') return v2 ? [hierarchy(mount.destination, v2, [], 'cgroup2')] : []
+  const place: Place = { ...namespaces, attributes, leaves: cgroup.leaves, v2 }
+  const { destination } = mount
+  if (mode === 'v2') return v2 ? [hierarchyOn(destination, v2, place)] : []
   return [
-    filesystem('tmpfs', mount.destination, ['mode=755', 'size=64k'], attributes & ~BigInt(MOUNT_ATTR.RDONLY)),
-    ...v1.flatMap((one) => [
-      hierarchy(posix.join(mount.destination, basename(one.mountPoint)), one, one.controllers, 'cgroup'),
-      ...links(mount.destination, one),
-    ]),
-    ...(v2 ? [hierarchy(posix.join(mount.destination, basename(v2.mountPoint)), v2, [], 'cgroup2')] : []),
+    filesystem('tmpfs', destination, ['mode=755', 'size=64k'], attributes & ~BigInt(MOUNT_ATTR.RDONLY)),
+    ...hierarchiesOn(destination, v2 ? [...v1, v2] : v1, place),
+    ...v1.flatMap((one) => links(destination, one)),
     ...(attributes & BigInt(MOUNT_ATTR.RDONLY)
-      ? [{ op: 'changeMount', path: mount.destination, set: BigInt(MOUNT_ATTR.RDONLY), clear: 0n } as const]
+      ? [{ op: 'changeMount', path: destination, set: BigInt(MOUNT_ATTR.RDONLY), clear: 0n } as const]
       : []),
   ]
+}
 
-  function hierarchy(target: string, one: CgroupHierarchy, words: string[], type: string): Operation {
-    if (unshared) return filesystem(type, target, words, attributes)
-    const leaf = cgroup?.leaves.find((path) => path.startsWith(`${one.mountPoint}/`))
-    return {
-      op: 'mountBind',
-      source: leaf ?? one.mountPoint,
-      target,
-      flags: 0,
-      // Where the container has no group of its own it sees its creator's, and changes nothing there.
-      set: leaf === undefined ? attributes | BigInt(MOUNT_ATTR.RDONLY) : attributes,
-      clear: 0n,
-      recursiveSet: 0n,
-      recursiveClear: 0n,
-      propagation: noBytes,
-    }
+interface Place extends Pick<NamespacePlan, 'unshareCgroup' | 'user'> {
+  attributes: bigint
+  leaves: readonly string[]
+  v2: CgroupHierarchy | undefined
+}
+
+/** All at once where the container's own groups can be copied from the host's mounts as they are. */
+function hierarchiesOn(
+  destination: string,
+  hierarchies: readonly CgroupHierarchy[],
+  place: Place,
+): Operation[] {
+  const sources = hierarchies.map((one) => leafOf(one, place)).filter((leaf) => leaf !== undefined)
+  const names = hierarchies.map(({ mountPoint }) => basename(mountPoint))
+  const own = place.unshareCgroup && place.user === 'none' && sources.length === hierarchies.length
+  if (own) return [{ op: 'bindGroups', names, sources, attributes: place.attributes }]
+  return hierarchies.map((one, index) => hierarchyOn(posix.join(destination, names[index] ?? ''), one, place))
+}
+
+function leafOf({ mountPoint }: CgroupHierarchy, { leaves }: Place): string | undefined {
+  return leaves.find((path) => path.startsWith(`${mountPoint}/`))
+}
+
+/**
+ * With a cgroup namespace the file system is mounted anew and shows the container's group as its root; without one its
+ * directory is bound.
+ */
+function hierarchyOn(target: string, one: CgroupHierarchy, place: Place): Operation {
+  const { attributes, unshareCgroup, v2 } = place
+  if (unshareCgroup)
+    return one === v2
+      ? filesystem('cgroup2', target, [], attributes)
+      : filesystem('cgroup', target, one.controllers, attributes)
+  const leaf = leafOf(one, place)
+  return {
+    op: 'mountBind',
+    source: leaf ?? one.mountPoint,
+    target,
+    flags: 0,
+    // Where the container has no group of its own it sees its creator's, and changes nothing there.
+    set: leaf === undefined ? attributes | BigInt(MOUNT_ATTR.RDONLY) : attributes,
+    clear: 0n,
+    recursiveSet: 0n,
+    recursiveClear: 0n,
+    propagation: noBytes,
   }
 }
 

@@ -14,13 +14,14 @@ export function makeCgroup(cgroup: CgroupPlan | undefined, tree: 'v1' | 'v2'): O
   if (!cgroup) return []
   const isWanted = (directory: string) => isAbove(directory, cgroup.v2Directory) === (tree === 'v2')
   return [
-    ...cgroup.directories
-      .filter(isWanted)
-      .map((path): Operation => ({ op: 'makeDirectory', path, mode: 0o755 })),
+    ...cgroup.leaves.filter(isWanted).map((path): Operation => {
+      const above = cgroup.directories.filter((directory) => path.startsWith(`${directory}/`))
+      return { op: 'makeGroup', path, parents: above.length }
+    }),
     ...cgroup.seeds
       .filter(({ path }) => isWanted(posix.dirname(path)))
       .map((seed): Operation => ({ op: 'inheritSetting', ...seed })),
-    ...cgroup.writes.filter(({ path }) => isWanted(posix.dirname(path))).map(writeSetting),
+    ...writeSettings(cgroup.writes.filter(({ path }) => isWanted(posix.dirname(path)))),
     ...(cgroup.devices && tree === 'v2'
       ? [{ op: 'attachDevices', ...cgroup.devices, flags: 0 } as const]
       : []),
@@ -29,12 +30,18 @@ export function makeCgroup(cgroup: CgroupPlan | undefined, tree: 'v1' | 'v2'): O
 
 /** Limits that would keep the container's own process out. */
 export function limitLate(cgroup: CgroupPlan | undefined): Operation[] {
-  return (cgroup?.lateWrites ?? []).map(writeSetting)
+  return writeSettings(cgroup?.lateWrites ?? [])
 }
 
-function writeSetting({ path, value, failure, alternative }: CgroupWrite): Operation {
-  const flags = (failure ? writeFlags[failure] : 0) | (alternative ? writeFlags.alternative : 0)
-  return { op: 'writeFile', path, data: Buffer.from(value), flags }
+function writeSettings(writes: readonly CgroupWrite[]): Operation[] {
+  return writes.map(({ path, value, failure, alternative }, index) => {
+    const next = writes[index + 1]
+    const flags =
+      (failure ? writeFlags[failure] : 0) |
+      (alternative ? writeFlags.alternative : 0) |
+      (next?.path === path && !next.alternative ? writeFlags.more : 0)
+    return { op: 'writeFile', path, data: Buffer.from(value), flags }
+  })
 }
 
 /** Whether it is that directory or lies on the way to it. */

@@ -33,7 +33,7 @@ export function compileMounts(
       return [{ op: 'mountTree', tree: handed, ...placing(mount, options, flags) }]
     }
     if (mount.type === 'cgroup' || mount.type === 'cgroup2')
-      return compileCgroupMount(mount, options, request, namespaces.unshareCgroup)
+      return compileCgroupMount(mount, options, request, namespaces)
     if (isBind) return [bind(mount, options, flags, request.bundle, trees, path)]
     refuseMap(mount, options, path)
     if (isForeign(mount, namespaces))

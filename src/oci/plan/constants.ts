@@ -23,7 +23,7 @@ export const O_DIRECTORY = process.arch === 'arm64' ? 0o40000 : 0o200000
 export const O_NOFOLLOW = process.arch === 'arm64' ? 0o100000 : 0o400000
 
 /** Flags of single operations, see native/init. */
-export const writeFlags = { skip: 1, skipAbsent: 2, alternative: 4 } as const
+export const writeFlags = { skip: 1, skipAbsent: 2, alternative: 4, more: 8 } as const
 export const overlayFlags = { volatile: 1, classic: 2 } as const
 export const mountFlags = {
   realTarget: 1,

@@ -228,6 +228,12 @@ export const operationTable = {
     args: { program: 'bytes', flags: 'u32', agent: 'fd', message: 'strings' },
   },
   askStarter: { code: 113, args: {} },
+  /** `parents`: how many of the directories above it are made as well where they are missing. */
+  makeGroup: { code: 115, args: { path: 'string', parents: 'u32' } },
+  bindGroups: {
+    code: 114,
+    args: { names: 'strings', sources: 'strings', attributes: 'u64' },
+  },
   connect: { code: 191, args: { path: 'string', to: 'newFd' } },
   raiseLoopback: { code: 192, args: {} },
 } as const

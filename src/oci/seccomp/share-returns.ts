@@ -61,7 +61,7 @@ class Backwards {
   }
 
   forwards(): Instruction[] {
-    return this.#reversed.toReversed()
+    return [...this.#reversed].reverse()
   }
 
   #add(index: number, instruction: Instruction): void {

@@ -63,8 +63,8 @@ test('a new cpuset level gets what the level above has, from the top, before any
   const plan = planCgroup({ layout: hybrid, path: '/a/b', resources: { cpu: { cpus: '2' } }, ...nothing })
   t.deepEqual(plan.seeds, [
     { path: '/c/cpuset/a/cpuset.cpus', from: '/c/cpuset/cpuset.cpus' },
-    { path: '/c/cpuset/a/cpuset.mems', from: '/c/cpuset/cpuset.mems' },
     { path: '/c/cpuset/a/b/cpuset.cpus', from: '/c/cpuset/a/cpuset.cpus' },
+    { path: '/c/cpuset/a/cpuset.mems', from: '/c/cpuset/cpuset.mems' },
     { path: '/c/cpuset/a/b/cpuset.mems', from: '/c/cpuset/a/cpuset.mems' },
   ])
   t.deepEqual(

@@ -15,7 +15,7 @@ test('compiling has no effects: the same request gives the same plan', (t) => {
 
 test('the record is on disk before the first cgroup is made', (t) => {
   const { parent } = compileCreate(request(plainSpec(['true']))).plan
-  t.true(names(parent).indexOf('replaceFile') < names(parent).indexOf('makeDirectory'))
+  t.true(names(parent).indexOf('replaceFile') < names(parent).indexOf('makeGroup'))
 })
 
 test('the cgroup namespace is unshared only after the cgroup was joined', (t) => {
@@ -37,7 +37,7 @@ test('limits are there before anybody joins, also where they are made after the 
   const { parent, child } = compileCreate(request(plainSpec(['true']))).plan
   const limited = (list: readonly Operation[], op: string) =>
     list.findIndex((one) => one.op === op && 'barrier' in one && one.barrier === barriers.limited)
-  t.true(names(parent).indexOf('clone') < names(parent).indexOf('makeDirectory'))
+  t.true(names(parent).indexOf('clone') < names(parent).indexOf('makeGroup'))
   const lastLimit = parent.findLastIndex(
     (one) => one.op === 'writeFile' && one.path.startsWith('/sys/fs/cgroup'),
   )
