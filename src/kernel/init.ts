@@ -1,5 +1,4 @@
 import { closeSync } from 'node:fs'
-import { hasErrno } from '../base/index.ts'
 import { builtFile } from './addon.ts'
 import { native } from './native.ts'
 
@@ -26,8 +25,6 @@ export interface InitRequest {
   plan: Uint8Array
   /** Descriptors that become the plan's first slots. Borrowed until the promise settles. */
   inherited: readonly number[]
-  /** Commits at once: the answer is then what comes after `created`. */
-  committed?: boolean | undefined
   /** Makes keelson-init take back what it started; its answer is then a failure (ECANCELED) or nothing. */
   signal?: AbortSignal | undefined
 }
@@ -54,15 +51,13 @@ export interface StartedInit extends InitAnswer {
 }
 
 /** Frames that may come before the answer (native/init/message.h). */
-const createdFrame = 1
-const commitFrame = 3
 const terminalFrame = 6
 const hookWarningFrame = 36
 
 /** Starts keelson-init from a sealed copy with this plan and waits for its first answer. */
-export async function startInit({ plan, inherited, committed, signal }: InitRequest): Promise<StartedInit> {
+export async function startInit({ plan, inherited, signal }: InitRequest): Promise<StartedInit> {
   const { control, pid } = native.spawnInit(builtFile('keelson-init'), plan, inherited, false)
-  return { ...(await initAnswer(control, pid, { signal, committed })), pid: await pid }
+  return { ...(await initAnswer(control, pid, signal)), pid: await pid }
 }
 
 /** The zygote of this process; `spawned` fails when it could not be started. */
@@ -106,20 +101,18 @@ export function sendPlan({ control }: ZygoteInit, plan: Uint8Array, inherited: r
 export async function initAnswer(
   control: number,
   spawned: Promise<unknown>,
-  { signal, committed = false }: Pick<InitRequest, 'signal' | 'committed'>,
+  signal: AbortSignal | undefined,
 ): Promise<StartedInit> {
   const hangUp = () => native.hangUpInit(control)
   signal?.addEventListener('abort', hangUp, { once: true })
   try {
-    if (committed) commitAhead(control)
     await spawned
     const warnings: Buffer[] = []
     for (let terminal = -1; ; ) {
       const answer = await native.receiveAnswer(control)
       if (answer.terminal >= 0) terminal = answer.terminal
       if (answer.type === hookWarningFrame) warnings.push(answer.payload)
-      else if (answer.type !== terminalFrame && !(committed && answer.type === createdFrame))
-        return { ...answer, terminal, control, warnings }
+      else if (answer.type !== terminalFrame) return { ...answer, terminal, control, warnings }
     }
   } catch (error) {
     closeSync(control)
@@ -129,13 +122,21 @@ export async function initAnswer(
   }
 }
 
-/** It may have failed already: then its reason lies in the socket, to be received. */
-function commitAhead(control: number): void {
-  try {
-    native.sendInitFrame(control, commitFrame)
-  } catch (error) {
-    if (!hasErrno(error, 'EPIPE', 'ECONNRESET')) throw error
-  }
+/** The next frame of a keelson-init that stays; undefined when it has gone. */
+export async function nextFrame(control: number): Promise<InitFrame | undefined> {
+  const { type, payload, terminal } = await native.receiveAnswer(control)
+  if (terminal >= 0) closeSync(terminal) // nobody asked for one
+  return type === 0 ? undefined : { type, payload }
+}
+
+/** Tells it that nothing more will come, upon which it ends what it has not been told to let go. */
+export function hangUp(control: number): void {
+  native.hangUpInit(control)
+}
+
+/** Ends the connection both ways, also for a `nextFrame` that waits. */
+export function cutOff(control: number): void {
+  native.shutDown(control)
 }
 
 /**

@@ -52,7 +52,12 @@ function planOfExec(options: RuntimeOptions, id: string, request: ExecRequest): 
   const observed = observe(directory, id)
   requireAlive(observed.status, 'exec in', id)
   const stdio = request.stdio === 'pipe' ? ([0, 1, 2] as const) : request.stdio
-  const input = execInput(context, observed.record, readConfig(directory), { request, stdio, pidfd: target })
+  const input = execInput(context, observed.record, readConfig(directory), {
+    request,
+    stdio,
+    pidfd: target,
+    goes: true,
+  })
   return compileExec(input)
 }
 

@@ -4,7 +4,7 @@ import { subCgroups } from './cgroup/sub-cgroup.ts'
 import type { ExecCompileRequest } from './compile/exec.ts'
 import type { RuntimeContext } from './context.ts'
 import { startExec } from './exec-start.ts'
-import { type ExecStreams, openStreams } from './exec-streams.ts'
+import { type ExecStreams, openPipes } from './exec-streams.ts'
 import { failureError, lostError } from './failure.ts'
 import { frameType } from './frames.ts'
 import { closeInit } from './init-channel.ts'
@@ -26,10 +26,7 @@ import { Supervised } from './supervised.ts'
 const sighup = 1
 const sigkill = 9
 
-/**
- * Runs one more program in a container. Fails with the exec error when it cannot be run. It is the two steps below in
- * one: the word to go on lies in the socket before anybody waits for it.
- */
+/** Runs one more program in a container. Fails with the exec error when it cannot be run. */
 export async function execInContainer(
   context: RuntimeContext,
   observed: Observed,
@@ -60,7 +57,6 @@ interface Launched {
   plan: Plan
 }
 
-/** `goes`: not only prepared, but told to go on. */
 async function launch(
   context: RuntimeContext,
   { record, status }: Observed,
@@ -73,10 +69,12 @@ async function launch(
   using target = record.process && openProcess(record.process, record.bootId)
   if (!target)
     throw new KeelsonError('FAILED_PRECONDITION', `container ${record.id} has stopped`, { id: record.id })
-  const streams = openStreams(request)
+  await using pipes = openPipes(request)
+  const input = execInput(context, record, spec, { request, stdio: pipes.theirs, pidfd: target.fd, goes })
+  const starting = startExec(context, record, input, request)
+  const streams = pipes.streams() // while keelson-init is at work
   try {
-    const input = execInput(context, record, spec, { request, stdio: streams.theirs, pidfd: target.fd })
-    const { started, plan } = await startExec(context, record, input, request, goes)
+    const { started, plan } = await starting
     if (started.type === (goes ? frameType.started : frameType.created)) {
       const unlowered = noticeOfOomScore(request.process, started.payload.readUInt32LE(0))
       if (unlowered !== undefined) context.log.warn(unlowered, { id: record.id })
@@ -89,8 +87,6 @@ async function launch(
   } catch (error) {
     streams.destroy()
     throw error
-  } finally {
-    await streams.closeTheirs()
   }
 }
 
@@ -101,7 +97,7 @@ export function execInput(
   context: RuntimeContext,
   record: ContainerRecord,
   spec: Spec,
-  { request, stdio, pidfd }: { request: ExecRequest; stdio: Stdio; pidfd: number },
+  { request, stdio, pidfd, goes }: { request: ExecRequest; stdio: Stdio; pidfd: number; goes: boolean },
 ): ExecCompileRequest {
   const { tasksFiles = [], v2Directory } = record.cgroup ?? {}
   return {
@@ -123,5 +119,6 @@ export function execInput(
     detached: request.detached,
     pidfdSocket: request.pidfdSocket,
     orphanSignal: request.process.terminal ? sighup : sigkill,
+    goes,
   }
 }

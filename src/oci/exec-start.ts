@@ -16,22 +16,21 @@ interface StartedExec {
 
 /**
  * Beside the container's first process: in the groups it was started in, or, where those keep everybody out, in the
- * ones that it made and moved to. `committed`: not only prepared, but told to go on.
+ * ones that it made and moved to.
  */
 export async function startExec(
   context: RuntimeContext,
   { cgroup, process }: ContainerRecord,
   input: ExecCompileRequest,
   request: ExecRequest,
-  committed: boolean,
 ): Promise<StartedExec> {
-  const first = await startOnce(context, input, request, committed)
+  const first = await startOnce(context, input, request)
   if (request.cgroup?.length || !cgroup || !process || !isKeptOut(first)) return first
   const { v2Directory, tasksFiles } = cgroup
   const moved = groupsOfInit({ tasksFiles, v2Directory }, context.layout, process.pid)
   if (!moved) return first
   await closeInit(first.started)
-  return startOnce(context, { ...input, ...moved }, request, committed)
+  return startOnce(context, { ...input, ...moved }, request)
 }
 
 /** By the zygote where there is one. What is detached belongs to our subreaper, so we start that ourselves. */
@@ -39,10 +38,9 @@ async function startOnce(
   { zygote }: RuntimeContext,
   input: ExecCompileRequest,
   { detached, signal }: ExecRequest,
-  committed: boolean,
 ): Promise<StartedExec> {
   const { plan, inherited } = compileExec(input)
-  const init = { plan: encodePlan(plan), inherited, committed, signal }
+  const init = { plan: encodePlan(plan), inherited, signal }
   const started = await (!detached && zygote.isRunning ? zygote.start(init) : startInit(init))
   return { started, plan }
 }

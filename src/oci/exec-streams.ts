@@ -1,43 +1,58 @@
 import { closeSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
-import { Cleanup } from '../base/index.ts'
 import { makePipe } from '../kernel/index.ts'
 import type { ExecRequest } from './runtime.ts'
 
-/** The pipes of an exec: our ends as streams, theirs as descriptors until its process has them. */
+/** Our ends of an exec's pipes. */
 export interface ExecStreams {
-  theirs: readonly [number | undefined, number | undefined, number | undefined]
   stdin?: Writable
   stdout?: Readable
   stderr?: Readable
-  closeTheirs(): Promise<void>
   destroy(): void
 }
 
-export function openStreams({ stdio, stdin, process }: ExecRequest): ExecStreams {
-  const nothing = { closeTheirs: async () => {}, destroy: () => {} }
+/** An exec's pipes: their ends are for its process, which has them when this is disposed; ours become streams. */
+export interface ExecPipes extends AsyncDisposable {
+  theirs: readonly [number | undefined, number | undefined, number | undefined]
+  /** Once: our ends are the streams' from then on. */
+  streams(): ExecStreams
+}
+
+export function openPipes({ stdio, stdin, process }: ExecRequest): ExecPipes {
+  const nothing = { streams: () => ({ destroy() {} }), [Symbol.asyncDispose]: async () => {} }
   if (stdio !== 'pipe') return { theirs: stdio, ...nothing }
   if (process.terminal) return { theirs: [undefined, undefined, undefined], ...nothing }
-  const theirEnds = new Cleanup()
-  const open = (writes: boolean) => {
-    const [read, write] = makePipe()
-    const theirs = writes ? read : write
-    theirEnds.defer(() => closeSync(theirs))
-    return { theirs, ours: new Socket({ fd: writes ? write : read, readable: !writes, writable: writes }) }
-  }
-  const input = stdin ? open(true) : undefined
-  const output = open(false)
-  const errors = open(false)
-  for (const one of [input, output, errors]) one?.ours.on('error', () => one.ours.destroy())
+  const [theirInput, input] = stdin ? makePipe() : []
+  const [output, theirOutput] = makePipe()
+  const [errors, theirErrors] = makePipe()
+  const theirs = [theirInput, theirOutput, theirErrors] as const
+  const ours = [input, output, errors] as const
+  let isTaken = false
   return {
-    theirs: [input?.theirs, output.theirs, errors.theirs],
-    ...(input ? { stdin: input.ours } : {}),
-    stdout: output.ours,
-    stderr: errors.ours,
-    closeTheirs: () => theirEnds[Symbol.asyncDispose](),
+    theirs,
+    streams() {
+      isTaken = true
+      return openStreams(input, output, errors)
+    },
+    async [Symbol.asyncDispose]() {
+      for (const fd of isTaken ? theirs : [...theirs, ...ours]) if (fd !== undefined) closeSync(fd)
+    },
+  }
+}
+
+function openStreams(input: number | undefined, output: number, errors: number): ExecStreams {
+  const open = (fd: number, writes: boolean) => new Socket({ fd, readable: !writes, writable: writes })
+  const stdin = input === undefined ? undefined : open(input, true)
+  const [stdout, stderr] = [open(output, false), open(errors, false)]
+  const all = [...(stdin ? [stdin] : []), stdout, stderr]
+  for (const one of all) one.on('error', () => one.destroy())
+  return {
+    ...(stdin ? { stdin } : {}),
+    stdout,
+    stderr,
     destroy() {
-      for (const one of [input, output, errors]) one?.ours.destroy()
+      for (const one of all) one.destroy()
     },
   }
 }

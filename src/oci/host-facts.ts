@@ -1,7 +1,6 @@
-import { existsSync, readdirSync, statfsSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { landlockAbi, seccompFlags } from '../kernel/index.ts'
-import { type HostView, thisHost } from './host-view.ts'
 
 /**
  * What of the kernel and of this machine decides whether a specification can be met. Read when first asked for, since
@@ -28,7 +27,7 @@ export interface Resctrl {
 
 const seLinuxMagic = 0xf97cff8c
 
-export function readHostFacts(view = thisHost): HostFacts {
+export function readHostFacts(): HostFacts {
   const known: { -readonly [Name in keyof HostFacts]?: HostFacts[Name] } = {}
   const once = <Name extends keyof HostFacts>(name: Name, read: () => HostFacts[Name]): HostFacts[Name] => {
     if (!(name in known)) known[name] = read()
@@ -36,10 +35,10 @@ export function readHostFacts(view = thisHost): HostFacts {
   }
   return {
     get appArmor() {
-      return once('appArmor', () => readAppArmor('/', view))
+      return once('appArmor', () => readAppArmor())
     },
     get seLinux() {
-      return once('seLinux', () => hasSeLinux(view))
+      return once('seLinux', () => hasSeLinux())
     },
     get landlockAbi() {
       return once('landlockAbi', landlockAbi)
@@ -54,23 +53,23 @@ export function readHostFacts(view = thisHost): HostFacts {
 }
 
 /** As runc decides it: the module is on, and its file system is there to load profiles with. */
-export function readAppArmor(root = '/', view = thisHost): string | undefined {
-  if (!view.exists(join(root, 'sys/kernel/security/apparmor'))) return undefined
-  const enabled = view.read(join(root, 'sys/module/apparmor/parameters/enabled'))
+export function readAppArmor(root = '/'): string | undefined {
+  if (!existsSync(join(root, 'sys/kernel/security/apparmor'))) return undefined
+  const enabled = readOptional(join(root, 'sys/module/apparmor/parameters/enabled'))
   if (!enabled?.startsWith('Y')) return undefined
-  return view.exists(join(root, 'proc/self/attr/apparmor')) ? 'apparmor/' : ''
+  return existsSync(join(root, 'proc/self/attr/apparmor')) ? 'apparmor/' : ''
 }
 
-function hasSeLinux(view: HostView): boolean {
+function hasSeLinux(): boolean {
   try {
-    return view.exists('/sys/fs/selinux/enforce') && statfsSync('/sys/fs/selinux').type === seLinuxMagic
+    return statfsSync('/sys/fs/selinux').type === seLinuxMagic
   } catch {
     return false
   }
 }
 
 /** From what is mounted: the file system may be anywhere, mostly /sys/fs/resctrl. */
-export function readResctrl(mounts = thisHost.read('/proc/self/mounts') ?? ''): Resctrl | undefined {
+export function readResctrl(mounts = readOptional('/proc/self/mounts') ?? ''): Resctrl | undefined {
   const line = mounts.split('\n').find((one) => one.split(' ')[2] === 'resctrl')
   const mountPoint = line?.split(' ')[1]
   if (mountPoint === undefined) return undefined
@@ -78,6 +77,14 @@ export function readResctrl(mounts = thisHost.read('/proc/self/mounts') ?? ''): 
   return {
     mountPoint,
     resources: existsSync(info) ? readdirSync(info) : [],
-    schemata: (group) => thisHost.read(join(mountPoint, group, 'schemata')),
+    schemata: (group) => readOptional(join(mountPoint, group, 'schemata')),
+  }
+}
+
+function readOptional(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
   }
 }

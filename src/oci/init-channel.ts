@@ -1,54 +1,48 @@
 import { closeSync } from 'node:fs'
-import { Socket } from 'node:net'
-import { reapInit, type StartedInit } from '../kernel/index.ts'
-import { type Frame, FrameReader } from './frames.ts'
+import { cutOff, hangUp, type InitFrame, nextFrame, reapInit, type StartedInit } from '../kernel/index.ts'
 
 /** The control socket of a keelson-init that stays, frame by frame. */
 export class InitChannel implements AsyncDisposable {
   readonly control: number
   readonly #init: Pick<StartedInit, 'pid'>
-  readonly #socket: Socket
-  readonly #frames: Frame[] = []
-  #ended = false
-  #waiting: (() => void) | undefined
+  #waiting: Promise<InitFrame | undefined> | undefined
+  #isOpen = true
 
   constructor(init: Pick<StartedInit, 'control' | 'pid'>) {
-    const { control } = init
-    this.control = control
+    this.control = init.control
     this.#init = init
-    this.#socket = new Socket({ fd: control, readable: true, writable: true })
-    const reader = new FrameReader()
-    this.#socket.on('data', (chunk: Buffer) => {
-      this.#frames.push(...reader.push(chunk))
-      this.#waiting?.()
-    })
-    const end = () => {
-      this.#ended = true
-      this.#waiting?.()
-    }
-    this.#socket.on('error', end).on('close', end)
   }
 
   /** Undefined when keelson-init has gone. One caller at a time. */
-  async next(): Promise<Frame | undefined> {
-    while (this.#frames.length === 0 && !this.#ended)
-      await new Promise<void>((resolve) => {
-        this.#waiting = resolve
-      })
-    return this.#frames.shift()
+  async next(): Promise<InitFrame | undefined> {
+    if (!this.#isOpen) return undefined
+    this.#waiting = nextFrame(this.control)
+    try {
+      return await this.#waiting
+    } finally {
+      this.#waiting = undefined
+    }
   }
 
   /** Hangs up, upon which keelson-init ends what it has not been told to let go; resolves when it has. */
   async hangUp(): Promise<void> {
-    this.#socket.end()
+    hangUp(this.control)
     while (await this.next());
     await this[Symbol.asyncDispose]()
   }
 
   /** For one that has nothing more to do. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#socket.destroy()
+    if (this.#isOpen) await this.#close()
     await reapInit(this.#init)
+  }
+
+  /** Not while somebody waits: the number could be another descriptor's by the time. */
+  async #close(): Promise<void> {
+    this.#isOpen = false
+    if (this.#waiting) cutOff(this.control)
+    await this.#waiting
+    closeSync(this.control)
   }
 }
 

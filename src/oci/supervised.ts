@@ -48,6 +48,9 @@ export class Supervised {
     let frame = await channel.next()
     while (frame && frame.type !== frameType.exited) frame = await channel.next()
     await channel[Symbol.asyncDispose]()
+    // The frame comes by another thread and may be here before the last output, which lies in the pipes already: they
+    // are read before the next turn.
+    await new Promise((resolve) => setImmediate(resolve))
     this.#ended = true
     if (this.#pidfd >= 0) closeSync(this.#pidfd)
     if (!frame) return { exitCode: 137, signal: 9 } // keelson-init was killed, and its child with it

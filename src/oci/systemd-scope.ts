@@ -52,7 +52,7 @@ export async function answerAsked(
   await startScope(context, request, unit, started.payload.readUInt32LE(0))
   undo.defer(() => stopScope(context, unit)) // not before: a unit of that name may be another's
   sendInitFrame(started.control, frameType.answer)
-  const next = await initAnswer(started.control, Promise.resolve(), { signal: request.signal })
+  const next = await initAnswer(started.control, Promise.resolve(), request.signal)
   return {
     ...started,
     ...next,

@@ -38,7 +38,7 @@ export class Zygote implements AsyncDisposable {
    * Has a plan carried out and waits for its first answer. A zygote that somebody ended is replaced; `control` is -1
    * when the new one, too, is gone before it was told.
    */
-  async start({ plan, inherited, signal, committed }: InitRequest): Promise<StartedInit> {
+  async start({ plan, inherited, signal }: InitRequest): Promise<StartedInit> {
     this.#cancelIdle()
     this.#cancelIdle = this.#clock.after(idleMs, () => void this[Symbol.asyncDispose]())
     let init = this.#init
@@ -48,8 +48,7 @@ export class Zygote implements AsyncDisposable {
       init = this.#startNew()
       control = sendPlan(init, plan, inherited) // it may not run yet: the plan waits in its socket
     }
-    const answer =
-      control < 0 ? await noAnswer(init) : await initAnswer(control, init.spawned, { signal, committed })
+    const answer = control < 0 ? await noAnswer(init) : await initAnswer(control, init.spawned, signal)
     // No answer at all: the zygote may have failed before it served, and then it is the one that knows why.
     return answer.type === 0 ? { ...answer, ...(await this.#end(init)) } : answer
   }

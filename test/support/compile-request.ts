@@ -63,6 +63,7 @@ export function execRequest(more: Partial<ExecCompileRequest> = {}): ExecCompile
     preserveFds: 0,
     detached: undefined,
     orphanSignal: 9,
+    goes: false,
     ...more,
   }
 }

@@ -2,7 +2,6 @@ import { command } from '../oci/context.ts'
 import {
   checkConsole,
   detachedLife,
-  makeContainer,
   orDelete,
   printPlan,
   readStart,
@@ -21,7 +20,7 @@ export default command({
     const life = detachedLife(given, preserveFds)
     const request = { ...common, id: given.container, life }
     if (given['dry-run']) return printPlan(context, request)
-    const container = await makeContainer(context, request)
+    const container = await (await context.runtime()).create(request)
     await orDelete(container, context, async () =>
       writePidFile(given['pid-file'], (await container.state()).pid),
     )

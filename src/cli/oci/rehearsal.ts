@@ -13,6 +13,7 @@ import { defaultSpec } from '../../oci/default-spec.ts'
 import { frameType } from '../../oci/frames.ts'
 import { defaultSeccompProfile, type Spec } from '../../oci/index.ts'
 import { decodePlan } from '../../oci/plan/codec.ts'
+import type { Operation } from '../../oci/plan/operations.ts'
 import { recordFiles, writeProcess, writeRecords } from '../../oci/state/record.ts'
 import { main } from './program.ts'
 
@@ -66,7 +67,7 @@ function ordinarySpec(folder: string): Spec {
 function agreeable(state: string): Partial<Native> {
   const payload = Buffer.alloc(16)
   payload.writeUInt32LE(process.pid)
-  let isTold = false
+  let isHeld = false
   const open = () => openSync('/dev/null', 'r')
   return {
     originalFileLimit: () => ({ soft: 1024n, hard: 4096n }),
@@ -77,15 +78,14 @@ function agreeable(state: string): Partial<Native> {
     tryLockFile: open,
     pidfdOpen: open,
     spawnInit(_program, plan) {
-      isTold = false
-      writeRecordsOf(plan, state)
+      const { parent } = decodePlan(plan)
+      isHeld = parent.some(({ op }) => op === 'reportCreated')
+      writeRecordsOf(parent, state)
       return { control: open(), pid: Promise.resolve(process.pid) }
     },
-    sendInitFrame() {
-      isTold = true
-    },
+    sendInitFrame() {},
     receiveAnswer: async () => ({
-      type: isTold ? frameType.started : frameType.created,
+      type: isHeld ? frameType.created : frameType.started,
       payload,
       terminal: -1,
     }),
@@ -99,10 +99,8 @@ function readIfThere(path: string): string | undefined {
 }
 
 /** What keelson-init writes first of all: the container's records. */
-function writeRecordsOf(plan: Uint8Array, state: string): void {
-  const records = decodePlan(plan).parent.flatMap((one) =>
-    one.op === 'replaceFile' ? [[one.name, one.data] as const] : [],
-  )
+function writeRecordsOf(parent: readonly Operation[], state: string): void {
+  const records = parent.flatMap((one) => (one.op === 'replaceFile' ? [[one.name, one.data] as const] : []))
   const decided = records.find(([name]) => name === recordFiles.state)?.[1]
   if (!decided) return // an exec
   const directory = join(state, JSON.parse(Buffer.from(decided).toString()).id)

@@ -41,12 +41,16 @@ export interface ExecCompileRequest {
   pidfdSocket?: string | undefined
   /** Sent to the program when the process that asked for it is gone. */
   orphanSignal: number
+  /** Not only prepared: the program runs as soon as it can. */
+  goes: boolean
 }
 
 const untilCommitted: readonly Operation[] = [
   { op: 'signal', barrier: barriers.joined },
   { op: 'await', barrier: barriers.committed },
 ]
+
+const held: readonly Operation[] = [{ op: 'reportCreated' }, { op: 'awaitCommit' }]
 
 /**
  * The plan of an exec. The cgroup files and the console socket are opened before the mount namespace is entered,
@@ -65,9 +69,10 @@ export function compileExec(request: ExecCompileRequest): CompiledPlan {
   const v2 = request.v2Directory === undefined ? noFd : slots.allocate()
   const master = process.terminal ? slots.allocate() : noFd
   const terminalSocket = connection(process.terminal ? request.detached?.consoleSocket : undefined, slots)
-  const pidfdSocket = connection(request.pidfdSocket, slots)
+  const pidfdSocket = pidfdReceiver(request.pidfdSocket, slots)
   const namespaces = namespacesToEnter(request.namespaces)
   const filter = compileFilter(request.filter, request.state, slots)
+  const runsOn = isFreeToRun(request)
   const program = compileProgram({
     ...request,
     filter,
@@ -75,7 +80,7 @@ export function compileExec(request: ExecCompileRequest): CompiledPlan {
     preserved,
     listener: noFd,
     isInit: false,
-    wait: untilCommitted,
+    wait: runsOn ? [] : untilCommitted,
   })
   const affinity = compileExecAffinity(process)
   const rdt = compileExecRdt(request.rdt, slots)
@@ -103,13 +108,10 @@ export function compileExec(request: ExecCompileRequest): CompiledPlan {
           { op: 'sendTerminal', terminal: master, socket: terminalSocket.slot } as const,
         ]
       : []),
-    { op: 'await', barrier: barriers.joined },
-    ...(request.pidfdSocket
-      ? [{ op: 'sendPidfd', socket: pidfdSocket.slot, message: 'setns' } as const]
-      : []),
-    { op: 'reportCreated' },
-    { op: 'awaitCommit' },
-    { op: 'signal', barrier: barriers.committed },
+    ...(runsOn ? [] : [{ op: 'await', barrier: barriers.joined } as const]),
+    ...pidfdSocket.send,
+    ...(request.goes ? [] : held),
+    ...(runsOn ? [] : [{ op: 'signal', barrier: barriers.committed } as const]),
     { op: 'reportStarted' },
     request.detached ? { op: 'leave' } : { op: 'supervise', orphanSignal: request.orphanSignal },
   ]
@@ -125,6 +127,16 @@ export function compileExec(request: ExecCompileRequest): CompiledPlan {
     ...program,
   ]
   return { plan: { parent, child }, inherited: slots.inherited }
+}
+
+/** Nothing is to be done between the last step of the process and its program: neither half waits for the other. */
+function isFreeToRun({ goes, process, pidfdSocket, rdt, filter }: ExecCompileRequest): boolean {
+  return goes && !process.terminal && !pidfdSocket && !rdt && !filter?.listener
+}
+
+function pidfdReceiver(path: string | undefined, slots: Slots): { connect: Operation[]; send: Operation[] } {
+  const { slot: socket, connect } = connection(path, slots)
+  return { connect, send: path ? [{ op: 'sendPidfd', socket, message: 'setns' }] : [] }
 }
 
 function connection(path: string | undefined, slots: Slots): { slot: number; connect: Operation[] } {

@@ -37,3 +37,28 @@ test('an exec joins the resctrl groups of its container before its program runs'
     'opened while its path means the host’s',
   )
 })
+
+test('an exec that goes waits for nobody, unless its parent has something to do before the program runs', (t) => {
+  const names = (more: object) => {
+    const { parent, child } = compileExec(execRequest({ goes: true, ...more })).plan
+    return [...parent, ...child].map(({ op }) => op)
+  }
+  for (const word of ['await', 'signal', 'reportCreated', 'awaitCommit'] as const)
+    t.false(names({}).includes(word))
+  t.true(names({}).includes('reportStarted'))
+  for (const more of [
+    { process: { args: ['/bin/true'], cwd: '/', terminal: true } },
+    { pidfdSocket: '/run/pidfd.sock' },
+    { rdt: { groups: ['/sys/fs/resctrl/gold'] } },
+  ]) {
+    t.true(names(more).includes('await'))
+    t.false(names(more).includes('awaitCommit'))
+  }
+})
+
+test('a prepared exec waits until it is told to go on', (t) => {
+  const { parent } = compileExec(execRequest()).plan
+  const names = parent.map(({ op }) => op)
+  t.true(names.indexOf('reportCreated') < names.indexOf('awaitCommit'))
+  t.true(names.indexOf('awaitCommit') < names.indexOf('reportStarted'))
+})
