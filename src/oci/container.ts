@@ -6,7 +6,8 @@ import type { ContainerStats } from './cgroup/stats.ts'
 import { containerEvents, containerStats } from './container-events.ts'
 import type { RuntimeContext } from './context.ts'
 import { deleteContainer } from './delete-container.ts'
-import { execInContainer, prepareExecInContainer } from './exec-process.ts'
+import { execFacts, KnownFacts } from './exec-facts.ts'
+import { type ExecTarget, execInContainer, prepareExecInContainer } from './exec-process.ts'
 import { waitForExit } from './exit-status.ts'
 import { frameType } from './frames.ts'
 import { killContainer } from './kill-container.ts'
@@ -29,7 +30,7 @@ import { SharedWait } from './shared-wait.ts'
 import { signalNumber } from './signals.ts'
 import type { LinuxResources, Spec } from './spec.ts'
 import { runPoststart, startContainer } from './start-container.ts'
-import { type Observed, observe } from './state/observe.ts'
+import { type Observed, type OpenObserved, observe, observeOpen } from './state/observe.ts'
 import { readConfig, recordFiles } from './state/record.ts'
 import type { Supervised } from './supervised.ts'
 import { updateContainer } from './update-container.ts'
@@ -40,6 +41,7 @@ export class DiskContainer implements Container {
   readonly #context: RuntimeContext
   readonly #directory: string
   readonly #foreground: Supervised | undefined
+  readonly #facts = new KnownFacts()
   readonly #exit = new SharedWait((signal) =>
     waitForExit(this.#context, this.id, this.#directory, signal, this.#foreground),
   )
@@ -103,13 +105,15 @@ export class DiskContainer implements Container {
   }
 
   async exec(request: ExecRequest): Promise<Execution> {
-    const observed = this.#observe()
-    return execInContainer(this.#context, observed, readConfig(this.#directory), request)
+    const observed = observeOpen(this.#directory, this.id)
+    using _process = observed.process
+    return await execInContainer(this.#context, this.#target(observed), request)
   }
 
   async prepareExec(request: ExecRequest): Promise<PreparedExec> {
-    const observed = this.#observe()
-    return prepareExecInContainer(this.#context, observed, readConfig(this.#directory), request)
+    const observed = observeOpen(this.#directory, this.id)
+    using _process = observed.process
+    return await prepareExecInContainer(this.#context, this.#target(observed), request)
   }
 
   async pids(): Promise<number[]> {
@@ -173,6 +177,12 @@ export class DiskContainer implements Container {
       id: this.id,
       hint: 'only containers that run and are monitored have one',
     })
+  }
+
+  #target(observed: OpenObserved): ExecTarget {
+    const { record } = observed
+    const read = () => execFacts(this.#context, record, readConfig(this.#directory))
+    return { observed, facts: () => this.#facts.of(record, read) }
   }
 
   #observe(): Observed {

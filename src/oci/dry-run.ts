@@ -3,6 +3,7 @@ import { type CompiledPlan, compileCreate } from './compile/create.ts'
 import { compileExec } from './compile/exec.ts'
 import { complete, prepareCreate } from './create-container.ts'
 import { createContext, type RuntimeOptions } from './create-runtime.ts'
+import { execFacts } from './exec-facts.ts'
 import { execInput } from './exec-process.ts'
 import { formatPlan } from './plan/index.ts'
 import type { CreateRequest, ExecRequest, NamespaceType } from './runtime.ts'
@@ -52,12 +53,17 @@ function planOfExec(options: RuntimeOptions, id: string, request: ExecRequest): 
   const observed = observe(directory, id)
   requireAlive(observed.status, 'exec in', id)
   const stdio = request.stdio === 'pipe' ? ([0, 1, 2] as const) : request.stdio
-  const input = execInput(context, observed.record, readConfig(directory), {
-    request,
-    stdio,
-    pidfd: target,
-    goes: true,
-  })
+  const input = execInput(
+    context,
+    observed.record,
+    execFacts(context, observed.record, readConfig(directory)),
+    {
+      request,
+      stdio,
+      pidfd: target,
+      goes: true,
+    },
+  )
   return compileExec(input)
 }
 

@@ -3,37 +3,39 @@ import type { StartedInit } from '../kernel/index.ts'
 import { subCgroups } from './cgroup/sub-cgroup.ts'
 import type { ExecCompileRequest } from './compile/exec.ts'
 import type { RuntimeContext } from './context.ts'
+import type { ExecFacts } from './exec-facts.ts'
 import { startExec } from './exec-start.ts'
 import { type ExecStreams, openPipes } from './exec-streams.ts'
 import { failureError, lostError } from './failure.ts'
 import { frameType } from './frames.ts'
 import { closeInit } from './init-channel.ts'
-import { parseLandlock } from './landlock.ts'
 import { noticeOfOomScore } from './notices.ts'
 import type { Plan } from './plan/index.ts'
 import { HeldExec } from './prepared-exec.ts'
 import { explainProgram } from './program-error.ts'
 import { detachedExec, RunningExec } from './running-exec.ts'
-import type { ExecRequest, Execution, NamespaceType, PreparedExec } from './runtime.ts'
-import { containerFilter } from './seccomp/index.ts'
-import type { Spec } from './spec.ts'
+import type { ExecRequest, Execution, PreparedExec } from './runtime.ts'
 import { requireAlive } from './state/lifecycle.ts'
-import type { Observed } from './state/observe.ts'
-import { openProcess } from './state/open-process.ts'
+import type { OpenObserved } from './state/observe.ts'
 import type { ContainerRecord } from './state/record.ts'
 import { Supervised } from './supervised.ts'
 
 const sighup = 1
 const sigkill = 9
 
+/** The container of an exec. Borrowed until the program runs. */
+export interface ExecTarget {
+  observed: OpenObserved
+  facts: () => ExecFacts
+}
+
 /** Runs one more program in a container. Fails with the exec error when it cannot be run. */
 export async function execInContainer(
   context: RuntimeContext,
-  observed: Observed,
-  spec: Spec,
+  target: ExecTarget,
   request: ExecRequest,
 ): Promise<Execution> {
-  const { started, streams } = await launch(context, observed, spec, request, true)
+  const { started, streams } = await launch(context, target, request, true)
   const pid = started.payload.readUInt32LE(0)
   if (!request.detached) return new RunningExec(pid, new Supervised(started, pid), streams, request.signal)
   await closeInit(started)
@@ -43,12 +45,11 @@ export async function execInContainer(
 /** Up to the moment before the program. */
 export async function prepareExecInContainer(
   context: RuntimeContext,
-  observed: Observed,
-  spec: Spec,
+  target: ExecTarget,
   request: ExecRequest,
 ): Promise<PreparedExec> {
-  const { started, streams, plan } = await launch(context, observed, spec, request, false)
-  return new HeldExec({ started, streams, plan, request, id: observed.record.id })
+  const { started, streams, plan } = await launch(context, target, request, false)
+  return new HeldExec({ started, streams, plan, request, id: target.observed.record.id })
 }
 
 interface Launched {
@@ -59,18 +60,17 @@ interface Launched {
 
 async function launch(
   context: RuntimeContext,
-  { record, status }: Observed,
-  spec: Spec,
+  { observed: { record, status, process }, facts }: ExecTarget,
   request: ExecRequest,
   goes: boolean,
 ): Promise<Launched> {
   request.signal?.throwIfAborted()
   requireAlive(status, 'exec in', record.id)
-  using target = record.process && openProcess(record.process, record.bootId)
-  if (!target)
+  if (!process)
     throw new KeelsonError('FAILED_PRECONDITION', `container ${record.id} has stopped`, { id: record.id })
   await using pipes = openPipes(request)
-  const input = execInput(context, record, spec, { request, stdio: pipes.theirs, pidfd: target.fd, goes })
+  const given = { request, stdio: pipes.theirs, pidfd: process.fd, goes }
+  const input = execInput(context, record, facts(), given)
   const starting = startExec(context, record, input, request)
   const streams = pipes.streams() // while keelson-init is at work
   try {
@@ -96,22 +96,19 @@ type Stdio = ExecCompileRequest['stdio']
 export function execInput(
   context: RuntimeContext,
   record: ContainerRecord,
-  spec: Spec,
+  facts: ExecFacts,
   { request, stdio, pidfd, goes }: { request: ExecRequest; stdio: Stdio; pidfd: number; goes: boolean },
 ): ExecCompileRequest {
   const { tasksFiles = [], v2Directory } = record.cgroup ?? {}
   return {
     process: request.process,
     id: record.id,
-    linux: spec.linux,
-    filter: containerFilter({ ...spec, bundle: record.bundle, host: context.host }),
+    ...facts,
     state: { ...record, status: 'running' },
-    landlock: parseLandlock(spec.annotations),
     host: context.host,
     rdt: record.rdt,
     keepSessionKeyring: record.keepsKeyring === true,
     pidfd,
-    namespaces: (spec.linux?.namespaces ?? []).map(({ type }) => type as NamespaceType),
     ...subCgroups({ tasksFiles, v2Directory }, request.cgroup ?? [], context.layout),
     stdio,
     fileLimit: context.fileLimit,

@@ -1,5 +1,6 @@
 import { readlinkSync } from 'node:fs'
 import { KeelsonError } from '../../base/index.ts'
+import type { OwnedFd } from '../../kernel/index.ts'
 import { isFrozen } from '../cgroup/freezer.ts'
 import type { Exit, Status } from '../runtime.ts'
 import { nextStatus } from './lifecycle.ts'
@@ -13,15 +14,27 @@ export interface Observed {
   exit?: Exit
 }
 
+/** With a pidfd of its first process, the caller's to dispose of; absent when that has ended. */
+export interface OpenObserved extends Observed {
+  process?: OwnedFd
+}
+
 /** NOT_FOUND when there is no such container. */
 export function observe(directory: string, id: string): Observed {
+  const { process, ...observed } = observeOpen(directory, id)
+  process?.[Symbol.dispose]()
+  return observed
+}
+
+export function observeOpen(directory: string, id: string): OpenObserved {
   const { record, exit } = factsOf(directory, id)
   if (exit) return { record, status: nextStatus(record.status, 'exit', id), exit }
   if (record.status === 'creating' && !record.process) return { record, status: 'creating' }
-  using process = record.process && openProcess(record.process, record.bootId)
+  const process = record.process && openProcess(record.process, record.bootId)
   if (!process || !record.process) return { record, status: nextStatus(record.status, 'exit', id) }
   const status = livingStatus(record)
-  return { record, status: status === 'created' && !isWaiting(record.process.pid) ? 'running' : status }
+  const isStarted = status === 'created' && !isWaiting(record.process.pid)
+  return { record, status: isStarted ? 'running' : status, process }
 }
 
 /** Others freeze and thaw the cgroup too (an engine, an administrator): what the kernel says counts. */
