@@ -123,29 +123,32 @@ rootTest(
   },
 )
 
-rootTest('CVE-2025-31133: /dev/null is not the null device when paths are masked', async (t) => {
-  await using stage = await containerStage('mask')
-  const host = hostDirectory(stage)
-  const maskFile: Change = ({ linux }) => {
-    linux.maskedPaths = ['/etc/passwd']
-  }
-  for (const target of ['/proc/sys/kernel/core_pattern', join(host.path, 'marker')]) {
-    linkInImage(stage, 'dev/null', target)
-    const spec = plainSpec(['true'], (one) => {
-      withoutDev(one)
-      maskFile(one)
-    })
-    await refused(t, stage, spec, /dev\/null/)
-    host.unchanged(t)
-  }
-  rmSync(join(stage.rootfs, 'dev/null'))
-  const { lines } = await runContained(
-    stage,
-    'well',
-    plainSpec(['sh', '-c', 'wc -c < /etc/passwd'], maskFile),
-  )
-  t.deepEqual(lines, ['0'])
-})
+rootTest(
+  'CVE-2025-31133, CVE-2025-62161: /dev/null is not the null device when paths are masked',
+  async (t) => {
+    await using stage = await containerStage('mask')
+    const host = hostDirectory(stage)
+    const maskFile: Change = ({ linux }) => {
+      linux.maskedPaths = ['/etc/passwd']
+    }
+    for (const target of ['/proc/sys/kernel/core_pattern', join(host.path, 'marker')]) {
+      linkInImage(stage, 'dev/null', target)
+      const spec = plainSpec(['true'], (one) => {
+        withoutDev(one)
+        maskFile(one)
+      })
+      await refused(t, stage, spec, /dev\/null/)
+      host.unchanged(t)
+    }
+    rmSync(join(stage.rootfs, 'dev/null'))
+    const { lines } = await runContained(
+      stage,
+      'well',
+      plainSpec(['sh', '-c', 'wc -c < /etc/passwd'], maskFile),
+    )
+    t.deepEqual(lines, ['0'])
+  },
+)
 
 rootTest(
   'CVE-2025-52565: /dev/pts is no devpts, or leads elsewhere, when a terminal is asked for',
@@ -202,7 +205,7 @@ rootTest('CVE-2019-16884: what is mounted over /proc has to be a procfs', async 
 })
 
 rootTest(
-  'CVE-2025-52881: volumes over files of /proc, by their path or by a symlink to it, are refused',
+  'CVE-2025-52881, CVE-2025-62596: volumes over files of /proc, by their path or by a symlink to it, are refused',
   async (t) => {
     await using stage = await containerStage('overattr')
     const host = hostDirectory(stage)

@@ -75,16 +75,19 @@ busyboxTest('exec -u: each form is what it says or is refused (CVE-2026-30892, C
   })
 })
 
-busyboxTest('exec --cap: nothing inheritable, nothing ambient (CVE-2022-29162)', async (t) => {
-  await withContainer(async (id) => {
-    const user = await statusIn(id, ['--cap', 'CAP_SYS_ADMIN', '-u', '1000'])
-    t.is(user.code, 0, user.stderr)
-    for (const set of ['CapInh', 'CapAmb', 'CapEff', 'CapPrm']) t.is(user.caps(set), 0n, set)
-    t.true((user.caps('CapBnd') & (1n << 21n)) !== 0n)
-    const root = await statusIn(id, ['--cap', 'CAP_SYS_ADMIN', '-u', '0'])
-    for (const set of ['CapInh', 'CapAmb']) t.is(root.caps(set), 0n, set)
-    for (const set of ['CapEff', 'CapPrm', 'CapBnd']) t.true((root.caps(set) & (1n << 21n)) !== 0n, set)
-    const plain = await statusIn(id, ['-u', '0'])
-    t.is(plain.caps('CapBnd') & (1n << 21n), 0n)
-  })
-})
+busyboxTest(
+  'exec --cap: nothing inheritable, nothing ambient (CVE-2022-29162, CVE-2022-24769, CVE-2022-27650, CVE-2025-27612)',
+  async (t) => {
+    await withContainer(async (id) => {
+      const user = await statusIn(id, ['--cap', 'CAP_SYS_ADMIN', '-u', '1000'])
+      t.is(user.code, 0, user.stderr)
+      for (const set of ['CapInh', 'CapAmb', 'CapEff', 'CapPrm']) t.is(user.caps(set), 0n, set)
+      t.true((user.caps('CapBnd') & (1n << 21n)) !== 0n)
+      const root = await statusIn(id, ['--cap', 'CAP_SYS_ADMIN', '-u', '0'])
+      for (const set of ['CapInh', 'CapAmb']) t.is(root.caps(set), 0n, set)
+      for (const set of ['CapEff', 'CapPrm', 'CapBnd']) t.true((root.caps(set) & (1n << 21n)) !== 0n, set)
+      const plain = await statusIn(id, ['-u', '0'])
+      t.is(plain.caps('CapBnd') & (1n << 21n), 0n)
+    })
+  },
+)
