@@ -58,6 +58,7 @@ async function rows({ notice }: BenchOptions): Promise<Row[]> {
     clock: systemClock,
     log: silentLogger,
   })
+  finish.push(() => runtime[Symbol.asyncDispose]()) // its zygote is in the bench's cgroup
   const own = `keelson ${version}`
   const host = await driver(false)
   const hidden = await driver(true)
