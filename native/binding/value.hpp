@@ -1,9 +1,10 @@
-// What every binding file shares: reading arguments, throwing SyscallError, and three ways to run a call.
+// What every binding file shares: reading arguments, throwing SyscallError, and four ways to run a call.
 //
-//   instant   on the event loop; only for calls that provably never block
-//   onPool    on a libuv pool thread; for plain blocking calls
-//   onThread  on a thread of its own that ends with the call; for anything that changes the thread's namespaces,
-//             credentials or file system context, which must never leak into a pool thread
+//   instant       on the event loop; only for calls that provably never block
+//   whenReadable  the same as soon as a descriptor is readable
+//   onPool        on a libuv pool thread; for plain blocking calls
+//   onThread      on a thread of its own that ends with the call; for anything that changes the thread's namespaces,
+//                 credentials or file system context, which must never leak into a pool thread
 #pragma once
 
 #include <napi.h>
@@ -16,8 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include "binding/event-loop.hpp"
 #include "kernel/error.hpp"
-#include "kernel/readiness.hpp"
 
 namespace keelson::binding {
 
@@ -132,25 +133,18 @@ Napi::Value onThread(Napi::Env env, std::function<Result()> work,
   return promise;
 }
 
-// Runs `work` once the descriptor is readable, on the one thread that waits for all of them: it must not block.
+// Runs `work` once the descriptor is readable, on the event loop: it must not block.
 template <typename Result>
 Napi::Value whenReadable(Napi::Env env, int fd, std::function<Result()> work,
                          std::function<Napi::Value(Napi::Env, Result&)> convert) {
-  auto pending = pend<Result>(env, std::move(work), std::move(convert));
-  const Napi::Value promise = pending->deferred.Promise();
-  auto finished = Napi::ThreadSafeFunction::New(env, Napi::Function(), "keelson", 0, 1);
+  const std::shared_ptr<Pending<Result>> pending = pend<Result>(env, std::move(work), std::move(convert));
   instant(env, [&] {
-    kernel::watchReadable(fd, [waiting = pending.get(), finished]() mutable {
-      waiting->run();
-      finished.BlockingCall(waiting, [](Napi::Env env, Napi::Function, Pending<Result>* done) {
-        std::unique_ptr<Pending<Result>> owned(done);
-        owned->settle(env);
-      });
-      finished.Release();
+    onReadable(env, fd, [env, pending] {
+      pending->run();
+      pending->settle(env);
     });
   });
-  pending.release();  // the watcher's until it calls back
-  return promise;
+  return pending->deferred.Promise();
 }
 
 }  // namespace keelson::binding

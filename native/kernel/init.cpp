@@ -1,6 +1,7 @@
 #include "kernel/init.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -22,6 +23,7 @@ namespace {
 
 constexpr int kControlFd = 3;
 constexpr int kFirstInheritedFd = 5;
+constexpr int kRestOfFrameMs = 1000;
 constexpr size_t kChildStackBytes = 64 * 1024;
 constexpr unsigned kMemfdExec = 0x10;  // MFD_EXEC, Linux 6.3; older kernels refuse the flag and need none
 
@@ -116,6 +118,12 @@ int spawn(Launch& launch) {
   fail("execveat", "keelson-init");
 }
 
+// A frame comes as a whole; only a long one in pieces, or one whose sender dies meanwhile.
+bool isMoreComing(int socket) {
+  pollfd polled{socket, POLLIN, 0};
+  return ::poll(&polled, 1, kRestOfFrameMs) > 0;
+}
+
 bool receiveExact(int socket, void* buffer, size_t size, Fd& attached) {
   auto* at = static_cast<char*>(buffer);
   while (size > 0) {
@@ -126,8 +134,8 @@ bool receiveExact(int socket, void* buffer, size_t size, Fd& attached) {
     message.msg_iovlen = 1;
     message.msg_control = control;
     message.msg_controllen = sizeof control;
-    const ssize_t count = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-    if (count < 0 && errno == EINTR) continue;
+    const ssize_t count = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    if (count < 0 && (errno == EINTR || (errno == EAGAIN && isMoreComing(socket)))) continue;
     if (count <= 0) return false;
     for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
       if (header->cmsg_type != SCM_RIGHTS) continue;

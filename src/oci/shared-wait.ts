@@ -40,6 +40,6 @@ export class SharedWait<T> {
 
   #end(giveUp: AbortController): void {
     this.#running = undefined
-    giveUp.abort()
+    if (!this.#done) giveUp.abort() // it makes an error with a stack, for nobody when the work is done
   }
 }
