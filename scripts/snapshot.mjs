@@ -19,10 +19,16 @@ const { NODE_OPTIONS: _, ...env } = process.env
 
 /**
  * How a command is run; docs/decisions/0015 has what each is worth. Strings keep the hashes of the seed that V8 drew for
- * this build, instead of three random primes and all strings hashed again at each start. Code that runs once is not
- * compiled a second time, better.
+ * this build, instead of three random primes and all strings hashed again at each start. Functions and regular
+ * expressions that run a few times are not compiled a second time, better, nor is it noted what they met.
  */
-const options = ['--no-rehash-snapshot', '--no-sparkplug', '--interrupt-budget=2000000']
+const options = [
+  '--no-rehash-snapshot',
+  '--no-sparkplug',
+  '--interrupt-budget=2000000',
+  '--interrupt-budget-for-feedback-allocation=50000',
+  '--regexp-tier-up-ticks=100',
+]
 
 if (!existsSync(source)) process.exit(0) // not bundled yet: whoever bundles calls again
 rmSync(key, { force: true })

@@ -63,6 +63,11 @@ static void tell_of_caller(void) {
   text_add_padded(&text, limit[0], 1);
 }
 
+// Node reads the snapshot into memory and copies it there: in large pages, and without giving either back in between,
+// that is a third of the page faults of a start. Only for Node, and only where the caller has no wishes of its own.
+#define ALLOCATOR_VARIABLE "GLIBC_TUNABLES"
+#define ALLOCATOR_WISHES ALLOCATOR_VARIABLE "=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=67108864"
+
 static bool is_ours(const char *entry) {
   return after(entry, ANSWER_VARIABLE) != NULL || after(entry, CALLER_VARIABLE) != NULL;
 }
@@ -72,6 +77,7 @@ static void keep_variables(const char **kept) {
   for (char **at = front.environment; *at != NULL; at++)
     if (after(*at, "NODE_") == NULL && !is_ours(*at)) *kept++ = *at;
   *kept++ = caller;
+  if (variable(ALLOCATOR_VARIABLE) == NULL) *kept++ = ALLOCATOR_WISHES;
   if (answer[0] != '\0') *kept++ = answer;
   *kept = NULL;
 }
@@ -130,7 +136,7 @@ static void find_node(const char *root, const char **environment) {
 
 void hand_on(void) {
   char root[PATH_BYTES], bundle[PATH_BYTES];
-  const char *environment[count_of(front.environment) + 3];
+  const char *environment[count_of(front.environment) + 4];
   find_root(root);
   join(bundle, root, "/dist/cli/oci-main.cjs");
   if (sys(__NR_faccessat, AT_FDCWD, bundle, 0) < 0)
