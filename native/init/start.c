@@ -42,6 +42,8 @@ __attribute__((used)) static void begin(void) {
   for (int i = 0; i < PLACES; i++) self.places[i] = -1;
   for (int i = 0; i < (int)PLAN_SLOTS; i++) self.slots[i] = FIRST_INHERITED_FD + i;
   reset_signals();
+  // What is typed at our starter's terminal is meant for it, which passes on what its program shall have.
+  sys(__NR_setsid);
   self.umask = (uint32_t)sys(__NR_umask, 0);
   sys(__NR_prctl, PR_SET_NAME, "keelson-init", 0, 0, 0);  // else it is the memfd's name
   load_plan(PLAN_FD);

@@ -13,4 +13,15 @@ void setWindowSize(int master, int columns, int rows) {
   check(::ioctl(master, TIOCSWINSZ, &size), "ioctl", "TIOCSWINSZ");
 }
 
+termios makeRaw(int terminal) {
+  termios before{};
+  check(::tcgetattr(terminal, &before), "tcgetattr");
+  termios raw = before;
+  ::cfmakeraw(&raw);
+  check(::tcsetattr(terminal, TCSANOW, &raw), "tcsetattr");
+  return before;
+}
+
+void setTerminal(int terminal, const termios& settings) { ::tcsetattr(terminal, TCSANOW, &settings); }
+
 }  // namespace keelson::kernel

@@ -27,6 +27,8 @@ export interface InitRequest {
   inherited: readonly number[]
   /** Makes keelson-init take back what it started; its answer is then a failure (ECANCELED) or nothing. */
   signal?: AbortSignal | undefined
+  /** Ends it at once, and the program that it runs: where nothing has to be taken back. */
+  killedBy?: AbortSignal | undefined
 }
 
 /** A frame of keelson-init (native/init/message.h); type 0 when it went away without one. */
@@ -55,9 +57,16 @@ const terminalFrame = 6
 const hookWarningFrame = 36
 
 /** Starts keelson-init from a sealed copy with this plan and waits for its first answer. */
-export async function startInit({ plan, inherited, signal }: InitRequest): Promise<StartedInit> {
+export async function startInit(request: InitRequest): Promise<StartedInit> {
+  const { plan, inherited, signal, killedBy } = request
   const { control, pid } = native.spawnInit(builtFile('keelson-init'), plan, inherited, false)
-  return { ...(await initAnswer(control, pid, signal)), pid: await pid }
+  const kill = () => void pid.then((ours) => process.kill(ours, 'SIGKILL')).catch(() => undefined)
+  killedBy?.addEventListener('abort', kill, { once: true })
+  try {
+    return { ...(await initAnswer(control, pid, signal)), pid: await pid }
+  } finally {
+    killedBy?.removeEventListener('abort', kill)
+  }
 }
 
 /** The zygote of this process; `spawned` fails when it could not be started. */

@@ -77,7 +77,7 @@ export class DiskContainer implements Container {
 
   async start(options: StartOptions = {}): Promise<void> {
     await using ready = await this.#startLocked(options)
-    await runPoststart(this.#context, this.id, this.#directory) // may take as long as it likes: without the lock
+    await runPoststart(this.#context, this.id, this.#directory, options.signal) // may take as long as it likes: without the lock
     if (options.notify?.wait === false) ready?.detach()
     else await ready?.done()
   }

@@ -42,12 +42,17 @@ export async function startContainer(
 }
 
 /** keelson-init kills the container when one fails; here whatever else there is of it follows. */
-export async function runPoststart(context: RuntimeContext, id: string, directory: string): Promise<void> {
+export async function runPoststart(
+  context: RuntimeContext,
+  id: string,
+  directory: string,
+  signal?: AbortSignal,
+): Promise<void> {
   const plan = readRecordedPlan(directory, 'poststart')
   if (!plan) return
   const fd = openSync(directory, 'r')
   try {
-    await runRecorded(plan, { op: 'start', id, directory: fd })
+    await runRecorded(plan, { op: 'start', id, directory: fd, signal })
   } catch (error) {
     if (readRecord(directory)) await endProcesses(context, observe(directory, id)) // unless it is deleted by now
     throw error

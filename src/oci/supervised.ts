@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs'
 import { hasErrno } from '../base/index.ts'
-import { pidfdOpen, pidfdSendSignal, type StartedInit, setWindowSize } from '../kernel/index.ts'
+import { pidfdOpen, pidfdSendSignal, type StartedInit } from '../kernel/index.ts'
 import { decodeExit, frameType } from './frames.ts'
 import { InitChannel } from './init-channel.ts'
 import type { TerminalSize } from './runtime.ts'
@@ -19,13 +19,11 @@ export class Supervised {
   readonly exit: Promise<ProcessExit>
   /** The pty master, when there is one. */
   readonly terminal: TerminalMaster | undefined
-  readonly #terminalFd: number
   readonly #pidfd: number
   #ended = false
 
   constructor(started: FollowedInit, pid: number, channel = new InitChannel(started)) {
     this.#pidfd = tryPidfd(pid)
-    this.#terminalFd = started.terminal
     if (started.terminal >= 0) {
       const master = new TerminalMaster(started.terminal)
       master.on('close', () => {
@@ -41,7 +39,7 @@ export class Supervised {
   }
 
   resize(size: TerminalSize): void {
-    if (!this.#ended && this.#terminalFd >= 0) setWindowSize(this.#terminalFd, size)
+    if (!this.#ended) this.terminal?.resize(size)
   }
 
   async #follow(channel: InitChannel): Promise<ProcessExit> {

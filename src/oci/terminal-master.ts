@@ -1,6 +1,8 @@
 import { readSync } from 'node:fs'
 import { Duplex } from 'node:stream'
 import { ReadStream } from 'node:tty'
+import { setWindowSize } from '../kernel/index.ts'
+import type { TerminalSize } from './runtime.ts'
 
 const chunkBytes = 64 * 1024
 
@@ -11,10 +13,12 @@ const chunkBytes = 64 * 1024
  */
 export class TerminalMaster extends Duplex {
   readonly #tty: ReadStream
+  readonly #fd: number
 
   /** Takes over the descriptor. */
   constructor(fd: number) {
     super({ allowHalfOpen: true })
+    this.#fd = fd
     this.#tty = new ReadStream(fd) // a pty master reads and writes
     this.#tty.on('data', (chunk: Buffer) => {
       if (!this.push(chunk)) this.#tty.pause()
@@ -29,6 +33,11 @@ export class TerminalMaster extends Duplex {
       this.#tty.destroy()
     })
     this.#tty.on('close', () => this.destroy())
+  }
+
+  /** Nothing where it is closed already: its number may be another descriptor's by now. */
+  resize(size: TerminalSize): void {
+    if (!this.#tty.destroyed) setWindowSize(this.#fd, size)
   }
 
   override _read(): void {

@@ -1,4 +1,5 @@
 import { command } from '../oci/context.ts'
+import { interrupts } from '../oci/interrupts.ts'
 import {
   checkConsole,
   detachedLife,
@@ -20,7 +21,9 @@ export default command({
     const life = detachedLife(given, preserveFds)
     const request = { ...common, id: given.container, life }
     if (given['dry-run']) return printPlan(context, request)
-    const container = await (await context.runtime()).create(request)
+    using interrupted = interrupts(context.clock)
+    const { signal } = interrupted
+    const container = await (await context.runtime()).create({ ...request, signal })
     await orDelete(container, context, async () =>
       writePidFile(given['pid-file'], (await container.state()).pid),
     )

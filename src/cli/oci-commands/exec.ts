@@ -6,6 +6,7 @@ import { requireInherited } from '../oci/activation.ts'
 import { type Context, command } from '../oci/context.ts'
 import { type ExecGiven, execOptions, processOf } from '../oci/exec-options.ts'
 import { copyTerminal, forwardSignals } from '../oci/foreground.ts'
+import { type Interrupts, interrupts } from '../oci/interrupts.ts'
 import { readJson } from '../oci/read-json.ts'
 import { checkConsole, preserveFds, writePidFile } from '../oci/start-options.ts'
 
@@ -26,9 +27,10 @@ export default command({
     checkConsole(process, detached, given['console-socket'])
     const request = requestOf(process, given, detached)
     if (given['dry-run']) return printPlan(context, given.container, request)
-    const execution = await container.exec(request)
+    using interrupted = interrupts(context.clock)
+    const execution = await container.exec({ ...request, signal: interrupted.signal })
     await writePidFile(given['pid-file'], execution.pid)
-    return detached ? 0 : followToEnd(execution, process.terminal === true)
+    return detached ? 0 : await followToEnd(execution, process.terminal === true, interrupted)
   },
 })
 
@@ -75,8 +77,14 @@ function requestOf(process: Process, given: ExecGiven, detached: boolean): ExecR
   }
 }
 
-async function followToEnd(execution: Execution, terminal: boolean): Promise<number> {
-  using _signals = forwardSignals((signal) => execution.kill(signal))
+async function followToEnd(
+  execution: Execution,
+  terminal: boolean,
+  interrupted: Interrupts,
+): Promise<number> {
+  const send = (signal: number) => execution.kill(signal)
+  interrupted.stop().forEach(send)
+  using _signals = forwardSignals(send)
   if (!terminal) return (await execution.wait()).exitCode
   using copy = copyTerminal({ ...streamsOf(execution), resize: (size) => execution.resize(size) })
   const { exitCode } = await execution.wait()

@@ -1,6 +1,7 @@
 import type { Container, CreateRequest, StartOptions } from '../../oci/index.ts'
 import { type Context, command } from '../oci/context.ts'
 import { copyTerminal, forwardSignals } from '../oci/foreground.ts'
+import { type Interrupts, interrupts } from '../oci/interrupts.ts'
 import {
   checkConsole,
   detachedLife,
@@ -27,10 +28,11 @@ export default command({
     const { detach = false, keep = false } = given
     const { request, terminal } = requestOf(given, detach)
     if (given['dry-run']) return printPlan(context, request)
-    const container = await createAndStart(context, given, request, detach)
+    using interrupted = interrupts(context.clock)
+    const container = await createAndStart(context, given, request, detach, interrupted)
     if (detach) return 0
     try {
-      return await followToEnd(container, terminal)
+      return await followToEnd(container, terminal, interrupted)
     } finally {
       if (!keep) await container.delete({ force: true })
     }
@@ -52,11 +54,12 @@ async function createAndStart(
   given: StartGiven,
   request: CreateRequest,
   detach: boolean,
+  { signal, orStop }: Interrupts,
 ): Promise<Container> {
-  const container = await (await context.runtime()).create(request)
+  const container = await (await context.runtime()).create({ ...request, signal })
   await orDelete(container, context, async () => {
     await writePidFile(given['pid-file'], (await container.state()).pid)
-    await container.start(startedBy(detach))
+    await orStop(container.start({ ...startedBy(detach), signal }))
   })
   return container
 }
@@ -68,8 +71,14 @@ function startedBy(detach: boolean): StartOptions {
   return { notify: detach ? { socket } : { socket, mainPid: process.pid, wait: false } }
 }
 
-async function followToEnd(container: Container, terminal: boolean): Promise<number> {
-  using _signals = forwardSignals((signal) => void container.kill(signal).catch(() => undefined))
+async function followToEnd(
+  container: Container,
+  terminal: boolean,
+  interrupted: Interrupts,
+): Promise<number> {
+  const send = (signal: number) => void container.kill(signal).catch(() => undefined)
+  interrupted.stop().forEach(send)
+  using _signals = forwardSignals(send)
   if (!terminal) return (await container.wait()).exitCode
   await using attachment = await container.attach()
   using copy = copyTerminal({ ...attachment, resize: (size) => void container.resize(size) })

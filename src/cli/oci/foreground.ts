@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
+import { makeRaw } from '../../kernel/index.ts'
 import type { TerminalSize } from '../../oci/index.ts'
 import { signalNumber } from '../../oci/signals.ts'
 
@@ -52,7 +53,7 @@ export function copyTerminal(streams: TerminalStreams): Disposable & { drained: 
   const resize = () => {
     if (stdout.isTTY) streams.resize({ columns: stdout.columns, rows: stdout.rows })
   }
-  if (stdin.isTTY) stdin.setRawMode(true)
+  const restore = stdin.isTTY ? makeRaw(stdin.fd) : undefined
   resize()
   stdout.on('resize', resize)
   if (streams.stdin) stdin.pipe(streams.stdin)
@@ -67,7 +68,7 @@ export function copyTerminal(streams: TerminalStreams): Disposable & { drained: 
       stdout.off('resize', resize)
       stdin.unpipe()
       stdin.pause()
-      if (stdin.isTTY) stdin.setRawMode(false)
+      restore?.()
     },
   }
 }

@@ -42,11 +42,18 @@ export async function runPoststop(
  */
 export async function runRecorded(
   plan: Uint8Array,
-  { op, id, directory }: { op: string; id: string; directory?: number },
+  {
+    op,
+    id,
+    directory,
+    signal,
+  }: { op: string; id: string; directory?: number; signal?: AbortSignal | undefined },
 ): Promise<KeelsonError[]> {
   const inherited = directory === undefined ? [] : [directory]
-  const started = await startInit({ plan, inherited })
+  signal?.throwIfAborted()
+  const started = await startInit({ plan, inherited, killedBy: signal })
   await closeInit(started)
+  signal?.throwIfAborted()
   if (started.type === frameType.failure) throw failureError(started.payload, undefined, op, id)
   if (started.type !== frameType.done) throw lostError(op, id)
   return started.warnings.map((payload) => hookError(payload, op, id))
