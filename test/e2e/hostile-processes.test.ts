@@ -69,7 +69,7 @@ for (const [name, change, more] of [
   rootTest(
     `CVE-2016-9962: who execs into ${name} cannot be traced, and shows no descriptor or memory`,
     async (t) => {
-      await using stage = await containerStage('trace')
+      await using stage = await containerStage(`trace-${more.length}`)
       withAttacker(stage)
       chmodSync(stage.folder, 0o755)
       const spec = plainSpec(['sleep', '1000'], change)

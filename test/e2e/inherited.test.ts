@@ -93,7 +93,9 @@ busyboxTest(
     ] as const
     const call = async (...args: string[]) => {
       const child = spawn(path, ['--root', stateRoot, ...args], { stdio: [...stdio] })
+      const closed = once(child, 'close')
       const [out, err] = await Promise.all([child.stdout, child.stderr].map((one) => (one ? text(one) : '')))
+      await closed
       t.is(err, '')
       return kinds((out ?? '').trim().split('\n'))
     }
