@@ -2,6 +2,7 @@ import type { Clock, Logger } from '../base/index.ts'
 import type { CgroupLayout } from './cgroup/index.ts'
 import type { HostFacts } from './host-facts.ts'
 import type { Privileges } from './privileges.ts'
+import type { StoredFilters } from './seccomp/index.ts'
 import type { Zygote } from './zygote.ts'
 
 /** Who makes the cgroups; `disabled`: nobody, containers stay in the caller's. */
@@ -25,5 +26,7 @@ export interface RuntimeContext {
   missingControllers: 'refuse' | 'tell'
   /** Starts monitors and execs, in a cgroup of their own. */
   zygote: Zygote
+  /** Seccomp filters that other processes have compiled. */
+  filters: StoredFilters
   fileLimit: { soft: bigint; hard: bigint }
 }

@@ -56,7 +56,9 @@ export async function createContainer(context: RuntimeContext, given: CreateRequ
   undo.defer(() => removeRdt(input.rdt))
   request.signal?.throwIfAborted()
   afterwards.defer(() => runPoststop(context, request.id, input.records[recordFiles.poststop]))
-  const first = await startPlan(context, request, plan, inherited)
+  const starting = startPlan(context, request, plan, inherited)
+  context.filters.save() // while keelson-init is at work
+  const first = await starting
   await using answered = new Cleanup()
   answered.defer(() => closeInit(first)) // before the commit this ends the container
   const started = await answerAsked(context, request, cgroup?.systemd, first, undo)
@@ -113,6 +115,7 @@ export async function prepareCreate(
     cgroup,
     cgroupLayout: context.layout,
     host: context.host,
+    filters: context.filters,
     privileges: context.privileges,
     records: recordsOf(context, request, record),
     fileLimit: context.fileLimit,

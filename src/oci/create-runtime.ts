@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import {
   asKeelsonError,
   type Clock,
@@ -20,6 +21,7 @@ import { type HostFacts, readHostFacts } from './host-facts.ts'
 import { encodePlan } from './plan/index.ts'
 import { readPrivileges } from './privileges.ts'
 import type { Container, Runtime } from './runtime.ts'
+import { StoredFilters } from './seccomp/index.ts'
 import { containerDirectory, requireOurs } from './state/directory.ts'
 import { readRecord } from './state/record.ts'
 import { writableLayout } from './writable-cgroups.ts'
@@ -121,6 +123,8 @@ export function createContext(options: RuntimeOptions): RuntimeContext {
       return encodePlan(compileZygote(monitors))
     }),
     privileges,
+    // No container's name.
+    filters: new StoredFilters(join(options.stateRoot, '@filters')),
     rootless: options.rootless ?? !privileges.isRoot,
     fileLimit: callersFileLimit(options.callerNofileSoft),
   }

@@ -14,11 +14,15 @@ export interface ExecFacts {
   namespaces: readonly NamespaceType[]
 }
 
-export function execFacts({ host }: RuntimeContext, { bundle }: ContainerRecord, spec: Spec): ExecFacts {
+export function execFacts(
+  { host, filters }: RuntimeContext,
+  { bundle }: ContainerRecord,
+  spec: Spec,
+): ExecFacts {
   const { seccomp: _, ...linux } = spec.linux ?? {}
   return {
     linux: spec.linux && linux,
-    filter: containerFilter({ ...spec, bundle, host }),
+    filter: containerFilter({ ...spec, bundle, host, filters }),
     landlock: parseLandlock(spec.annotations),
     namespaces: (spec.linux?.namespaces ?? []).map(({ type }) => type as NamespaceType),
   }

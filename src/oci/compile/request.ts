@@ -4,6 +4,7 @@ import type { HostFacts } from '../host-facts.ts'
 import type { CompiledRdt } from '../intel-rdt.ts'
 import type { Privileges } from '../privileges.ts'
 import type { DetachedLife, ForegroundLife, MonitoredLife, NamespaceType, Rootfs } from '../runtime.ts'
+import type { StoredFilters } from '../seccomp/index.ts'
 import type { Spec } from '../spec.ts'
 
 /** Everything a plan depends on: the specification, and the facts of this host. Compiling it has no effects. */
@@ -31,6 +32,7 @@ export interface CompileRequest {
   rdt?: CompiledRdt | undefined
   cgroupLayout: CgroupLayout
   host: HostFacts
+  filters?: StoredFilters
   /** Files of the state directory that are written before anything else, by name. */
   records: Readonly<Record<string, string | Uint8Array>>
   /** RLIMIT_NOFILE that a container gets when its specification names none. */

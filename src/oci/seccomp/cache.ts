@@ -1,6 +1,7 @@
 import { encodeExactJson } from '../../base/index.ts'
 import type { Seccomp } from '../spec.ts'
 import { type CompiledFilter, type CompileOptions, compileSeccomp } from './compile.ts'
+import type { StoredFilters } from './stored.ts'
 
 const most = 64
 const byText = new Map<string, CompiledFilter>()
@@ -11,11 +12,15 @@ const frozen = new WeakSet<Seccomp>()
  * `compileSeccomp`, remembered by the profile's text: a node has a handful of profiles and thousands of containers.
  * Only a profile that nobody can change any more (`frozenProfile`) is known again by its object alone.
  */
-export function compileSeccompCached(profile: Seccomp, options?: CompileOptions): CompiledFilter {
+export function compileSeccompCached(
+  profile: Seccomp,
+  options?: CompileOptions,
+  stored?: StoredFilters,
+): CompiledFilter {
   const isFixed = options === undefined && frozen.has(profile)
   const known = isFixed ? byProfile.get(profile) : undefined
   if (known) return known
-  const filter = compileByText(profile, options)
+  const filter = compileByText(profile, options, stored)
   if (isFixed) byProfile.set(profile, filter)
   return filter
 }
@@ -27,11 +32,17 @@ export function frozenProfile(profile: Seccomp): Seccomp {
   return profile
 }
 
-function compileByText(profile: Seccomp, options: CompileOptions = {}): CompiledFilter {
+function compileByText(
+  profile: Seccomp,
+  options: CompileOptions = {},
+  stored?: StoredFilters,
+): CompiledFilter {
   const key = encodeExactJson([profile, options])
   const known = byText.get(key)
   if (known) return known
-  const filter = compileSeccomp(profile, options)
+  const found = stored?.find(key)
+  const filter = found ?? compileSeccomp(profile, options)
+  if (!found) stored?.keep(key, filter)
   const [oldest] = byText.keys()
   if (byText.size >= most && oldest !== undefined) byText.delete(oldest)
   byText.set(key, filter)

@@ -6,6 +6,7 @@ import { maxInstructions } from './bpf.ts'
 import { compileSeccompCached } from './cache.ts'
 import type { CompiledFilter, CompileOptions } from './compile.ts'
 import { filterFlags } from './flags.ts'
+import type { StoredFilters } from './stored.ts'
 
 /** crun's annotations, which mean the same here. */
 const annotation = {
@@ -32,6 +33,7 @@ export interface FilterRequest extends Pick<Spec, 'annotations' | 'linux'> {
   /** Relative paths are the bundle's. */
   bundle: string
   host: Pick<HostFacts, 'seccompFlags'>
+  filters?: StoredFilters | undefined
 }
 
 /** The filter of a container and of what is executed in it, if it has one. Pure; INVALID_ARGUMENT with the JSON path. */
@@ -44,7 +46,10 @@ export function containerFilter(request: FilterRequest): ContainerFilter | undef
     return withListener(rawFilter(data, profile, listener !== undefined, request), listener)
   if (!profile) return undefined
   const failUnknown = (annotations[annotation.failUnknown] ?? '0') !== '0'
-  return withListener(compileSeccompCached(profile, optionsOf(request, failUnknown)), listener)
+  return withListener(
+    compileSeccompCached(profile, optionsOf(request, failUnknown), request.filters),
+    listener,
+  )
 }
 
 /** No object at all where nothing differs from the default: the cache then knows a frozen profile without its text. */
