@@ -61,6 +61,8 @@ export interface CapabilityMasks {
   unknown: string[]
 }
 
+const bits = new Map(capabilityNames.map((name, number) => [name, 1n << BigInt(number)]))
+
 const setNames = ['bounding', 'effective', 'inheritable', 'permitted', 'ambient'] as const
 
 /** The five sets as bit masks. An absent set is empty: nothing is inherited from the caller. */
@@ -69,9 +71,9 @@ export function capabilityMasks(capabilities: Capabilities = {}): CapabilityMask
   const unknown = new Set<string>()
   for (const set of setNames)
     for (const name of capabilities[set] ?? []) {
-      const number = numbers.get(name)
-      if (number === undefined) unknown.add(name)
-      else masks[set] |= 1n << BigInt(number)
+      const bit = bits.get(name)
+      if (bit === undefined) unknown.add(name)
+      else masks[set] |= bit
     }
   return { ...masks, unknown: [...unknown] }
 }

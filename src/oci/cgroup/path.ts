@@ -32,9 +32,10 @@ export function pathChains({ mode }: CgroupLayout, path: string): (hierarchy: Cg
   const names = checkedPath(path)
   return ({ mountPoint, own }) => {
     const ours = mode === 'v2' ? posix.dirname(own) : own
-    let at = path.startsWith('/') ? mountPoint : posix.join(mountPoint, ours)
+    const base = path.startsWith('/') ? mountPoint : posix.join(mountPoint, ours)
+    let at = base.replace(/\/$/, '')
     return names.map((name) => {
-      at = posix.join(at, name)
+      at = `${at}/${name}`
       return at
     })
   }

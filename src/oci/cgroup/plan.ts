@@ -87,7 +87,7 @@ export function planCgroup(request: CgroupRequest): CgroupPlan {
     writes: [...enableWrites(layout, placed, chains), ...early.map((one) => writeOf(one, leaf))],
     lateWrites: placed.filter(({ setting }) => setting.late).map((one) => writeOf(one, leaf)),
     ...(deviceRules ? deviceProgram(layout, resources, leaf) : {}),
-    tasksFiles: layout.v1.map((one) => posix.join(leaf(one), 'tasks')),
+    tasksFiles: layout.v1.map((one) => `${leaf(one)}/tasks`),
     ...(layout.v2 ? { v2Directory: leaf(layout.v2) } : {}),
     ...(oomFile === undefined ? {} : { oomFile }),
     notices,
@@ -176,8 +176,8 @@ function cpusetSeeds(layout: CgroupLayout, chains: ReadonlyMap<CgroupHierarchy, 
   const directories = (hierarchy && chains.get(hierarchy)) ?? []
   return ['cpuset.cpus', 'cpuset.mems'].flatMap((file) =>
     directories.map((directory) => ({
-      path: posix.join(directory, file),
-      from: posix.join(directory, '..', file),
+      path: `${directory}/${file}`,
+      from: `${posix.dirname(directory)}/${file}`,
     })),
   )
 }

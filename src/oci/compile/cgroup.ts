@@ -12,12 +12,15 @@ import type { CompileRequest } from './request.ts'
  */
 export function makeCgroup(cgroup: CgroupPlan | undefined, tree: 'v1' | 'v2'): Operation[] {
   if (!cgroup) return []
-  const isWanted = (directory: string) => isAbove(directory, cgroup.v2Directory) === (tree === 'v2')
+  const known = new Map<string, boolean>()
+  const isWanted = (directory: string) => {
+    const isOfV2 = known.get(directory) ?? isAbove(directory, cgroup.v2Directory)
+    known.set(directory, isOfV2)
+    return isOfV2 === (tree === 'v2')
+  }
+  const parents = cgroup.directories.length / cgroup.leaves.length - 1 // as many in each hierarchy
   return [
-    ...cgroup.leaves.filter(isWanted).map((path): Operation => {
-      const above = cgroup.directories.filter((directory) => path.startsWith(`${directory}/`))
-      return { op: 'makeGroup', path, parents: above.length }
-    }),
+    ...cgroup.leaves.filter(isWanted).map((path): Operation => ({ op: 'makeGroup', path, parents })),
     ...cgroup.seeds
       .filter(({ path }) => isWanted(posix.dirname(path)))
       .map((seed): Operation => ({ op: 'inheritSetting', ...seed })),

@@ -25,6 +25,16 @@ export function compileSeccompCached(
   return filter
 }
 
+const texts = new WeakMap<Seccomp, string>()
+
+/** The JSON text of a profile that nobody can change any more; undefined for others. */
+export function fixedProfileText(profile: Seccomp): string | undefined {
+  if (!frozen.has(profile)) return undefined
+  const text = texts.get(profile) ?? encodeExactJson(profile)
+  texts.set(profile, text)
+  return text
+}
+
 /** Freezes a profile with everything in it. */
 export function frozenProfile(profile: Seccomp): Seccomp {
   freezeAll(profile)

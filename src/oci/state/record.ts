@@ -4,6 +4,7 @@ import { asKeelsonError, encodeExactJson, hasErrno, KeelsonError, parseExactJson
 import { readFiles } from '../../kernel/index.ts'
 import type { SystemdUnit } from '../cgroup/systemd/unit.ts'
 import type { Exit, Status } from '../runtime.ts'
+import { fixedProfileText } from '../seccomp/cache.ts'
 import type { LinuxResources, Spec } from '../spec.ts'
 
 /**
@@ -188,9 +189,17 @@ export function markPaused(directory: string, paused: boolean): void {
   else rmSync(path, { force: true })
 }
 
+/** A profile is most of a configuration, and the same for many. */
 export function encodeConfig(spec: Spec): string {
-  return encodeExactJson(spec)
+  const seccomp = spec.linux?.seccomp && fixedProfileText(spec.linux.seccomp)
+  if (!seccomp) return encodeExactJson(spec)
+  const rest = encodeExactJson({ ...spec, linux: { ...spec.linux, seccomp: placeOfProfile } })
+  const pieces = rest.split(JSON.stringify(placeOfProfile))
+  return pieces.length === 2 ? pieces.join(seccomp) : encodeExactJson(spec)
 }
+
+/** NUL is refused in the strings of a specification; where somebody has this one all the same, nothing is saved. */
+const placeOfProfile = '\0seccomp'
 
 export function readConfig(directory: string): Spec {
   return parseExactJson(readFileSync(join(directory, recordFiles.config), 'utf8')) as Spec

@@ -2,8 +2,10 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { hasCode } from '../../../src/base/index.ts'
+import { defaultSeccompProfile } from '../../../src/oci/seccomp/index.ts'
 import {
   type DecidedRecord,
+  encodeConfig,
   encodeRecord,
   markCreated,
   markPaused,
@@ -64,4 +66,17 @@ test('a record of another version is refused, and none is there without its dire
     ),
   )
   rmSync(directory, { recursive: true })
+})
+
+test('a configuration with a known profile is written like any other', (t) => {
+  const seccomp = defaultSeccompProfile({ capabilities: [] })
+  const spec = {
+    ociVersion: '1.2.0',
+    annotations: { one: '$& "two"' },
+    linux: { seccomp, cgroupsPath: '/x' },
+  }
+  t.is(encodeConfig(spec), JSON.stringify(spec))
+  t.is(encodeConfig(spec), JSON.stringify(spec), 'from memory')
+  const mean = { ...spec, annotations: { one: '\0seccomp' } }
+  t.is(encodeConfig(mean), JSON.stringify(mean))
 })
