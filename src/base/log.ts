@@ -52,7 +52,9 @@ function jsonLine(time: string, level: LogLevel, msg: string, fields: LogFields)
 }
 
 function textLine(time: string, level: LogLevel, msg: string, fields: LogFields): string {
-  const pairs = Object.entries(fields).map(([key, value]) => ` ${key}=${JSON.stringify(value, errorsAsText)}`)
+  const pairs = Object.entries(fields)
+    .filter(([, value]) => value !== undefined) // as JSON leaves them out
+    .map(([key, value]) => ` ${key}=${JSON.stringify(value, errorsAsText)}`)
   return `${time} ${level.padEnd(5)} ${msg}${pairs.join('')}\n`
 }
 

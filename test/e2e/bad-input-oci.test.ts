@@ -276,6 +276,23 @@ busyboxTest('a record that cannot be read hides no other container', async (t) =
   t.is((await inRoot('delete', '--force', good)).code, 0)
 })
 
+busyboxTest(
+  'a log that cannot be opened is told once; an ordinary user without a place is told where to have one',
+  async (t) => {
+    for (const format of ['text', 'json']) {
+      const { code, stderr } = await keelson('--log', '/no/such/log', '--log-format', format, 'list')
+      t.is(code, 1)
+      t.is(stderr.split('\n').length, 2, stderr)
+      t.regex(stderr, /open \/no\/such\/log: ENOENT: no such file or directory/)
+      t.notRegex(stderr, /undefined/)
+    }
+    using bundle = makeBundle(program('/bin/true'))
+    const { path } = programs.keelson
+    const told = await runProgram(path, ['run', '--bundle', bundle.path, nextId()], { uid: 65534, cwd: '/' })
+    t.regex(told.stderr, /^keelson-oci: run: [^\n]*EACCES[^\n]*\(give a --root, or an XDG_RUNTIME_DIR, that/)
+  },
+)
+
 busyboxTest('words that are no options, commands or arguments', async (t) => {
   refused(t, await keelson('frobnicate'), /there is no such command/, 3)
   refused(t, await keelson('state'), /<container> is missing/)

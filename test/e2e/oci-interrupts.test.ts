@@ -1,6 +1,7 @@
 /** Signals and terminals of the foreground: what the caller's terminal sends, and what comes of a command that ends early. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import type { Hooks, Spec } from '../../src/oci/spec.ts'
 import { busyboxSpec, makeBundle } from '../support/bundle.ts'
 import { eventually } from '../support/eventually.ts'
@@ -92,3 +93,33 @@ busyboxTest('a terminal: newlines come out as the program’s terminal wrote the
     t.is(text, 'a\r\nb\r\ncode 0\r\n1\r\n', `${name}: and the caller’s terminal is as it was`)
   }
 })
+
+for (const [words, parent] of [
+  [[], 'keelson-init'],
+  [['--no-subreaper'], 'the driver'],
+] as const)
+  busyboxTest(`run ${words.join('')}: an orphan of the container comes to ${parent}`, async (t) => {
+    const id = nextId()
+    const sleeps = `sleep ${400_000_000 + process.pid * 10 + words.length}`
+    // Without a pid namespace of its own the container's orphans look for a subreaper outside of it.
+    const spec = program(`(${sleeps} &) ; exec sleep 100`)
+    const namespaces = spec.linux?.namespaces?.filter(({ type }) => type !== 'pid') ?? []
+    using bundle = makeBundle({ ...spec, linux: { ...spec.linux, namespaces } })
+    const { child } = inOwnGroup(['run', ...words, '--bundle', bundle.path, id])
+    const ended = once(child, 'close')
+    const [pid] = await eventually('the orphan is there', () => {
+      const found = processesNamed(sleeps)
+      return found.length > 0 ? found : undefined
+    })
+    const adopter = await eventually('it is adopted', () => {
+      const above = /^PPid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? ''
+      const name = readFileSync(`/proc/${above}/comm`, 'utf8').trim()
+      return name === 'sh' ? undefined : name
+    })
+    if (words.length === 0) t.is(adopter, 'keelson-init')
+    else t.not(adopter, 'keelson-init')
+    t.is((await programs.keelson.run(['kill', id, 'KILL'])).code, 0)
+    t.deepEqual(await ended, [137, null])
+    await eventually('nothing is left', () => processesNamed(sleeps).length === 0)
+    t.deepEqual(tracesOf(programs.keelson, id), [])
+  })

@@ -50,7 +50,7 @@ export async function main(words: readonly string[]): Promise<number> {
     const context = () => makeContext(globals, settings)
     return await runCommand({ program, command, words: others, context, print: out })
   } catch (error) {
-    reportFailure(error, op, safeLog(settings), settings)
+    reportFailure(error, op, usable(settings))
     return failureCode
   }
 }
@@ -88,12 +88,13 @@ function makeContext(globals: Globals, settings: LogSettings): Context {
 }
 
 /** A log file that cannot be opened must not hide what went wrong. */
-function safeLog(settings: LogSettings) {
+function usable(settings: LogSettings): LogSettings {
   try {
-    return openLog(settings)
+    openLog(settings)
+    return settings
   } catch {
     const { file: _, ...others } = settings
-    return openLog(others)
+    return others
   }
 }
 

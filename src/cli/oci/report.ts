@@ -47,14 +47,14 @@ function withReason(error: KeelsonError, why: string): string {
 }
 
 /** Tells the log file and standard error, each once. In JSON the step of a plan is a field of its own. */
-export function reportFailure(cause: unknown, op: string, log: Logger, settings: LogSettings): void {
+export function reportFailure(cause: unknown, op: string, settings: LogSettings): void {
   const error = asKeelsonError(cause)
   const line = errorLine(error, op)
   const { message: _, ...details } = error.toJSON()
   const [stage] = (error.op ?? op).split(': ').slice(1)
   const toFile = settings.file !== undefined && settings.file !== ''
   if (toFile || settings.format === 'json')
-    log.error(line, { ...details, op, ...(stage === undefined ? {} : { stage }) })
+    openLog(settings).error(line, { ...details, op, ...(stage === undefined ? {} : { stage }) })
   if (toFile || settings.format === 'text') writeAll(2, `keelson-oci: ${line}\n`)
   if (settings.trace && error.stack) writeAll(2, `${error.stack}\n`)
 }

@@ -41,10 +41,23 @@ function makeStateDirectory(directory: string, id: string): boolean {
     return true
   } catch (error) {
     if (hasErrno(error, 'EEXIST')) return false
-    if (!hasErrno(error, 'ENOENT')) throw asKeelsonError(error, { op: 'create', id })
-    mkdirSync(join(directory, '..'), { recursive: true, mode: 0o711 })
+    if (!hasErrno(error, 'ENOENT')) throw notMade(error, id)
+    makeStateRoot(join(directory, '..'), id)
     return makeStateDirectory(directory, id)
   }
+}
+
+function makeStateRoot(stateRoot: string, id: string): void {
+  try {
+    mkdirSync(stateRoot, { recursive: true, mode: 0o711 })
+  } catch (error) {
+    throw notMade(error, id)
+  }
+}
+
+function notMade(error: unknown, id: string): KeelsonError {
+  const hint = 'give a --root, or an XDG_RUNTIME_DIR, that this user may write to'
+  return asKeelsonError(error, { op: 'create', id, ...(hasErrno(error, 'EACCES', 'EPERM') ? { hint } : {}) })
 }
 
 /** The record decides, not the directory: one without it is nobody's. */
