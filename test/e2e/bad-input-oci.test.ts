@@ -287,6 +287,7 @@ busyboxTest(
       t.notRegex(stderr, /undefined/)
     }
     using bundle = makeBundle(program('/bin/true'))
+    for (const path of [bundle.path, join(bundle.path, 'config.json')]) chmodSync(path, 0o755)
     const { path } = programs.keelson
     const told = await runProgram(path, ['run', '--bundle', bundle.path, nextId()], { uid: 65534, cwd: '/' })
     t.regex(told.stderr, /^keelson-oci: run: [^\n]*EACCES[^\n]*\(give a --root, or an XDG_RUNTIME_DIR, that/)
