@@ -6,7 +6,8 @@
 // (45 ms a command instead of 70 as ES modules: their loader costs per file, and per built-in module that it wraps),
 // with the built-in modules that few commands need loaded at their first use.
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { builtinModules } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -51,6 +52,7 @@ const builds = [
   },
 ]
 
+const buildId = idOfBuild()
 rmSync(outdir, { recursive: true, force: true })
 for (const { entries, options } of builds)
   await build({
@@ -68,6 +70,7 @@ for (const { entries, options } of builds)
     logLevel: 'warning',
     ...options,
     define: {
+      KEELSON_BUILD: JSON.stringify(buildId),
       KEELSON_COMMIT: JSON.stringify(commit()),
       KEELSON_VERSION: JSON.stringify(version),
       ...options.define,
@@ -79,6 +82,19 @@ for (const name of ['oci-main.cjs', 'oci-snapshot.cjs']) {
   const path = join(outdir, name)
   if (existsSync(path) && readFileSync(path).some((byte) => byte > 0x7f))
     throw new Error(`${name} holds more than ASCII: write that character as an escape`)
+}
+
+// For the native front, which meets a running process of this build only (docs/decisions/0014).
+writeFileSync(join(outdir, 'oci.build'), buildId)
+
+/** Of everything that is built, also natively, and of the place it is built in. */
+function idOfBuild() {
+  const hash = createHash('sha256').update(outdir)
+  for (const folder of ['cri', 'native', 'src'])
+    for (const name of readdirSync(join(root, folder), { recursive: true }).sort())
+      if (/\.(ts|json|c|h|cpp|hpp)$/.test(name))
+        hash.update(name).update(readFileSync(join(root, folder, name)))
+  return hash.digest('hex').slice(0, 20)
 }
 
 /** Each export of these built-in modules becomes a getter, so that importing one costs nothing until it is used. */

@@ -22,10 +22,16 @@ Napi::Value connectLoopback(const Napi::CallbackInfo& info) {
       [](Napi::Env env, kernel::Fd& socket) -> Napi::Value { return Napi::Number::New(env, socket.release()); });
 }
 
+Napi::Value peerUid(const Napi::CallbackInfo& info) {
+  const int fd = readInt(info[0], "socket");
+  return Napi::Number::New(info.Env(), instant(info.Env(), [&] { return kernel::peerUid(fd); }));
+}
+
 }  // namespace
 
 void exportSocket(Napi::Env env, Napi::Object exports) {
   exports.Set("connectLoopback", Napi::Function::New(env, connectLoopback));
+  exports.Set("peerUid", Napi::Function::New(env, peerUid));
 }
 
 }  // namespace keelson::binding

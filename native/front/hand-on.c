@@ -11,10 +11,12 @@
 #define ANSWER_VARIABLE "KEELSON_OCI_ANSWER="
 
 #define CALLER_VARIABLE "KEELSON_OCI_CALLER="
+#define CREATE_VARIABLE "KEELSON_OCI_CREATE="
 #define RLIMIT_FILES 7
 #define NODE_FILES 24  // with fewer descriptors Node does not say what it lacks: it is aborted
 
 static char answer[sizeof ANSWER_VARIABLE + 12];
+static const char *told;
 static char caller[sizeof CALLER_VARIABLE + 32];
 
 static const char *after(const char *text, const char *start) {
@@ -50,7 +52,7 @@ _Noreturn static void refuse(const char *what, const char *folder, const char *r
 
 // What Node cannot tell any more: how many descriptors from 3 on are the caller's (it marks all of them close-on-exec),
 // and the caller's soft limit of them (it raises its own).
-static void tell_of_caller(void) {
+const char *told_of_caller(void) {
   struct text text = {caller, sizeof caller, 0};
   uint64_t limit[2] = {0, 0};
   int fd = 3;
@@ -61,6 +63,7 @@ static void tell_of_caller(void) {
   text_add_number(&text, fd - 3);
   text_add(&text, ":");
   text_add_padded(&text, limit[0], 1);
+  return caller;
 }
 
 // Node reads the snapshot into memory and copies it there: in large pages, and without giving either back in between,
@@ -69,21 +72,22 @@ static void tell_of_caller(void) {
 #define ALLOCATOR_WISHES ALLOCATOR_VARIABLE "=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=67108864"
 
 static bool is_ours(const char *entry) {
-  return after(entry, ANSWER_VARIABLE) != NULL || after(entry, CALLER_VARIABLE) != NULL;
+  return after(entry, ANSWER_VARIABLE) != NULL || after(entry, CALLER_VARIABLE) != NULL ||
+         after(entry, CREATE_VARIABLE) != NULL;
 }
 
 // `kept` has room for all of the environment and what we add.
 static void keep_variables(const char **kept) {
   for (char **at = front.environment; *at != NULL; at++)
     if (after(*at, "NODE_") == NULL && !is_ours(*at)) *kept++ = *at;
-  *kept++ = caller;
+  *kept++ = told_of_caller();
   if (variable(ALLOCATOR_VARIABLE) == NULL) *kept++ = ALLOCATOR_WISHES;
-  if (answer[0] != '\0') *kept++ = answer;
+  if (told != NULL) *kept++ = told;
   *kept = NULL;
 }
 
 // Where this program's package lies: a link to it, as npm makes one, leads there all the same.
-static void find_root(char *root) {
+void find_root(char *root) {
   const long length = sys(__NR_readlinkat, AT_FDCWD, "/proc/self/exe", root, PATH_BYTES - 64);
   if (length <= 0) refuse("/proc is not mounted\n", "", "");
   long end = length;
@@ -141,10 +145,14 @@ void hand_on(void) {
   join(bundle, root, "/dist/cli/oci-main.cjs");
   if (sys(__NR_faccessat, AT_FDCWD, bundle, 0) < 0)
     refuse("the command line is not built (run `npm run build` in ", root, ")\n");
-  tell_of_caller();
   keep_variables(environment);
   find_node(root, environment);
   refuse("there is no node in the PATH\n", "", "");
+}
+
+void hand_on_with(const char *variable) {
+  told = variable;
+  hand_on();
 }
 
 void hand_on_answer(int connection) {
@@ -152,5 +160,5 @@ void hand_on_answer(int connection) {
   text_add(&text, ANSWER_VARIABLE);
   text_add_number(&text, connection);
   sys(__NR_fcntl, connection, F_SETFD, 0);
-  hand_on();
+  hand_on_with(answer);
 }

@@ -12,8 +12,12 @@ void quit(int status) {
 __attribute__((used)) static void begin(const long *stack) {
   front.arguments = (char **)(stack + 1);
   front.environment = front.arguments + stack[0] + 1;
-  front.root_fd = front.state_fd = front.pidfd = -1;
-  if (stack[0] < 1 || !read_words()) hand_on();
+  front.root_fd = front.state_fd = front.pidfd = front.service = -1;
+  if (stack[0] < 1) hand_on();
+  if (!read_words()) {
+    try_service();
+    hand_on();
+  }
   run_verb();
   quit(0);
 }

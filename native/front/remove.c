@@ -62,6 +62,21 @@ static void visit_file(int directory, const struct directory_entry *entry, int d
   if (removed < 0 && removed != -ENOENT) hand_on();
 }
 
+static const char *allowed;
+static bool has_other;
+
+static void visit_name(int directory, const struct directory_entry *entry, int depth) {
+  (void)directory, (void)depth;
+  if (!same_text(entry->name, allowed)) has_other = true;
+}
+
+bool is_empty_but(int directory, const char *name) {
+  allowed = name;
+  has_other = false;
+  each_entry(directory, 0, visit_name);
+  return !has_other;
+}
+
 // The record goes last: as long as it is there, whoever comes next can finish this.
 void remove_state(void) {
   each_entry(front.state_fd, 0, visit_file);

@@ -14,11 +14,8 @@
 #define LOCK_NO_WAIT 4
 #define MESSAGE_PEEK 2
 
-static struct plan plan;
 static char output_bytes[32768];
 static struct text output = {output_bytes, sizeof output_bytes, 0};
-
-static const char *text_at(uint32_t offset) { return plan.blob + offset; }
 
 static void open_state(void) {
   front.root_fd = (int)sys(__NR_openat, AT_FDCWD, front.root, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -33,7 +30,7 @@ static void read_plan(void) {
   if (fd < 0 || sys(__NR_statx, fd, "", AT_EMPTY_PATH, STATX_SIZE, &status) < 0) hand_on();
   const long mapped = sys(__NR_mmap, 0, status.stx_size, 1 /* PROT_READ */, 2 /* MAP_PRIVATE */, fd, 0);
   if (mapped < 0 && mapped > -4096) hand_on();
-  if (!plan_read((const void *)mapped, status.stx_size, &plan)) hand_on();
+  if (!plan_read((const void *)mapped, status.stx_size, &front.plan)) hand_on();
 }
 
 // Node opens the log before it does anything, so that the file is there whatever happens.
@@ -42,11 +39,11 @@ static void open_log(void) {
   if (sys(__NR_openat, AT_FDCWD, front.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644) < 0) hand_on();
 }
 
-static void front_verb(const uint32_t *words) { (void)words; }
+void front_verb(const uint32_t *words) { (void)words; }
 
 // Whoever had the lock before may have removed the container. One who has it now may keep it for long (a hook that
 // hangs), and Node knows what to do about that.
-static void front_takeLock(const uint32_t *words) {
+void front_takeLock(const uint32_t *words) {
   (void)words;
   struct statx status;
   const long fd = sys(__NR_openat, front.state_fd, "lock", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
@@ -55,7 +52,7 @@ static void front_takeLock(const uint32_t *words) {
   if (told < 0 || status.stx_nlink == 0) hand_on();
 }
 
-static void front_requireBoot(const uint32_t *words) {
+void front_requireBoot(const uint32_t *words) {
   char id[64];
   const long fd = sys(__NR_openat, AT_FDCWD, "/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
   const long length = fd < 0 ? -1 : sys(__NR_read, fd, id, sizeof id);
@@ -63,7 +60,7 @@ static void front_requireBoot(const uint32_t *words) {
   if (length < 1 || (size_t)length != length_of(wanted) + 1 || memcmp(id, wanted, (size_t)length - 1) != 0) hand_on();
 }
 
-static void front_requireStatus(const uint32_t *words) {
+void front_requireStatus(const uint32_t *words) {
   observe();
   if ((words[0] & front.status) == 0) hand_on();
 }
@@ -96,7 +93,7 @@ static void record_start(void) {
 
 // The end of the connection says that the program runs; a failure frame says why it does not, and only Node knows
 // the words for that. A reset is neither: whoever listened was gone before it took us.
-static void front_startProgram(const uint32_t *words) {
+void front_startProgram(const uint32_t *words) {
   (void)words;
   char first;
   prepare_record();
@@ -110,14 +107,14 @@ static void front_startProgram(const uint32_t *words) {
   record_start();
 }
 
-static void front_signalProcess(const uint32_t *words) {
+void front_signalProcess(const uint32_t *words) {
   (void)words;
   if (sys(__NR_pidfd_send_signal, front.pidfd, front.signal, 0, 0) < 0) hand_on();
 }
 
-static void front_removeGroup(const uint32_t *words) { remove_group(text_at(words[0])); }
+void front_removeGroup(const uint32_t *words) { remove_group(text_at(words[0])); }
 
-static void front_removeState(const uint32_t *words) {
+void front_removeState(const uint32_t *words) {
   (void)words;
   remove_state();
 }
@@ -137,7 +134,7 @@ static void flush(void) {
   output.length = 0;
 }
 
-static void front_print(const uint32_t *words) {
+void front_print(const uint32_t *words) {
   const char *at = text_at(words[0]);
   for (size_t left = length_of(at); left > 0;) {
     const size_t room = output.size - 1 - output.length, count = left < room ? left : room;
@@ -148,7 +145,7 @@ static void front_print(const uint32_t *words) {
   }
 }
 
-static void front_printPid(const uint32_t *words) {
+void front_printPid(const uint32_t *words) {
   (void)words;
   const bool has_process = (front.status & (STATUS_CREATED | STATUS_RUNNING | STATUS_PAUSED)) != 0;
   char number[16];
@@ -158,7 +155,7 @@ static void front_printPid(const uint32_t *words) {
   text_add(&output, number);
 }
 
-static void front_printStatus(const uint32_t *words) {
+void front_printStatus(const uint32_t *words) {
   (void)words;
   static const char *names[] = {"creating", "created", "running", "paused", "stopped"};
   if (output.size - output.length <= 8) flush();
@@ -166,7 +163,7 @@ static void front_printStatus(const uint32_t *words) {
     if (front.status == (enum status)(1 << i)) text_add(&output, names[i]);
 }
 
-static void run_operation(uint32_t code, const uint32_t *words) {
+void run_operation(uint32_t code, const uint32_t *words) {
   switch (code) {
 #define X(number, name, kinds) \
   case number:                 \
@@ -186,20 +183,24 @@ struct signal_action {
   uint64_t mask;
 };
 
-void run_verb(void) {
+void ignore_broken_pipe(void) {
   const struct signal_action ignored = {.handler = (void *)1};
+  sys(__NR_rt_sigaction, SIGNAL_PIPE, &ignored, 0, sizeof ignored.mask);
+}
+
+void run_verb(void) {
   open_state();
   read_plan();
   open_log();
   bool is_wanted = false, is_found = false;
-  const uint32_t *words = plan.parent.words;
-  for (uint32_t i = 0; i < plan.parent.count; i++, words += 1 + (words[0] >> 16)) {
+  const uint32_t *words = front.plan.parent.words;
+  for (uint32_t i = 0; i < front.plan.parent.count; i++, words += 1 + (words[0] >> 16)) {
     const uint32_t code = words[0] & 0xffff;
     if (code == PLAN_verb) is_wanted = words[1] == (uint32_t)front.verb;
     is_found |= is_wanted;
     if (is_wanted) run_operation(code, words + 1);
   }
   if (!is_found) hand_on();
-  sys(__NR_rt_sigaction, SIGNAL_PIPE, &ignored, 0, sizeof ignored.mask);
+  ignore_broken_pipe();
   flush();
 }

@@ -148,7 +148,21 @@
   X(133, removeState, "")        \
   X(134, print, "s")             \
   X(135, printPid, "")           \
-  X(136, printStatus, "")
+  X(136, printStatus, "")        \
+  X(201, requireText, "ss")      \
+  X(202, requireMissing, "s")    \
+  X(203, requirePath, "s")       \
+  X(204, requireDirectory, "s")  \
+  X(205, requireDevice, "ss")    \
+  X(206, openNamespace, "sno")   \
+  X(207, openLog, "s")           \
+  X(208, takeState, "ssoo")      \
+  X(209, log, "s")               \
+  X(210, startInit, "sbb")       \
+  X(211, commitInit, "")         \
+  X(212, warnOomScore, "nss")    \
+  X(213, writePidFile, "s")      \
+  X(214, sendFile, "s")
 
 #define PLAN_BARRIERS(X) \
   X(1, cloned)           \

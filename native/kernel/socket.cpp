@@ -47,4 +47,11 @@ Fd connectLoopback(uint16_t port) {
   return {};
 }
 
+uint32_t peerUid(int socket) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  check(::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size), "getsockopt");
+  return peer.uid;
+}
+
 }  // namespace keelson::kernel

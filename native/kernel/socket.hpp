@@ -11,4 +11,7 @@ namespace keelson::kernel {
 // to the namespace it was made in, so the descriptor may be used from anywhere.
 Fd connectLoopback(uint16_t port);
 
+// SO_PEERCRED of a Unix socket: the effective uid of who connected.
+uint32_t peerUid(int socket);
+
 }  // namespace keelson::kernel

@@ -9,6 +9,7 @@ import { createPodNetwork, type PodNetwork } from '../network/index.ts'
 import { createRuntime } from '../oci/index.ts'
 import { createPodService } from '../pod/index.ts'
 import type { ProcessOptions } from './control-plane.ts'
+import { serveBeside } from './oci/compile-service/start.ts'
 import { pathsOf } from './paths.ts'
 import { version } from './version.ts'
 
@@ -102,5 +103,6 @@ export async function startCriEndpoint(options: ProcessOptions): Promise<AsyncDi
   const { runtime, image } = await undo.use(openPodStack(options))
   await undo.use(serveSocket(options.config.criSocket, { runtime, image }))
   options.onStep(`CRI on ${options.config.criSocket}`)
+  await undo.use(serveBeside({ clock: options.clock, log: options.log.child({ part: 'oci' }) }))
   return undo.move()
 }

@@ -5,6 +5,7 @@ import { nodeAddress } from '../network/index.ts'
 import { type ServiceProxy, startServiceProxy } from '../services/index.ts'
 import type { ProcessOptions } from './control-plane.ts'
 import { openPodStack, type PodStack, serveSocket } from './cri-endpoint.ts'
+import { serveBeside } from './oci/compile-service/start.ts'
 import { pathsOf } from './paths.ts'
 
 /**
@@ -35,6 +36,7 @@ export async function startNode(options: ProcessOptions): Promise<AsyncDisposabl
   onStep('services')
   await undo.use(startKubelet(client, transport, { ...pods, services }, options))
   onStep('kubelet')
+  await undo.use(serveBeside({ clock, log: log.child({ part: 'oci' }) }))
   return undo.move()
 }
 

@@ -1,4 +1,5 @@
 /** The typed door to the addon, one file per native/kernel file. Nothing else loads the addon. */
+export { builtFile } from './addon.ts'
 export * from './conntrack.ts'
 export * from './directory.ts'
 export * from './file-lock.ts'

@@ -1,9 +1,11 @@
+import type { Socket } from 'node:net'
 import { native } from './native.ts'
 import { type OwnedFd, ownFd } from './owned-fd.ts'
 
 declare module './native.ts' {
   interface Native {
     connectLoopback(namespaceFd: number, port: number): Promise<number>
+    peerUid(socket: number): number
   }
 }
 
@@ -13,4 +15,10 @@ declare module './native.ts' {
  */
 export async function connectLoopback(namespaceFd: number, port: number): Promise<OwnedFd> {
   return ownFd(await native.connectLoopback(namespaceFd, port))
+}
+
+/** Who is at the other end of a Unix socket (SO_PEERCRED): the effective uid it connected with. */
+export function peerUid(socket: Socket): number {
+  const { _handle: handle } = socket as unknown as { _handle?: { fd: number } } // Node tells the descriptor nowhere else
+  return native.peerUid(handle?.fd ?? -1)
 }

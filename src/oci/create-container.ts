@@ -139,7 +139,7 @@ function recordsOf(
 }
 
 /** What was asked for and cannot be had here, where the specification lets a container run all the same. */
-function warn({ log, host }: RuntimeContext, { id, spec }: CreateRequest, cgroup?: CgroupPlan): void {
+export function warn({ log, host }: RuntimeContext, { id, spec }: CreateRequest, cgroup?: CgroupPlan): void {
   for (const notice of [...(cgroup?.notices ?? []), ...noticesOf(spec, host)]) log.warn(notice, { id })
   const limit = cgroup ? undefined : firstLimit(spec.linux?.resources)
   if (limit !== undefined)
@@ -147,7 +147,7 @@ function warn({ log, host }: RuntimeContext, { id, spec }: CreateRequest, cgroup
 }
 
 /** keelson-init waits with everything made: that is recorded, and only then it may let go. */
-function commit(started: StartedInit, plan: Plan, directory: string, id: string): number {
+export function commit(started: StartedInit, plan: Plan, directory: string, id: string): number {
   if (started.type === frameType.failure) throw failureError(started.payload, plan, 'create', id)
   if (started.type !== frameType.created) throw lostError('create', id)
   const { pid } = decodeCreated(started.payload)
@@ -203,7 +203,10 @@ function rootfsPath({ rootfs, spec, bundle }: CreateRequest): { rootfs?: string 
 }
 
 /** After a failure nothing of ours runs in there any more, unless keelson-init itself was killed. */
-export async function discardCgroup({ clock }: RuntimeContext, { leaves }: CgroupPlan): Promise<void> {
+export async function discardCgroup(
+  { clock }: RuntimeContext,
+  { leaves }: Pick<CgroupPlan, 'leaves'>,
+): Promise<void> {
   await killCgroup(leaves)
   await removeCgroup(leaves, { clock })
 }

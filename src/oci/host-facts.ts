@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs'
+import { existsSync, readdirSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { landlockAbi, seccompFlags } from '../kernel/index.ts'
+import { type HostView, thisHost } from './host-view.ts'
 
 /**
  * What of the kernel and of this machine decides whether a specification can be met. Read when first asked for, since
@@ -27,7 +28,7 @@ export interface Resctrl {
 
 const seLinuxMagic = 0xf97cff8c
 
-export function readHostFacts(): HostFacts {
+export function readHostFacts(view = thisHost): HostFacts {
   const known: { -readonly [Name in keyof HostFacts]?: HostFacts[Name] } = {}
   const once = <Name extends keyof HostFacts>(name: Name, read: () => HostFacts[Name]): HostFacts[Name] => {
     if (!(name in known)) known[name] = read()
@@ -35,10 +36,10 @@ export function readHostFacts(): HostFacts {
   }
   return {
     get appArmor() {
-      return once('appArmor', () => readAppArmor())
+      return once('appArmor', () => readAppArmor('/', view))
     },
     get seLinux() {
-      return once('seLinux', () => hasSeLinux())
+      return once('seLinux', () => hasSeLinux(view))
     },
     get landlockAbi() {
       return once('landlockAbi', landlockAbi)
@@ -53,23 +54,23 @@ export function readHostFacts(): HostFacts {
 }
 
 /** As runc decides it: the module is on, and its file system is there to load profiles with. */
-export function readAppArmor(root = '/'): string | undefined {
-  if (!existsSync(join(root, 'sys/kernel/security/apparmor'))) return undefined
-  const enabled = readOptional(join(root, 'sys/module/apparmor/parameters/enabled'))
+export function readAppArmor(root = '/', view = thisHost): string | undefined {
+  if (!view.exists(join(root, 'sys/kernel/security/apparmor'))) return undefined
+  const enabled = view.read(join(root, 'sys/module/apparmor/parameters/enabled'))
   if (!enabled?.startsWith('Y')) return undefined
-  return existsSync(join(root, 'proc/self/attr/apparmor')) ? 'apparmor/' : ''
+  return view.exists(join(root, 'proc/self/attr/apparmor')) ? 'apparmor/' : ''
 }
 
-function hasSeLinux(): boolean {
+function hasSeLinux(view: HostView): boolean {
   try {
-    return statfsSync('/sys/fs/selinux').type === seLinuxMagic
+    return view.exists('/sys/fs/selinux/enforce') && statfsSync('/sys/fs/selinux').type === seLinuxMagic
   } catch {
     return false
   }
 }
 
 /** From what is mounted: the file system may be anywhere, mostly /sys/fs/resctrl. */
-export function readResctrl(mounts = readOptional('/proc/self/mounts') ?? ''): Resctrl | undefined {
+export function readResctrl(mounts = thisHost.read('/proc/self/mounts') ?? ''): Resctrl | undefined {
   const line = mounts.split('\n').find((one) => one.split(' ')[2] === 'resctrl')
   const mountPoint = line?.split(' ')[1]
   if (mountPoint === undefined) return undefined
@@ -77,14 +78,6 @@ export function readResctrl(mounts = readOptional('/proc/self/mounts') ?? ''): R
   return {
     mountPoint,
     resources: existsSync(info) ? readdirSync(info) : [],
-    schemata: (group) => readOptional(join(mountPoint, group, 'schemata')),
-  }
-}
-
-function readOptional(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return undefined
+    schemata: (group) => thisHost.read(join(mountPoint, group, 'schemata')),
   }
 }

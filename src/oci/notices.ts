@@ -41,6 +41,10 @@ export function noticeOfOomScore(process: Process | undefined, pid: number): str
   if (wanted === undefined) return undefined
   const score = readScore(pid)
   if (score === undefined || score === wanted) return undefined
+  return oomScoreNotice(wanted, String(score))
+}
+
+export function oomScoreNotice(wanted: number, score: string): string {
   return `process.oomScoreAdj: ${wanted} needs CAP_SYS_RESOURCE, the process keeps ${score}`
 }
 

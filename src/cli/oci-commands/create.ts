@@ -3,6 +3,7 @@ import { interrupts } from '../oci/interrupts.ts'
 import {
   checkConsole,
   detachedLife,
+  makeContainer,
   orDelete,
   printPlan,
   readStart,
@@ -23,7 +24,7 @@ export default command({
     if (given['dry-run']) return printPlan(context, request)
     using interrupted = interrupts(context.clock)
     const { signal } = interrupted
-    const container = await (await context.runtime()).create({ ...request, signal })
+    const container = await makeContainer(context, { ...request, signal })
     await orDelete(container, context, async () =>
       writePidFile(given['pid-file'], (await container.state()).pid),
     )

@@ -23,4 +23,5 @@ export const commands: Readonly<Record<string, Load>> = {
   events: () => import('../oci-commands/events.ts'),
   spec: () => import('../oci-commands/spec.ts'),
   features: () => import('../oci-commands/features.ts'),
+  'compile-service': () => import('../oci-commands/compile-service.ts'),
 }

@@ -1,6 +1,7 @@
-import { readSync } from 'node:fs'
+import { readFileSync, readSync } from 'node:fs'
 import { lostError } from '../../oci/failure.ts'
 import { FrameReader, framePayloadMax } from '../../oci/frames.ts'
+import type { BegunCreate } from '../../oci/resume-create.ts'
 
 /**
  * The native front has asked the container to start and heard why it cannot: the connection with that answer, unread,
@@ -17,4 +18,16 @@ export function takeAnswer(env: NodeJS.ProcessEnv): Buffer | undefined {
     const [frame] = reader.push(Buffer.from(chunk.subarray(0, length)))
     if (frame) return frame.payload
   }
+}
+
+/**
+ * A create that the native front has begun: `done`, when the container is made and only what follows is left; else
+ * descriptors and the process to go on with (native/front/create.c). Undefined when it is Node that creates.
+ */
+export function takeCreate({
+  KEELSON_OCI_CREATE: told = '',
+}: NodeJS.ProcessEnv): BegunCreate | 'done' | undefined {
+  if (told === '' || told === 'done') return told || undefined
+  const [control = -1, plan = -1, lock = -1, pid = -1] = told.split(':').map(Number)
+  return { control, plan: readFileSync(plan), lock, pid }
 }

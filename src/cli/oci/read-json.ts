@@ -11,7 +11,11 @@ const deepest = 500
  * nested too deeply: all of it in bounded memory and time.
  */
 export function readJson(path: string): unknown {
-  const text = readText(path)
+  return parseJson(readText(path), path)
+}
+
+/** The text of that file. */
+export function parseJson(text: string, path: string): unknown {
   if (hasMoreBrackets(text, deepest) && nestingOf(text) > deepest)
     throw new KeelsonError('INVALID_ARGUMENT', `${path} is nested deeper than ${deepest} levels`, { path })
   try {

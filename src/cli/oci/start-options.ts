@@ -2,8 +2,9 @@ import { KeelsonError, writeAtomic } from '../../base/index.ts'
 import type { Container, CreateRequest, DetachedLife, Process, Spec } from '../../oci/index.ts'
 import type { OptionValues } from '../command.ts'
 import { activationOf, requireInherited } from './activation.ts'
-import { readBundle } from './bundle.ts'
+import { type Bundle, readBundle } from './bundle.ts'
 import type { Context } from './context.ts'
+import { takeCreate } from './handed-over.ts'
 
 /** Options that `create` and `run` share. */
 export const startOptions = {
@@ -45,15 +46,23 @@ export interface StartRequest {
 
 /** Everything that can be refused before anything is made. */
 export function readStart(given: StartGiven): StartRequest {
-  const { bundle, spec } = readBundle(given.bundle ?? '.', given.config)
+  return startOf(given, readBundle(given.bundle ?? '.', given.config), process)
+}
+
+/** `caller`: the process that the container is started by, its environment and its id. */
+export function startOf(
+  given: StartGiven,
+  { bundle, spec }: Bundle,
+  { env, pid }: Pick<NodeJS.Process, 'env' | 'pid'>,
+): StartRequest {
   if (!spec.process)
     throw new KeelsonError('INVALID_ARGUMENT', 'process: is missing', {
       path: 'process',
       hint: 'add the program to run',
     })
-  const activation = activationOf(process.env, process.pid)
+  const activation = activationOf(env, pid)
   const preserved = activation.count + preserveFds(given['preserve-fds'])
-  requireInherited(preserved, process.env)
+  requireInherited(preserved, env)
   const pidfdSocket = given['pidfd-socket']
   const common = {
     bundle,
@@ -62,14 +71,14 @@ export function readStart(given: StartGiven): StartRequest {
     noPivot: given['no-pivot'] === true,
     ...(pidfdSocket === undefined ? {} : { pidfdSocket }),
     environment: activation.environment,
-    notify: notifySocket() !== undefined,
+    notify: notifySocket(env) !== undefined,
   }
   return { common, spec, preserveFds: preserved }
 }
 
 /** The socket on which our caller's manager waits to hear that the service is ready (sd_notify(3)). */
-export function notifySocket(): string | undefined {
-  return process.env['NOTIFY_SOCKET'] || undefined
+export function notifySocket(env = process.env): string | undefined {
+  return env['NOTIFY_SOCKET'] || undefined
 }
 
 export function preserveFds(count: string | undefined): number {
@@ -104,6 +113,17 @@ export function detachedLife(given: StartGiven, preserved: number): DetachedLife
     preserveFds: preserved,
     ...(socket === undefined ? {} : { consoleSocket: socket }),
   }
+}
+
+/** Makes the container, or goes on where the native front could not. */
+export async function makeContainer(context: Context, request: CreateRequest): Promise<Container> {
+  const begun = takeCreate(process.env)
+  const runtime = await context.runtime()
+  if (begun === undefined) return runtime.create(request)
+  if (begun === 'done') return runtime.get(request.id)
+  const { createContext } = await import('../../oci/create-runtime.ts')
+  const { resumeCreate } = await import('../../oci/resume-create.ts')
+  return resumeCreate(createContext(context.runtimeOptions), request.id, begun)
 }
 
 /** What `--dry-run` does instead. */

@@ -1,6 +1,7 @@
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { posix } from 'node:path'
 import { KeelsonError } from '../../base/index.ts'
+import { thisHost } from '../host-view.ts'
 
 /** One mounted hierarchy and where this process is in it. */
 export interface CgroupHierarchy {
@@ -58,20 +59,13 @@ export function readCgroupLayout(): CgroupLayout {
     mountinfo: readFileSync('/proc/self/mountinfo', 'utf8'),
     cgroup: readFileSync('/proc/self/cgroup', 'utf8'),
     v2Controllers: (mountPoint) => readFileSync(posix.join(mountPoint, 'cgroup.controllers'), 'utf8'),
-    deviceAt,
+    deviceAt: thisHost.deviceAt,
   })
 }
 
 /** The v1 hierarchy of a controller, if the host has one. */
 export function v1Hierarchy(layout: CgroupLayout, controller: string): CgroupHierarchy | undefined {
   return layout.v1.find(({ controllers }) => controllers.includes(controller))
-}
-
-/** Linux packs the device number as makedev(3) does: 12 bits of major, 20 of minor, the low byte of minor first. */
-function deviceAt(path: string): string | undefined {
-  const dev = statSync(path, { throwIfNoEntry: false })?.dev
-  if (dev === undefined) return undefined
-  return `${(dev >>> 8) & 0xfff}:${(dev & 0xff) | ((dev >>> 12) & 0xfff00)}`
 }
 
 interface CgroupMount {
