@@ -90,10 +90,13 @@ long receive_descriptors(int socket, uint8_t wanted, int *fds, uint32_t limit) {
   do count = sys(__NR_recvmsg, socket, &message, CLOSE_ON_EXEC | WAIT_ALL);
   while (count == -EINTR);
   if (count <= 0) return count == 0 ? -EPIPE : count;
-  if ((size_t)count != sizeof frame || frame.version != FRAME_VERSION || frame.type != wanted) return -EPROTO;
-  if (message.control_length == 0 || control.type != RIGHTS) return 0;
-  const size_t received = (control.length - offsetof(struct rights, fd)) / sizeof(int);
-  if (received > limit) return -EPROTO;
+  const bool has_rights = message.control_length > 0 && control.type == RIGHTS;
+  const size_t received = has_rights ? (control.length - offsetof(struct rights, fd)) / sizeof(int) : 0;
+  const bool is_wanted = (size_t)count == sizeof frame && frame.version == FRAME_VERSION && frame.type == wanted;
+  if (!is_wanted || received > limit) {
+    for (size_t i = 0; i < received; i++) sys(__NR_close, control.fds[i]);
+    return -EPROTO;
+  }
   memcpy(fds, control.fds, received * sizeof(int));
   return (long)received;
 }
