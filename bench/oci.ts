@@ -4,7 +4,7 @@
  * In-process rows run in this warm process and include the durable record, the log and the exit record; command rows
  * are started by a small driver. Peers run in a mount namespace that hides `unified`, which crun 1.8 needs.
  */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,6 +18,7 @@ import { benchCgroup } from './frame/cpu.ts'
 import { type Driver, startDriver } from './frame/driver.ts'
 import { peerVersion } from './frame/peers.ts'
 import { realisticSpec } from './frame/realistic-spec.ts'
+import { laterRows, lifecycleRow, type Program, startCompileService } from './oci/command-line.ts'
 import { monitorRows } from './oci/monitor-memory.ts'
 import { parallelRow } from './oci/parallel.ts'
 import { nextId } from './oci/stage.ts'
@@ -37,6 +38,7 @@ await runBench({
   about: [
     'bundle: busybox true on a plain directory; RuntimeDefault filter, 64 MiB, half a CPU, 256 pids, no_new_privs',
     'oci-create-exit: create to exit (peers: `run`, which also deletes); oci-create-delete: the same with our delete',
+    'oci-cli-*: commands; -lifecycle with no keelson process alive, the others with one that decides creates',
   ],
   rounds: 60,
   peers: ['crun', 'runc'],
@@ -60,7 +62,12 @@ async function rows({ notice }: BenchOptions): Promise<Row[]> {
   })
   finish.push(() => runtime[Symbol.asyncDispose]()) // its zygote is in the bench's cgroup
   const own = `keelson ${version}`
-  const host = await driver(false)
+  const front = join(root, 'bin/keelson-oci')
+  const service = join(work, 'service')
+  const compiling = await startCompileService(front, service)
+  finish.push(async () => compiling[Symbol.asyncDispose]())
+  const alone = await driver(false, { KEELSON_OCI_SERVICE: '' })
+  const alive = await driver(false, { KEELSON_OCI_SERVICE: service })
   const hidden = await driver(true)
   const peers = ['crun', 'runc'].flatMap((program) => {
     const version = peerVersion(program)
@@ -79,9 +86,27 @@ async function rows({ notice }: BenchOptions): Promise<Row[]> {
     ...inProcess(runtime, own),
     await inProcessExec(runtime, own),
     ...(await Promise.all(peers.map((peer) => peerExec(hidden, peer)))),
-    lifecycle(host, { program: 'keelson-oci', version: own, path: join(root, 'bin/keelson-oci') }),
-    ...peers.map((peer) => lifecycle(hidden, { ...peer, path: peer.program })),
+    lifecycleRow('oci-cli-lifecycle', commandLine(alone, { program: 'keelson', version: own, path: front })),
+    ...peers.map((peer) => lifecycleRow('oci-cli-lifecycle', commandLine(hidden, peer))),
+    ...[
+      commandLine(alive, { program: 'keelson', version: own, path: front }),
+      ...peers.map((peer) => commandLine(hidden, peer)),
+    ].flatMap((one) => [lifecycleRow('oci-cli-lifecycle-alive', one), ...laterRows(one)]),
   ]
+}
+
+function commandLine(
+  driver: Driver,
+  { program, version, path = program }: Peer & { path?: string },
+): Program {
+  return {
+    variant: program,
+    version,
+    command: [path, ...stateRoot(`${program}-cli`)],
+    driver,
+    bundle: (name, args) => writeBundle(name, args, true),
+    pidFile: join(work, `${program}.pid`),
+  }
 }
 
 function inProcess(runtime: Runtime, version: string): Row[] {
@@ -168,26 +193,6 @@ async function peerExec(driver: Driver, { program, version }: Peer): Promise<Row
   }
 }
 
-/** create + start + delete: three commands; the wait for the program's end between them is not counted. */
-function lifecycle(driver: Driver, { program, version, path }: Peer & { path: string }): Row {
-  const bundle = writeBundle(`${program}-lifecycle`, ['/bin/true'], true)
-  const command = [path, ...stateRoot(program)]
-  const pidFile = join(work, `${program}.pid`)
-  return {
-    id: 'oci-cli-lifecycle',
-    variant: program === 'keelson-oci' ? 'keelson' : program,
-    version,
-    async run() {
-      const id = nextId()
-      const create = await driver.run([...command, 'create', '--bundle', bundle, '--pid-file', pidFile, id])
-      const start = await driver.run([...command, 'start', id])
-      await driver.reap(Number(readFileSync(pidFile, 'utf8')))
-      const remove = await driver.run([...command, 'delete', id])
-      return create.wallMs + start.wallMs + remove.wallMs
-    },
-  }
-}
-
 /** Peers take no cgroup path of their own choice, so each bundle has its own; one container uses it at a time. */
 function writeBundle(name: string, args: string[], seccomp: boolean): string {
   const bundle = join(work, name)
@@ -208,8 +213,8 @@ function rowId(id: string, seccomp: boolean): string {
   return seccomp ? id : `${id}-noseccomp`
 }
 
-async function driver(hideUnified: boolean): Promise<Driver> {
-  const one = await startDriver({ hideUnified })
+async function driver(hideUnified: boolean, env = {}): Promise<Driver> {
+  const one = await startDriver({ hideUnified, env })
   drivers.push(one)
   return one
 }

@@ -25,9 +25,10 @@ export interface Driver extends AsyncDisposable {
 
 /**
  * Builds and starts a driver. With `hideUnified` it runs in a mount namespace of its own with an empty tmpfs over
- * the cgroup2 mount of a hybrid host: crun 1.8 refuses such a host, and the mounts of the host are not touched.
+ * the cgroup2 mount of a hybrid host: crun 1.8 refuses such a host, and the mounts of the host are not touched. `env` is
+ * added to its programs' environment.
  */
-export async function startDriver({ hideUnified = false } = {}): Promise<Driver> {
+export async function startDriver({ hideUnified = false, env = {} } = {}): Promise<Driver> {
   const folder = mkdtempSync(join(tmpdir(), 'keelson-bench-driver-'))
   const program = join(folder, 'driver')
   const source = join(dirname(fileURLToPath(import.meta.url)), 'driver.c')
@@ -46,7 +47,10 @@ export async function startDriver({ hideUnified = false } = {}): Promise<Driver>
           program,
         ]
       : [program]
-  const child = spawn(command, words, { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(command, words, {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, ...env },
+  })
   const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const ask = async (line: string): Promise<Cost> => {
     child.stdin.write(`${line}\n`)
