@@ -25,19 +25,18 @@
 #define SLOT_BASE (1u << 20)
 #define PLACED_MAX 512
 
-static int log_fd = 2;
 static int lock_fd = -1, control = -1, plan_fd = -1, init_pid;
 
 void front_openLog(const uint32_t *words) {
   const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
-  log_fd = (int)sys(__NR_openat, AT_FDCWD, text_at(words[0]), flags, 0644);
-  if (log_fd < 0) hand_on();
+  front.log_fd = (int)sys(__NR_openat, AT_FDCWD, text_at(words[0]), flags, 0644);
+  if (front.log_fd < 0) hand_on();
 }
 
 // A reader that has gone away is no reason to fail.
 static void write_log(const char *line) {
   ignore_broken_pipe();
-  sys(__NR_write, log_fd, line, length_of(line));
+  sys(__NR_write, front.log_fd, line, length_of(line));
 }
 
 void front_log(const uint32_t *words) { write_log(text_at(words[0])); }

@@ -29,6 +29,9 @@ struct front {
   char **environment;  // all of it; NODE_* is dropped when Node is started
   const char *root;
   const char *log;  // NULL: standard error
+  int log_fd;       // where lines of the log go
+  bool is_json;     // and how
+  bool is_forced;   // --force
   enum verb verb;
   const char *id;
   int signal;
@@ -83,6 +86,11 @@ void run_operation(uint32_t code, const uint32_t *words);
 static inline const char *text_at(uint32_t offset) { return front.plan.blob + offset; }
 
 void ignore_broken_pipe(void);
+
+const char *verb_name(enum verb verb);
+// Tells a failure as Node does, and ends. `code`: of KeelsonError.
+_Noreturn void fail_command(const char *code, const char *message);
+_Noreturn void fail_missing(void);  // there is no such container
 
 // The whole of a file of procfs or sysfs: its length, or -errno; -EFBIG when `size` bytes do not hold it.
 long read_text(const char *path, char *bytes, size_t size);

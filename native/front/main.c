@@ -13,6 +13,7 @@ __attribute__((used)) static void begin(const long *stack) {
   front.arguments = (char **)(stack + 1);
   front.environment = front.arguments + stack[0] + 1;
   front.root_fd = front.state_fd = front.pidfd = front.service = -1;
+  front.log_fd = 2;
   if (stack[0] < 1) hand_on();
   if (!read_words()) {
     try_service();

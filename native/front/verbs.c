@@ -17,10 +17,21 @@
 static char output_bytes[32768];
 static struct text output = {output_bytes, sizeof output_bytes, 0};
 
+// Node opens the log before it does anything, so that the file is there whatever happens.
+static void open_log(void) {
+  const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
+  if (front.log == NULL || *front.log == '\0') return;
+  front.log_fd = (int)sys(__NR_openat, AT_FDCWD, front.log, flags, 0644);
+  if (front.log_fd < 0) hand_on();
+}
+
+// Where there is no directory there is no container; to delete such a one by force is no failure.
 static void open_state(void) {
   front.root_fd = (int)sys(__NR_openat, AT_FDCWD, front.root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (front.root_fd < 0) hand_on();
-  front.state_fd = (int)sys(__NR_openat, front.root_fd, front.id, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+  front.state_fd = front.root_fd < 0 ? front.root_fd : (int)sys(__NR_openat, front.root_fd, front.id, flags);
+  if (front.state_fd == -ENOENT && front.is_forced) quit(0);
+  if (front.state_fd == -ENOENT) fail_missing();
   if (front.state_fd < 0) hand_on();
 }
 
@@ -31,12 +42,6 @@ static void read_plan(void) {
   const long mapped = sys(__NR_mmap, 0, status.stx_size, 1 /* PROT_READ */, 2 /* MAP_PRIVATE */, fd, 0);
   if (mapped < 0 && mapped > -4096) hand_on();
   if (!plan_read((const void *)mapped, status.stx_size, &front.plan)) hand_on();
-}
-
-// Node opens the log before it does anything, so that the file is there whatever happens.
-static void open_log(void) {
-  if (front.log == NULL || *front.log == '\0') return;
-  if (sys(__NR_openat, AT_FDCWD, front.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644) < 0) hand_on();
 }
 
 void front_verb(const uint32_t *words) { (void)words; }
@@ -60,8 +65,17 @@ void front_requireBoot(const uint32_t *words) {
   if (length < 1 || (size_t)length != length_of(wanted) + 1 || memcmp(id, wanted, (size_t)length - 1) != 0) hand_on();
 }
 
+static void observe_once(void) {
+  if (front.status == 0) observe();
+}
+
+void front_refuse(const uint32_t *words) {
+  observe_once();
+  if ((words[0] & front.status) != 0) fail_command("FAILED_PRECONDITION", text_at(words[1]));
+}
+
 void front_requireStatus(const uint32_t *words) {
-  observe();
+  observe_once();
   if ((words[0] & front.status) == 0) hand_on();
 }
 
@@ -189,9 +203,9 @@ void ignore_broken_pipe(void) {
 }
 
 void run_verb(void) {
+  open_log();
   open_state();
   read_plan();
-  open_log();
   bool is_wanted = false, is_found = false;
   const uint32_t *words = front.plan.parent.words;
   for (uint32_t i = 0; i < front.plan.parent.count; i++, words += 1 + (words[0] >> 16)) {

@@ -19,7 +19,6 @@ static const char *log_format;
 
 static const struct option global_options[] = {
     {"root", 0, &front.root}, {"log", 0, &front.log}, {"log-format", 0, &log_format}, {NULL, 0, NULL}};
-// Whether it is forced makes no difference to a stopped container, and no other is deleted here.
 static const struct option delete_options[] = {{"force", 'f', NULL}, {NULL, 0, NULL}};
 static const struct option no_options[] = {{NULL, 0, NULL}};
 
@@ -32,6 +31,11 @@ static bool is_truth(const char *text) {
   return same_text(text, "true") || same_text(text, "1") || same_text(text, "false") || same_text(text, "0");
 }
 
+static bool read_force(const char *inline_value) {
+  front.is_forced = inline_value == NULL || inline_value[1] == 't' || inline_value[1] == '1';
+  return inline_value == NULL || is_truth(inline_value + 1);
+}
+
 // One option, whose word is **words; leaves *words at its last word.
 static bool read_option(char ***words, const struct option *options) {
   const char *name = **words + 1;
@@ -40,7 +44,7 @@ static bool read_option(char ***words, const struct option *options) {
   const size_t length = inline_value == NULL ? length_of(name) : (size_t)(inline_value - name);
   for (; options->name != NULL; options++) {
     if (!is_named(options, name, length)) continue;
-    if (options->value == NULL) return inline_value == NULL || is_truth(inline_value + 1);
+    if (options->value == NULL) return read_force(inline_value);
     if (inline_value == NULL && *++*words == NULL) return false;
     *options->value = inline_value == NULL ? **words : inline_value + 1;
     return true;
@@ -79,10 +83,14 @@ static bool is_plain_path(const char *path) {
   return *path != '\0';
 }
 
+const char *verb_name(enum verb verb) {
+  static const char *names[] = {"", "start", "state", "kill", "delete"};
+  return names[verb];
+}
+
 static enum verb verb_named(const char *name) {
-  static const char *names[] = {"start", "state", "kill", "delete"};
-  for (int i = 0; i < 4; i++)
-    if (same_text(name, names[i])) return (enum verb)(VERB_START + i);
+  for (enum verb verb = VERB_START; verb <= VERB_DELETE; verb++)
+    if (same_text(name, verb_name(verb))) return verb;
   return VERB_NONE;
 }
 
@@ -96,6 +104,7 @@ static bool read_arguments(char **words) {
 static bool read_globals(char ***words) {
   if (!read_options(words, global_options) || **words == NULL) return false;
   if (log_format != NULL && !same_text(log_format, "text") && !same_text(log_format, "json")) return false;
+  front.is_json = log_format != NULL && same_text(log_format, "json");
   if (front.log != NULL && find_char(front.log, ':') != NULL) return false;  // may name another kind of log
   if (front.root != NULL) return is_plain_path(front.root);
   front.root = "/run/keelson-oci";

@@ -162,7 +162,8 @@
   X(211, commitInit, "")         \
   X(212, warnOomScore, "nss")    \
   X(213, writePidFile, "s")      \
-  X(214, sendFile, "s")
+  X(214, sendFile, "s")          \
+  X(215, refuse, "ns")
 
 #define PLAN_BARRIERS(X) \
   X(1, cloned)           \

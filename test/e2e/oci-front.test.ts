@@ -98,7 +98,7 @@ frontTest('a life from created to deleted', async (t) => {
     ['node', 'delete', '--no-such-option', 'ID'],
     ['front', 'start', 'ID'],
     ['front', 'state', 'ID'],
-    ['node', 'start', 'ID'],
+    ['front', 'start', 'ID'],
     ['node', 'delete', 'ID'],
     ['node', 'pause', 'ID'],
     ['front', 'state', 'ID'],
@@ -113,16 +113,18 @@ frontTest('a life from created to deleted', async (t) => {
     ['front', 'kill', 'ID', 'sigkill'],
     ['front', 'gone'],
     ['front', 'state', 'ID'],
-    ['node', 'kill', 'ID'],
-    ['node', 'start', 'ID'],
+    ['front', 'kill', 'ID'],
+    ['front', 'start', 'ID'],
     ['front', 'delete', 'ID'],
-    ['node', 'state', 'ID'],
-    ['node', 'delete', 'ID'],
-    ['node', 'delete', '--force', 'ID'],
+    ['front', 'state', 'ID'],
+    ['front', 'kill', 'ID', '9'],
+    ['front', 'start', 'ID'],
+    ['front', 'delete', '--force=false', 'ID'],
+    ['front', 'delete', '--force', 'ID'],
   ])
   const statuses = seen.map(({ outcome }) => /"status": "(\w+)"/.exec(outcome.stdout)?.[1]).filter(Boolean)
   t.deepEqual(statuses, ['created', 'running', 'paused', 'running', 'stopped'])
-  t.deepEqual(seen.at(-4)?.files, [], 'deleted')
+  t.deepEqual(seen.at(-6)?.files, [], 'deleted')
 })
 
 frontTest('what is logged, in either format, and the log file that is there in any case', async (t) => {
@@ -131,9 +133,10 @@ frontTest('what is logged, in either format, and the log file that is there in a
     ['front', ...json, 'state', 'ID'],
     ['front', ...json, 'start', 'ID'],
     ['node', ...json, 'delete', 'ID'],
-    ['node', ...json, 'start', 'ID'],
+    ['front', ...json, 'start', 'ID'],
     ['node', '-log=LOG', 'delete', 'ID'],
-    ['node', '--log-format=json', 'start', 'ID'],
+    ['front', '-log=LOG', 'start', 'ID'],
+    ['front', '--log-format=json', 'start', 'ID'],
     ['node', '--log-format=xml', 'state', 'ID'],
     ['node', '--debug', 'state', 'ID'],
     ['node', '--systemd-cgroup', 'state', 'ID'],
@@ -141,8 +144,10 @@ frontTest('what is logged, in either format, and the log file that is there in a
     ['front', '--log=', 'state', 'ID'],
     ['front', ...json, 'kill', 'ID', 'KILL'],
     ['front', 'gone'],
+    ['front', ...json, 'kill', 'ID', 'KILL'],
     ['front', ...json, 'delete', '-f=true', 'ID'],
-    ['node', ...json, 'state', 'ID'],
+    ['front', ...json, 'delete', '-f', 'ID'],
+    ['front', ...json, 'state', 'ID'],
   ])
   t.deepEqual([seen[1]?.log, seen[2]?.log], ['', ''])
   t.regex(seen.at(-1)?.log ?? '', /"level":"error".*does not exist/)
@@ -216,7 +221,7 @@ frontTest('a pid that is somebody else’s by now is not signalled', async (t) =
   const own = readFileSync(file, 'utf8')
   writeFileSync(file, `${process.pid} 1\n`)
   t.like(JSON.parse((await run(['state', id], withoutNode)).stdout), { status: 'stopped', pid: 0 })
-  t.regex((await run(['kill', id, 'KILL'])).stderr, /is stopped/)
+  t.regex((await run(['kill', id, 'KILL'], withoutNode)).stderr, /is stopped/)
   writeFileSync(file, own)
   t.like(await run(['kill', id, 'KILL'], withoutNode), { code: 0, stderr: '' })
 })
@@ -241,6 +246,14 @@ test('the front and Node read the same signals', (t) => {
   const table = [...header.matchAll(/X\((\d+), (\w+)\)/g)].map(([, number, name]) => [name, Number(number)])
   t.true(table.length > 30)
   for (const [name, number] of table) t.is(signalNumber(String(name)), Number(number), String(name))
+})
+
+frontTest('the time of a log line is the time', async (t) => {
+  const { run } = programs.keelson
+  const before = Date.now()
+  const { stderr } = await run(['--log-format', 'json', 'state', 'nobody'], withoutNode)
+  const time = Date.parse(JSON.parse(stderr).time)
+  t.true(before - 1 <= time && time <= Date.now(), stderr)
 })
 
 frontTest('whatever the words are, the answer is Node’s', async (t) => {

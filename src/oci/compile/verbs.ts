@@ -1,6 +1,7 @@
 import type { Operation, Plan } from '../plan/operations.ts'
 import type { Spec } from '../spec.ts'
 import { stateDocument, stateTemplate } from '../state/document.ts'
+import { refusalText } from '../state/lifecycle.ts'
 import type { DecidedRecord } from '../state/record.ts'
 
 /** Numbers of native/front/front.h. */
@@ -28,25 +29,45 @@ const foreseen: Record<keyof DecidedRecord, true> = {
 /**
  * What later commands do to this container when everything is as foreseen, for the native front to carry out without
  * Node. It checks what is asked for here and hands all else on to the command itself, so a verb that may need more (a
- * hook, a monitor that must leave first, processes that the first one does not take along) is left out. Undefined
+ * hook, a monitor that must leave first, processes that the first one does not take along) is left out. What callers
+ * often ask in vain (a kill of what has ended) it refuses by itself. Undefined
  * when none is left. Pure, as all compiling.
  */
 export function compileVerbs(record: DecidedRecord, { hooks = {} }: Spec): Plan | undefined {
   if (record.life === 'monitored' || !Object.keys(record).every((key) => key in foreseen)) return undefined
-  const { bootId, cgroup, namespaces, notify } = record
+  const { id, bootId, cgroup, namespaces, notify } = record
   const verb = (name: keyof typeof verbNumbers): Operation => ({ op: 'verb', verb: verbNumbers[name] })
+  const refuse = (name: keyof typeof verbNumbers, status: keyof typeof statusBits): Operation => ({
+    op: 'refuse',
+    statuses: statusBits[status],
+    message: refusalText(status, name, id),
+  })
   const boot: Operation = { op: 'requireBoot', bootId }
   return {
     parent: [
       ...(hooks.poststart?.length || notify
         ? []
-        : [verb('start'), boot, lock, allow('created'), { op: 'startProgram' } as const]),
+        : [
+            verb('start'),
+            boot,
+            lock,
+            refuse('start', 'stopped'),
+            refuse('start', 'running'),
+            allow('created'),
+            { op: 'startProgram' } as const,
+          ]),
       verb('state'),
       boot,
       allow('creating', 'created', 'running', 'paused', 'stopped'),
       ...printState(record),
       ...(namespaces.pid
-        ? [verb('kill'), boot, allow('created', 'running'), { op: 'signalProcess' } as const]
+        ? [
+            verb('kill'),
+            boot,
+            refuse('kill', 'stopped'),
+            allow('created', 'running'),
+            { op: 'signalProcess' } as const,
+          ]
         : []),
       ...(hooks.poststop?.length || record.rdt?.owned.length || cgroup?.systemd
         ? []

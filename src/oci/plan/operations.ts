@@ -233,6 +233,7 @@ export const operationTable = {
   warnOomScore: { code: 212, args: { score: 'u32', before: 'string', after: 'string' } },
   writePidFile: { code: 213, args: { path: 'string' } },
   sendFile: { code: 214, args: { path: 'string' } },
+  refuse: { code: 215, args: { statuses: 'u32', message: 'string' } },
   attachDevices: { code: 111, args: { path: 'string', program: 'bytes', flags: 'u32' } },
   emptyAtEnd: { code: 112, args: { kill: 'fd' } },
   tellProcess: { code: 142, args: {} },

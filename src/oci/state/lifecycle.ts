@@ -25,9 +25,12 @@ export function requireAlive(status: Status, op: string, id: string): void {
   throw refusal(status, op, id)
 }
 
-/** runc's words are among ours where callers look for them: a containerd that kills what has ended reads this text. */
 function refusal(status: Status, op: string, id: string): KeelsonError {
+  return new KeelsonError('FAILED_PRECONDITION', refusalText(status, op, id), { op, id })
+}
+
+/** runc's words are among ours where callers look for them: a containerd that kills what has ended reads this text. */
+export function refusalText(status: Status, op: string, id: string): string {
   const known = op === 'resume' ? ', container not paused' : op === 'start' ? '' : ', container not running'
-  const message = `cannot ${op} container ${id}: it is ${status}${known}`
-  return new KeelsonError('FAILED_PRECONDITION', message, { op, id })
+  return `cannot ${op} container ${id}: it is ${status}${known}`
 }
