@@ -170,7 +170,7 @@ void front_warnOomScore(const uint32_t *words) {
   text_add_number(&text, front.pid);
   text_add(&text, "/oom_score_adj");
   text_add_number(&number, (int32_t)words[0]);
-  const long length = read_text(path, score, sizeof score);
+  const long length = read_file(path, score, sizeof score);
   if (length < 1) return;
   score[length - 1] = '\0';
   if (same_text(score, wanted)) return;

@@ -11,7 +11,7 @@
 #define NS_GET_NSTYPE 0xb703
 #define FACT_BYTES 16384
 
-long read_text(const char *path, char *bytes, size_t size) {
+long read_file(const char *path, char *bytes, size_t size) {
   const long fd = sys(__NR_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
   size_t length = 0;
   long count = fd;
@@ -25,7 +25,7 @@ long read_text(const char *path, char *bytes, size_t size) {
 void front_requireText(const uint32_t *words) {
   static char bytes[FACT_BYTES];
   const char *wanted = text_at(words[1]);
-  const long length = read_text(text_at(words[0]), bytes, sizeof bytes);
+  const long length = read_file(text_at(words[0]), bytes, sizeof bytes);
   if (length < 0 || (size_t)length != length_of(wanted) || memcmp(bytes, wanted, (size_t)length) != 0) hand_on();
 }
 

@@ -93,7 +93,7 @@ _Noreturn void fail_command(const char *code, const char *message);
 _Noreturn void fail_missing(void);  // there is no such container
 
 // The whole of a file of procfs or sysfs: its length, or -errno; -EFBIG when `size` bytes do not hold it.
-long read_text(const char *path, char *bytes, size_t size);
+long read_file(const char *path, char *bytes, size_t size);
 
 void observe(void);  // fills pid, pidfd and status
 void remove_group(const char *path);

@@ -23,7 +23,7 @@ static void add_number(struct text *text, uint64_t number) {
 }
 
 static bool add_file(struct text *text, const char *path) {
-  const long length = read_text(path, text->at + text->length, text->size - text->length);
+  const long length = read_file(path, text->at + text->length, text->size - text->length);
   if (length < 0) return false;
   text->length += (size_t)length;
   end_text(text);
@@ -37,7 +37,7 @@ bool read_build(char *build, size_t size) {
   find_root(path);
   text.length = length_of(path);
   text_add(&text, "/dist/cli/oci.build");
-  const long length = read_text(path, build, size - 1);
+  const long length = read_file(path, build, size - 1);
   if (length <= 0) return false;
   build[length] = '\0';
   return find_char(build, '/') == NULL;

@@ -36,7 +36,7 @@ static bool has_word(const char *wanted) {
 static bool is_first_namespace(void) {
   static const char all[] = "0 0 4294967295 ";
   char map[128];
-  const long length = read_text("/proc/self/uid_map", map, sizeof map);
+  const long length = read_file("/proc/self/uid_map", map, sizeof map);
   const char *wanted = all;
   for (long i = 0; i < length; i++) {
     const bool blank = map[i] == ' ' || map[i] == '\n';
@@ -122,7 +122,7 @@ void front_sendFile(const uint32_t *words) {
   struct statx status;
   const char *path = text_at(words[0]);
   if (sys(__NR_statx, AT_FDCWD, path, 0, STATX_TYPE, &status) < 0 || (status.stx_mode & S_IFMT) != S_IFREG) hand_on();
-  const long length = read_text(path, bytes, sizeof bytes);
+  const long length = read_file(path, bytes, sizeof bytes);
   if (length < 0 || send_frame(front.service, FRAME_FILE, bytes, (uint32_t)length, -1) < 0) hand_on();
   is_asked = true;
 }
