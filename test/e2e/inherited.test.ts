@@ -21,12 +21,17 @@ const busyboxTest = skipWithout('busybox-static', hasBusybox, rootTest)
 const parentOf = (pid: number) =>
   Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
 
-/** What is open in the shell, but for the directory that it looks into for this. */
-const listDescriptors =
-  "cd /proc/$$/fd; for one in *; do echo $one $(readlink $one); done | grep ' .' | grep -v /proc/"
+/** What is open in a program that nothing else was before: no shell, whose own pipes come and go. */
+const listDescriptors = ['/bin/ls', '-l', '/proc/self/fd']
 
-/** Node's pipes are sockets. */
-const kinds = (lines: readonly string[]) => lines.map((line) => line.replace(/(socket|pipe):\[\d+\]/, 'pipe'))
+/** Number and target, without the directory that `ls` itself reads. Node's pipes are sockets. */
+function kinds(lines: readonly string[]): string[] {
+  const links = lines.flatMap((line) => / (\d+ -> .*)$/.exec(line)?.[1] ?? [])
+  return links
+    .map((link) => link.replace(' -> ', ' ').replace(/(socket|pipe):\[\d+\]/, 'pipe'))
+    .filter((link) => !link.includes(' /proc/'))
+}
+
 const stdioOnly = ['0 /dev/null', '1 pipe', '2 pipe']
 
 /** What a process was given, of all that the kernel tells; what changes by the moment is left out. */
@@ -64,11 +69,11 @@ rootTest('nothing of the host or of the zygote is open in a container or in an e
   const leaked = openSync('/etc', 'r')
   try {
     for (const id of ['first', 'second']) {
-      const { lines } = await runContained(stage, id, plainSpec(script(listDescriptors)))
+      const { lines } = await runContained(stage, id, plainSpec(listDescriptors))
       t.deepEqual(kinds(lines), stdioOnly)
     }
     await using container = await idleContainer(stage, 'box', plainSpec(['sleep', '1000']))
-    const process = { cwd: '/', env: ['PATH=/bin'], args: script(listDescriptors) }
+    const process = { cwd: '/', env: ['PATH=/bin'], args: listDescriptors }
     const { lines } = await execContained(container, process)
     t.deepEqual(kinds(lines), stdioOnly)
   } finally {
@@ -80,10 +85,10 @@ busyboxTest(
   'of a caller with a hundred open descriptors a container and an exec get those that were asked for',
   async (t) => {
     await using programs = await ociPrograms()
-    using bundle = makeBundle(busyboxSpec(['/bin/sh', '-c', listDescriptors]))
+    using bundle = makeBundle(busyboxSpec(listDescriptors))
     using idle = makeBundle(busyboxSpec(['/bin/sleep', '1000']))
     const { path, stateRoot } = programs.keelson
-    const id = `kt-open-${process.pid}`
+    const id = `kt-caller-${process.pid}`
     // Descriptors from 3 on that stay open over an exec, among them a directory of the host.
     const stdio = [
       'ignore',
@@ -96,7 +101,7 @@ busyboxTest(
       const closed = once(child, 'close')
       const [out, err] = await Promise.all([child.stdout, child.stderr].map((one) => (one ? text(one) : '')))
       await closed
-      t.is(err, '')
+      t.notRegex(err ?? '', /keelson/) // ls says that its own directory is closed by then
       return kinds((out ?? '').trim().split('\n'))
     }
     t.deepEqual(await call('run', '--bundle', bundle.path, id), stdioOnly)
@@ -110,7 +115,7 @@ busyboxTest(
     })
     await once(detached, 'exit')
     try {
-      t.deepEqual(await call('exec', id, '/bin/sh', '-c', listDescriptors), stdioOnly)
+      t.deepEqual(await call('exec', id, ...listDescriptors), stdioOnly)
       const state = JSON.parse((await programs.keelson.run(['state', id])).stdout) as { pid: number }
       const open = readdirSync(`/proc/${state.pid}/fd`).map((fd) =>
         readlinkSync(`/proc/${state.pid}/fd/${fd}`),

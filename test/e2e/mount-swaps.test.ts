@@ -10,7 +10,7 @@ import { buildAttacker, isFull, swapNames, tryUntil } from '../support/attacker.
 import { createRequest, runContained } from '../support/contained.ts'
 import { type ContainerStage, containerStage, plainSpec } from '../support/container.ts'
 import { hostDirectory, makeDevice, quickRequest, quickRuntime } from '../support/hostile-image.ts'
-import { rootTest } from '../support/root.ts'
+import { serialRootTest } from '../support/root.ts'
 
 const bound = isFull ? { tries: 10_000, seconds: 240 } : { tries: 3_000, seconds: 4 }
 
@@ -73,7 +73,7 @@ function volumeAt(stage: ContainerStage, spec: Spec, destination: string): strin
   return source
 }
 
-rootTest(
+serialRootTest(
   'CVE-2025-31133, CVE-2025-62161: /dev/null is exchanged with a symlink while paths are masked with it',
   async (t) => {
     await using stage = await containerStage('race-null')
@@ -103,7 +103,7 @@ rootTest(
   },
 )
 
-rootTest(
+serialRootTest(
   'CVE-2025-52565: /dev/console and /dev/pts are exchanged with symlinks while a terminal is made',
   async (t) => {
     for (const name of ['console', 'pts']) {
@@ -136,7 +136,7 @@ rootTest(
   },
 )
 
-rootTest(
+serialRootTest(
   'CVE-2025-52881, CVE-2025-62596: a volume’s place is exchanged with a symlink into /proc while settings are written',
   async (t) => {
     await using stage = await containerStage('race-proc')
@@ -187,7 +187,7 @@ rootTest(
   },
 )
 
-rootTest(
+serialRootTest(
   'CVE-2019-19921, CVE-2023-27561, CVE-2023-28642: /proc of a shared image is exchanged with a symlink: what is masked is masked in the procfs that was mounted',
   async (t) => {
     await using stage = await containerStage('race-image')

@@ -1,7 +1,7 @@
 // What a hostile container or a hostile owner of a volume does, for tests. It works until its standard input ends and
 // then prints what came of it.
 //   attacker swap A B          exchanges two names as fast as it can: "swaps N"
-//   attacker trace             at every process that joins: "seen N broken M"
+//   attacker trace [GROUP]     at every process that joins, or only those in a cgroup of that name: "seen N broken M"
 //   attacker overwrite         writes to the program of every process that it finds: "opened N written M seals S"
 //   attacker flood PATH        connects to a socket and sends frames with sixteen descriptors each: "flooded"
 //   attacker tty               whether its terminal controls it: "no terminal", or what it could do with one
@@ -48,12 +48,23 @@ static int open_of(int pid, const char *name, int flags) {
   return open(path, flags | O_CLOEXEC);
 }
 
+static const char *group;
+
+static bool is_in_group(int pid) {
+  char text[4096] = "";
+  const int fd = group == NULL ? -1 : open_of(pid, "cgroup", O_RDONLY);
+  if (fd < 0) return group == NULL;
+  const ssize_t length = read(fd, text, sizeof text - 1);
+  close(fd);
+  return length > 0 && strstr(text, group) != NULL;
+}
+
 static bool is_runtime(int pid) {
   char name[16] = "";
   const int fd = open_of(pid, "comm", O_RDONLY);
   const ssize_t length = fd < 0 ? 0 : read(fd, name, sizeof name - 1);
   if (fd >= 0) close(fd);
-  return length > 12 && strncmp(name, "keelson-init", 12) == 0;
+  return length > 12 && strncmp(name, "keelson-init", 12) == 0 && is_in_group(pid);
 }
 
 static int broken;
@@ -202,6 +213,7 @@ static int terminal(void) {
 int main(int count, char **arguments) {
   const char *what = count > 1 ? arguments[1] : "";
   if (strcmp(what, "swap") == 0 && count == 4) return swap(arguments[2], arguments[3]);
+  group = count > 2 ? arguments[2] : NULL;
   if (strcmp(what, "trace") == 0) return trace();
   if (strcmp(what, "overwrite") == 0) return overwrite();
   if (strcmp(what, "flood") == 0 && count == 3) return flood(arguments[2]);

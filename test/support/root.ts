@@ -8,3 +8,9 @@ export function rootTest(title: string, body: (t: ExecutionContext) => Promise<v
   if (process.getuid?.() === 0) test(title, body)
   else test.skip(`${title} (needs root)`, body)
 }
+
+/** The same, alone: for what takes every processor, or would be in the way of its neighbours. */
+export function serialRootTest(title: string, body: (t: ExecutionContext) => Promise<void>): void {
+  if (process.getuid?.() === 0) test.serial(title, body)
+  else test.skip(`${title} (needs root)`, body)
+}
