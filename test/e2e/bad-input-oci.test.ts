@@ -6,6 +6,7 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  rmdirSync,
   rmSync,
   symlinkSync,
   truncateSync,
@@ -18,6 +19,7 @@ import { type Bundle, busyboxSpec, makeBundle } from '../support/bundle.ts'
 import { runProgram } from '../support/oci-programs.ts'
 import { ociTests } from '../support/oci-tests.ts'
 import { refused, tracesOf } from '../support/refused.ts'
+import { skipWithout } from '../support/skip.ts'
 
 const { programs, nextId, busyboxTest } = ociTests('bad')
 
@@ -293,6 +295,43 @@ busyboxTest(
     t.regex(told.stderr, /^keelson-oci: run: [^\n]*EACCES[^\n]*\(give a --root, or an XDG_RUNTIME_DIR, that/)
   },
 )
+
+const hasFreezer = existsSync('/sys/fs/cgroup/freezer/tasks')
+const freezerTest = skipWithout('the freezer of cgroup v1', hasFreezer, (title, body) =>
+  busyboxTest(title, async (t) => body(t)),
+)
+
+freezerTest('a cgroup path that is in use, or frozen, is refused and left as it is', async (t) => {
+  const [id, group] = [nextId(), nextId()]
+  const freezer = join('/sys/fs/cgroup/freezer', group)
+  const spec = program('/bin/sleep', '100')
+  using bundle = makeBundle({ ...spec, linux: { ...spec.linux, cgroupsPath: `/${group}/one` } })
+  mkdirSync(freezer)
+  t.teardown(() => {
+    // What lies above a container's own groups stays, as with runc.
+    for (const name of readdirSync('/sys/fs/cgroup')) {
+      const above = join('/sys/fs/cgroup', name, group)
+      if (existsSync(above)) rmdirSync(above)
+    }
+  })
+  writeFileSync(join(freezer, 'freezer.state'), 'FROZEN')
+  refused(
+    t,
+    await keelson('run', '--bundle', bundle.path, id),
+    /the container’s cgroup is frozen: .*thaw it first/,
+  )
+  writeFileSync(join(freezer, 'freezer.state'), 'THAWED')
+  t.is((await keelson('run', '--detach', '--bundle', bundle.path, id)).code, 0)
+  refused(
+    t,
+    await keelson('run', '--bundle', bundle.path, `${id}-2`),
+    /the container’s cgroup is not empty: 1 process/,
+  )
+  t.regex((await keelson('state', id)).stdout, /"running"/, 'whoever lives there is left alone')
+  t.is((await keelson('delete', '--force', id)).code, 0)
+  nothingLeft(t, id)
+  nothingLeft(t, `${id}-2`)
+})
 
 busyboxTest('words that are no options, commands or arguments', async (t) => {
   refused(t, await keelson('frobnicate'), /there is no such command/, 3)

@@ -43,6 +43,7 @@ function inOwnGroup(words: string[]): {
 for (const verb of ['run', 'exec'])
   busyboxTest(`${verb}: Ctrl-C reaches the program, and its exit code comes back`, async (t) => {
     const id = nextId()
+    t.teardown(() => programs.keelson.run(['delete', '--force', id]))
     using bundle = makeBundle(verb === 'run' ? program(trap) : program('exec sleep 100'))
     if (verb === 'exec')
       t.is((await programs.keelson.run(['run', '--detach', '--bundle', bundle.path, id])).code, 0)
@@ -63,6 +64,7 @@ for (const [index, stage] of (
   busyboxTest(`run: SIGTERM while a ${stage} hook hangs takes everything back`, async (t) => {
     const hangs = `sleep ${300_000_000 + process.pid * 10 + index}`
     const id = nextId()
+    t.teardown(() => programs.keelson.run(['delete', '--force', id]))
     const hooks: Hooks = { [stage]: [script(`exec ${hangs}`)] }
     using bundle = bundleWith(
       () => hooks,
