@@ -13,7 +13,7 @@ import { createRequest, execContained, idleContainer } from '../support/containe
 import { type ContainerStage, containerStage, plainSpec } from '../support/container.ts'
 import { serialRootTest } from '../support/root.ts'
 
-const bound = isFull ? { tries: 10_000, seconds: 240 } : { tries: 1_000, seconds: 8 }
+const bound = isFull ? { tries: 10_000, seconds: 240 } : { tries: 1_000, seconds: 5 }
 const program = { cwd: '/', env: ['PATH=/bin'], user: { uid: 0, gid: 0 }, noNewPrivileges: true }
 
 function withAttacker(stage: ContainerStage): void {

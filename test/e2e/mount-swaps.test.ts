@@ -12,7 +12,7 @@ import { type ContainerStage, containerStage, plainSpec } from '../support/conta
 import { hostDirectory, makeDevice, quickRequest, quickRuntime } from '../support/hostile-image.ts'
 import { serialRootTest } from '../support/root.ts'
 
-const bound = isFull ? { tries: 10_000, seconds: 240 } : { tries: 3_000, seconds: 4 }
+const bound = isFull ? { tries: 10_000, seconds: 240 } : { tries: 3_000, seconds: 3 }
 
 /** What is asked for is a mistake of the race's, never one of ours. */
 const refusal =
