@@ -24,8 +24,15 @@
 // Descriptors of the plan from here on are our slots (src/cli/oci/compile-service/descriptors.ts).
 #define SLOT_BASE (1u << 20)
 #define PLACED_MAX 512
+#define BIT(signal) (1ull << ((signal) - 1))
+#define ENDING (BIT(1) | BIT(2) | BIT(3) | BIT(15))  // hang-up, interrupt, quit, terminate
+#define MASK_BLOCK 0
+#define MASK_SET 2
+#define PATIENCE_S 2
 
 static int lock_fd = -1, control = -1, plan_fd = -1, init_pid;
+static int signal_fd = -1, ended_by;  // descriptor of those below; the one that ended this command
+static uint64_t mask_before;
 
 void front_openLog(const uint32_t *words) {
   const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
@@ -104,6 +111,40 @@ _Noreturn static void become_init(int program, const int *wanted, int count) {
   quit(127);
 }
 
+// What is being made may still be done when a signal comes (src/cli/oci/interrupts.ts).
+static void hold_signals(void) {
+  const uint64_t ending = ENDING;
+  sys(__NR_rt_sigprocmask, MASK_BLOCK, &ending, &mask_before, sizeof ending);
+  signal_fd = (int)sys(__NR_signalfd4, -1, &ending, sizeof ending, O_CLOEXEC | O_NONBLOCK);
+}
+
+// Its number is the first of a struct signalfd_siginfo; 0 when none has come.
+static int next_signal(void) {
+  uint32_t info[32];
+  return sys(__NR_read, signal_fd, info, sizeof info) == sizeof info ? (int)info[0] : 0;
+}
+
+// For Node, which would have heard those that came.
+static void release_signals(void) {
+  while (next_signal() != 0) continue;
+  sys(__NR_rt_sigprocmask, MASK_SET, &mask_before, 0, sizeof mask_before);
+}
+
+// False when a second signal comes first, or the first one a while ago.
+static bool await_answer(void) {
+  const struct __kernel_timespec patience = {.tv_sec = PATIENCE_S};
+  for (int came = 0;;) {
+    struct pollfd polled[] = {{control, POLLIN, 0}, {signal_fd, POLLIN, 0}};
+    const long ready = sys(__NR_ppoll, polled, 2, came == 0 ? NULL : &patience, 0, 0);
+    if (ready == -EINTR) continue;
+    if (ready < 0 || polled[0].revents != 0) return true;
+    const int next = next_signal();
+    ended_by = next != 0 ? next : came;
+    if (came != 0) return false;
+    came = next;
+  }
+}
+
 // What it reports shows whether it runs: the end of the socket without a word is a failure, too.
 void front_startInit(const uint32_t *words) {
   int wanted[PLACED_MAX], pair[2];
@@ -124,9 +165,11 @@ void front_startInit(const uint32_t *words) {
     if (fd >= SLOT_BASE + FRONT_SLOTS) hand_on();
     wanted[5 + i] = fd >= SLOT_BASE ? front.slots[fd - SLOT_BASE] : (int)fd;
   }
+  hold_signals();
   struct clone_args arguments = {.exit_signal = 0};
   init_pid = (int)sys(__NR_clone3, &arguments, sizeof arguments);
   if (init_pid == 0) become_init(program, wanted, (int)(5 + count));
+  if (init_pid < 0) release_signals();
   if (init_pid < 0) hand_on();
   sys(__NR_close, pair[1]);
 }
@@ -135,14 +178,15 @@ void front_startInit(const uint32_t *words) {
 _Noreturn static void hand_on_create(void) {
   static char told[sizeof CREATE_VARIABLE + 64];
   struct text text = {told, sizeof told, 0};
-  const int numbers[] = {control, plan_fd, lock_fd, init_pid};
+  const int numbers[] = {control, plan_fd, lock_fd, init_pid, ended_by};
   text_add(&text, CREATE_VARIABLE);
-  for (int i = 0; i < 4; i++) {
+  for (int i = 0; i < 5; i++) {
     if (i > 0) text_add(&text, ":");
     text_add_number(&text, numbers[i]);
     if (i < 3) sys(__NR_fcntl, numbers[i], F_SETFD, 0);
   }
   sys(__NR_lseek, plan_fd, 0, 0);
+  release_signals();
   hand_on_with(told);
 }
 
@@ -153,6 +197,8 @@ void front_commitInit(const uint32_t *words) {
     uint32_t pid;
   } first = {0};
   long received;
+  if (!await_answer()) hand_on_create();
+  ended_by = 0;
   do received = sys(__NR_recvfrom, control, &first, sizeof first, MESSAGE_PEEK | MESSAGE_WAIT_ALL, 0, 0);
   while (received == -EINTR);
   if (received < (long)sizeof first || first.frame.type != FRAME_CREATED) hand_on_create();
@@ -195,5 +241,6 @@ void front_writePidFile(const uint32_t *words) {
   const bool written = fd >= 0 && sys(__NR_write, fd, number, text.length) == (long)text.length;
   if (written && sys(__NR_renameat2, AT_FDCWD, temporary, AT_FDCWD, text_at(words[0]), 0) == 0) return;
   if (fd >= 0) sys(__NR_unlinkat, AT_FDCWD, temporary, 0);
+  release_signals();
   hand_on_with(CREATE_VARIABLE "done");
 }

@@ -1,7 +1,8 @@
 import { rm } from 'node:fs/promises'
+import { constants } from 'node:os'
 import { join } from 'node:path'
-import { Cleanup } from '../base/index.ts'
-import { initAnswer, ownFd } from '../kernel/index.ts'
+import { Cleanup, KeelsonError } from '../base/index.ts'
+import { hangUp, initAnswer, ownFd } from '../kernel/index.ts'
 import { DiskContainer } from './container.ts'
 import type { RuntimeContext } from './context.ts'
 import { commit, discardCgroup } from './create-container.ts'
@@ -20,6 +21,8 @@ export interface BegunCreate {
   lock: number
   /** keelson-init: a child of this process. */
   pid: number
+  /** The signal by which it is to be given up, or 0. */
+  endedBy: number
 }
 
 /** Does with the answer what `createContainer` does: mostly it is a failure, and all is taken back and told. */
@@ -37,13 +40,20 @@ export async function resumeCreate(
   await using undo = new Cleanup()
   undo.defer(() => rm(directory, { recursive: true, force: true }))
   if (cgroup) undo.defer(() => discardCgroup(context, cgroup))
+  if (begun.endedBy !== 0) hangUp(begun.control)
   const answer = await initAnswer(begun.control, Promise.resolve(), undefined)
   await using answered = new Cleanup()
   answered.defer(() => closeInit({ ...answer, pid: begun.pid }))
+  if (begun.endedBy !== 0) throw interruption(begun.endedBy)
   commit(answer, plan, directory, id)
   undo.keep()
   afterwards.keep()
   return new DiskContainer(context, id, directory)
+}
+
+function interruption(signal: number): KeelsonError {
+  const [name] = Object.entries(constants.signals).find(([, number]) => number === signal) ?? []
+  return new KeelsonError('CANCELLED', `${name} ended it before the program ran`)
 }
 
 /** What the plan writes into the state directory. */

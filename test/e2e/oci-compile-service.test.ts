@@ -187,6 +187,30 @@ serialTest('a pid file that cannot be written takes the container with it', asyn
   t.false(existsSync(join(programs.keelson.stateRoot, id)))
 })
 
+serialTest('signals while hooks hang have everything taken back, in the words of Node', async (t) => {
+  const hook = { path: '/bin/sleep', args: ['sleep', '1000'] }
+  using bundle = makeBundle({ ...sleeper, hooks: { createRuntime: [hook] } })
+  const ended = async (env: Record<string, string>) => {
+    const id = nextId()
+    const words = ['--root', programs.keelson.stateRoot, 'create', '-b', bundle.path, id]
+    const child = spawn(programs.keelson.path, words, { env, stdio: ['ignore', 'ignore', 'pipe'] })
+    let said = ''
+    child.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString()
+    })
+    await eventually('it has begun', () => existsSync(join(programs.keelson.stateRoot, id, 'pid')))
+    child.kill('SIGTERM')
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    child.kill('SIGINT')
+    await eventually('it has ended', () => child.exitCode !== null || child.signalCode !== null)
+    t.false(existsSync(join(programs.keelson.stateRoot, id)))
+    return { said, code: child.exitCode }
+  }
+  const front = await ended(service.env)
+  t.deepEqual(front, await ended({ ...service.env, KEELSON_OCI_SERVICE: '' }))
+  t.is(front.code, 1)
+})
+
 serialTest('a second create of one id, and one in a group that is in use', async (t) => {
   using bundle = makeBundle(withLinux({ cgroupsPath: '/kt-service/once' })(sleeper))
   const [id, other] = [nextId(), nextId()]

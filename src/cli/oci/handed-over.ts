@@ -28,6 +28,6 @@ export function takeCreate({
   KEELSON_OCI_CREATE: told = '',
 }: NodeJS.ProcessEnv): BegunCreate | 'done' | undefined {
   if (told === '' || told === 'done') return told || undefined
-  const [control = -1, plan = -1, lock = -1, pid = -1] = told.split(':').map(Number)
-  return { control, plan: readFileSync(plan), lock, pid }
+  const [control = -1, plan = -1, lock = -1, pid = -1, endedBy = 0] = told.split(':').map(Number)
+  return { control, plan: readFileSync(plan), lock, pid, endedBy }
 }
