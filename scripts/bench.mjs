@@ -14,11 +14,15 @@ if (!/^[a-z]+$/.test(name) || !existsSync(path) || !isBench(path)) {
   process.exit(2)
 }
 const { NODE_EXTRA_CA_CERTS: _, ...env } = process.env
-const { status, signal } = spawnSync(process.execPath, ['--import', 'tsx', path, ...options], {
-  cwd: root,
-  env,
-  stdio: 'inherit',
-})
+const { status, signal } = spawnSync(
+  process.execPath,
+  ['--import', join(root, 'scripts/plain-typescript.mjs'), path, ...options],
+  {
+    cwd: root,
+    env,
+    stdio: 'inherit',
+  },
+)
 process.exit(signal ? 1 : (status ?? 1))
 
 function names() {
