@@ -102,7 +102,7 @@ const variants: Readonly<Record<string, (spec: Spec) => Spec>> = {
   annotated: (spec) => ({ ...spec, annotations: { 'a"b\n': 'ü', c: '' } }),
   'score and mask': withProcess({ oomScoreAdj: 300, user: { uid: 0, gid: 0, umask: 0o27 } }),
   'with a warning': withProcess({ capabilities: { bounding: ['CAP_KILL', 'CAP_NONSENSE'] } }),
-  limited: withLinux({ cgroupsPath: '/kt-service/same', resources: { pids: { limit: 100 } } }),
+  limited: withLinux({ cgroupsPath: '/kt-service-same', resources: { pids: { limit: 100 } } }),
   'in a namespace that is there': (spec) =>
     withLinux({ namespaces: [...withoutNetwork(spec), { type: 'network', path: '/proc/self/ns/net' }] })(
       spec,
@@ -212,7 +212,7 @@ serialTest('signals while hooks hang have everything taken back, in the words of
 })
 
 serialTest('a second create of one id, and one in a group that is in use', async (t) => {
-  using bundle = makeBundle(withLinux({ cgroupsPath: '/kt-service/once' })(sleeper))
+  using bundle = makeBundle(withLinux({ cgroupsPath: '/kt-service-once' })(sleeper))
   const [id, other] = [nextId(), nextId()]
   t.teardown(() => remove(id))
   t.like(await programs.keelson.run(['create', '-b', bundle.path, id], service.alone), {
@@ -259,7 +259,7 @@ serialTest('a caller in other namespaces gets what is right there', async (t) =>
 serialTest(
   'a front that is killed while it creates leaves nothing that delete --force does not take',
   async (t) => {
-    using bundle = makeBundle(withLinux({ cgroupsPath: '/kt-service/killed' })(sleeper))
+    using bundle = makeBundle(withLinux({ cgroupsPath: '/kt-service-killed' })(sleeper))
     for (const waitMs of [0, 1, 2, 3, 4, 6, 8, 10, 14, 20]) {
       const id = nextId()
       const child = spawn(
@@ -275,7 +275,7 @@ serialTest(
       await eventually('it is gone', () => child.exitCode !== null || child.signalCode !== null)
       t.like(await remove(id), { code: 0, stderr: '' })
       t.false(existsSync(join(programs.keelson.stateRoot, id)))
-      t.false(existsSync('/sys/fs/cgroup/pids/kt-service/killed'))
+      t.false(existsSync('/sys/fs/cgroup/pids/kt-service-killed'))
     }
   },
 )
