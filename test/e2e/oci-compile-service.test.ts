@@ -123,9 +123,11 @@ serialTest('the pid file, relative words, and descriptors of the caller', async 
   const script = `exec 3<config.json 4</dev/null; umask 027; exec "${programs.keelson.path}" "$@"`
   const words = ['--root', 'state', 'create', '--pid-file', 'pid', '--preserve-fds', '2', '-b', '.', id]
   mkdirSync(join(bundle.path, 'state'), { recursive: true })
-  t.teardown(() =>
-    runProgram(programs.keelson.path, ['--root', join(bundle.path, 'state'), 'delete', '-f', id]),
-  )
+  await using _end = {
+    async [Symbol.asyncDispose]() {
+      await runProgram(programs.keelson.path, ['--root', join(bundle.path, 'state'), 'delete', '-f', id])
+    },
+  }
   const run = (args: string[]) =>
     runProgram('/bin/sh', ['-c', script, 'sh', ...args], { cwd: bundle.path, ...service.alone })
   t.like(await run(words), { code: 0, stderr: '' })
