@@ -15,6 +15,9 @@
 #define DRAIN_READS_MAX 64
 #define SET_FLAGS_NONBLOCK (O_WRONLY | O_NONBLOCK)
 
+#define MEMFD_CLOEXEC 1
+#define MEMFD_NOEXEC_SEAL 8
+
 struct running {
   int pid;
   int pidfd;
@@ -30,6 +33,13 @@ static bool write_slices(int fd, const struct slice *slices) {
   return true;
 }
 
+// Where vm.memfd_noexec is 2, only files that are never programs may be made; older kernels (6.2) refuse that flag.
+static int file_in_memory(void) {
+  long file = sys(__NR_memfd_create, "stdin", MEMFD_CLOEXEC | MEMFD_NOEXEC_SEAL);
+  if (file == -EINVAL) file = sys(__NR_memfd_create, "stdin", MEMFD_CLOEXEC);
+  return (int)check(file, "memfd_create", "stdin");
+}
+
 // A pipe that holds everything before the program begins, so nobody has to wait for its reading; what is longer
 // than a pipe is a file in memory.
 static int input_of(const struct program_request *request) {
@@ -40,7 +50,7 @@ static int input_of(const struct program_request *request) {
   sys(__NR_close, ends[1]);
   if (fits) return ends[0];
   sys(__NR_close, ends[0]);
-  const int file = (int)check(sys(__NR_memfd_create, "stdin", 1 /* MFD_CLOEXEC */), "memfd_create", "stdin");
+  const int file = file_in_memory();
   if (!write_slices(file, request->input)) fail("write", -ENOSPC, "stdin");
   check(sys(__NR_lseek, file, 0, 0), "lseek", "stdin");
   return file;

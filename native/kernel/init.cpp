@@ -17,6 +17,7 @@
 
 #include "init/message.h"
 #include "kernel/error.hpp"
+#include "kernel/mount.hpp"
 
 namespace keelson::kernel {
 namespace {
@@ -25,12 +26,21 @@ constexpr int kControlFd = 3;
 constexpr int kFirstInheritedFd = 5;
 constexpr int kRestOfFrameMs = 1000;
 constexpr size_t kChildStackBytes = 64 * 1024;
-constexpr unsigned kMemfdExec = 0x10;  // MFD_EXEC, Linux 6.3; older kernels refuse the flag and need none
+// Linux 6.3; older kernels refuse these flags and need none.
+constexpr unsigned kNoexecSeal = 0x8;  // MFD_NOEXEC_SEAL
+constexpr unsigned kExec = 0x10;       // MFD_EXEC
 
-Fd makeMemfd(const char* name, unsigned flags) {
-  int fd = ::memfd_create(name, MFD_CLOEXEC | flags | kMemfdExec);
-  if (fd < 0 && errno == EINVAL) fd = ::memfd_create(name, MFD_CLOEXEC | flags);
-  return Fd(check(fd, "memfd_create", name));
+int makeMemfd(const char* name, unsigned flags, unsigned newer) {
+  const int fd = ::memfd_create(name, MFD_CLOEXEC | flags | newer);
+  return fd < 0 && errno == EINVAL ? ::memfd_create(name, MFD_CLOEXEC | flags) : fd;
+}
+
+// Where vm.memfd_noexec forbids programs in memory: the file itself by a mount of its own, which nobody else has and
+// which cannot be written through.
+int readOnlyClone(const std::string& path) {
+  Fd tree = cloneTree(path);
+  makeReadOnly(tree.get());
+  return tree.release();
 }
 
 // Nobody can write to a sealed copy, so a container that reaches our executable reaches nothing (CVE-2019-5736).
@@ -38,7 +48,9 @@ int sealedCopy(const std::string& path) {
   Fd source(check(::open(path.c_str(), O_RDONLY | O_CLOEXEC), "open", path));
   struct stat status {};
   check(::fstat(source.get(), &status), "fstat", path);
-  Fd copy = makeMemfd("keelson-init", MFD_ALLOW_SEALING);
+  const int memory = makeMemfd("keelson-init", MFD_ALLOW_SEALING, kExec);
+  if (memory < 0 && errno == EACCES) return readOnlyClone(path);
+  Fd copy(check(memory, "memfd_create", path));
   for (off_t left = status.st_size; left > 0;) {
     const ssize_t copied = check(::sendfile(copy.get(), source.get(), nullptr, static_cast<size_t>(left)), "sendfile", path);
     if (copied == 0) {  // it is being replaced
@@ -60,7 +72,7 @@ int programFd(const std::string& path) {
 }
 
 Fd planFd(const std::vector<uint8_t>& plan) {
-  Fd fd = makeMemfd("keelson-plan", 0);
+  Fd fd(check(makeMemfd("keelson-plan", 0, kNoexecSeal), "memfd_create", "keelson-plan"));
   for (size_t written = 0; written < plan.size();)
     written += static_cast<size_t>(check(::write(fd.get(), plan.data() + written, plan.size() - written), "write", "plan"));
   check(::lseek(fd.get(), 0, SEEK_SET), "lseek", "plan");

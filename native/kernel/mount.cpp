@@ -43,6 +43,12 @@ Fd cloneTreePrivately(const std::string& path) {
   return tree;
 }
 
+void makeReadOnly(int tree) {
+  struct mount_attr attributes = {};
+  attributes.attr_set = MOUNT_ATTR_RDONLY;
+  check(::syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attributes, sizeof attributes), "mount_setattr", "");
+}
+
 Fd makeTmpfs(const char* source, uint64_t sizeBytes, const char* mode) {
   const Fd context(static_cast<int>(check(::syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC), "fsopen", "tmpfs")));
   setString(context.get(), "source", source);

@@ -15,6 +15,9 @@ Fd cloneTree(const std::string& path);
 // is mounted in there later stays in there. The path may be a descriptor's name in /proc, which is followed.
 Fd cloneTreePrivately(const std::string& path);
 
+// Nobody writes through this detached tree any more (mount_setattr(2)).
+void makeReadOnly(int tree);
+
 // A detached tmpfs, nosuid, nodev, noexec. `sizeBytes` 0 leaves the kernel's default of half the memory.
 Fd makeTmpfs(const char* source, uint64_t sizeBytes, const char* mode);
 

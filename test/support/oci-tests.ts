@@ -11,7 +11,7 @@ export interface OciTests {
   /** An id that no other test has. */
   nextId: () => string
   /** Needs root and busybox-static, and says so where it is skipped. */
-  busyboxTest: (title: string, body: (t: ExecutionContext) => Promise<void>) => void
+  busyboxTest: (title: string, body: (t: ExecutionContext) => Promise<void> | void) => void
 }
 
 /** Builds the programs before the first test of the file and removes them after the last; `name` is part of every id. */
