@@ -26,7 +26,7 @@ export interface RuntimeContext {
   missingControllers: 'refuse' | 'tell'
   /** Starts monitors and execs, in a cgroup of their own. */
   zygote: Zygote
-  /** Seccomp filters that other processes have compiled. */
-  filters: StoredFilters
+  /** Seccomp filters that other processes have compiled, where they are kept. */
+  filters: StoredFilters | undefined
   fileLimit: { soft: bigint; hard: bigint }
 }

@@ -57,7 +57,7 @@ export async function createContainer(context: RuntimeContext, given: CreateRequ
   request.signal?.throwIfAborted()
   afterwards.defer(() => runPoststop(context, request.id, input.records[recordFiles.poststop]))
   const starting = startPlan(context, request, plan, inherited)
-  context.filters.save() // while keelson-init is at work
+  context.filters?.save() // while keelson-init is at work
   const first = await starting
   await using answered = new Cleanup()
   answered.defer(() => closeInit(first)) // before the commit this ends the container

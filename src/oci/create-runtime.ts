@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import {
   asKeelsonError,
   type Clock,
@@ -52,6 +51,8 @@ export interface RuntimeOptions {
   cgroupLayout?: CgroupLayout
   /** Default: what this machine has. */
   host?: HostFacts
+  /** Compiled seccomp filters are also kept there, for other processes: of use to one that makes a single container. */
+  filtersDirectory?: string
   /** Do without cgroups that may not be written. Default: unless this process is root of the machine. */
   rootless?: boolean
 }
@@ -123,8 +124,7 @@ export function createContext(options: RuntimeOptions): RuntimeContext {
       return encodePlan(compileZygote(monitors))
     }),
     privileges,
-    // No container's name.
-    filters: new StoredFilters(join(options.stateRoot, '@filters')),
+    filters: options.filtersDirectory === undefined ? undefined : new StoredFilters(options.filtersDirectory),
     rootless: options.rootless ?? !privileges.isRoot,
     fileLimit: callersFileLimit(options.callerNofileSoft),
   }

@@ -73,7 +73,7 @@ async function launch(
   const input = execInput(context, record, facts(), given)
   const starting = startExec(context, record, input, request)
   const streams = pipes.streams() // while keelson-init is at work
-  context.filters.save()
+  context.filters?.save()
   try {
     const { started, plan } = await starting
     if (started.type === (goes ? frameType.started : frameType.created)) {

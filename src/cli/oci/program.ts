@@ -3,6 +3,7 @@
  * it is typed. A failure is one line on standard error and exit code 1; nothing is left behind.
  */
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { KeelsonError, systemClock } from '../../base/index.ts'
 import { ociVersion } from '../../oci/default-spec.ts'
 import { isFirstUserNamespace } from '../../oci/privileges.ts'
@@ -72,6 +73,7 @@ function makeContext(globals: Globals, settings: LogSettings): Context {
     instance: '',
     clock: systemClock,
     log,
+    filtersDirectory: join(stateRoot, '@filters'), // no container's name
     ...(caller ? { callerNofileSoft: caller.nofileSoft } : {}),
   }
   return {

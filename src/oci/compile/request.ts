@@ -32,7 +32,7 @@ export interface CompileRequest {
   rdt?: CompiledRdt | undefined
   cgroupLayout: CgroupLayout
   host: HostFacts
-  filters?: StoredFilters
+  filters?: StoredFilters | undefined
   /** Files of the state directory that are written before anything else, by name. */
   records: Readonly<Record<string, string | Uint8Array>>
   /** RLIMIT_NOFILE that a container gets when its specification names none. */
