@@ -58,7 +58,7 @@ function begin(path: string, words: string[]) {
   child.stderr.on('data', (chunk: Buffer) => {
     said += chunk.toString()
   })
-  const ended = once(child, 'exit').then(([, signal]) => `${said}${signal ?? ''}`)
+  const ended = once(child, 'close').then(([, signal]) => `${said}${signal ?? ''}`)
   return {
     ended,
     async [Symbol.asyncDispose]() {

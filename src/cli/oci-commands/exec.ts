@@ -83,8 +83,8 @@ async function followToEnd(
   interrupted: Interrupts,
 ): Promise<number> {
   const send = (signal: number) => execution.kill(signal)
-  interrupted.stop().forEach(send)
   using _signals = forwardSignals(send)
+  interrupted.stop().forEach(send) // only now: without a listener for a moment, a signal would end us
   if (!terminal) return (await execution.wait()).exitCode
   using copy = copyTerminal({ ...streamsOf(execution), resize: (size) => execution.resize(size) })
   const { exitCode } = await execution.wait()

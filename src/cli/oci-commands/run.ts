@@ -77,8 +77,8 @@ async function followToEnd(
   interrupted: Interrupts,
 ): Promise<number> {
   const send = (signal: number) => void container.kill(signal).catch(() => undefined)
-  interrupted.stop().forEach(send)
   using _signals = forwardSignals(send)
+  interrupted.stop().forEach(send) // only now: without a listener for a moment, a signal would end us
   if (!terminal) return (await container.wait()).exitCode
   await using attachment = await container.attach()
   using copy = copyTerminal({ ...attachment, resize: (size) => void container.resize(size) })
