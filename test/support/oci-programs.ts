@@ -4,7 +4,8 @@
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -40,13 +41,15 @@ export interface Programs extends AsyncDisposable {
 }
 
 /**
- * Builds the command line into a folder of its own below the package (the addon is looked for upwards from there), so
- * that no other test's build is in the way.
+ * Builds the command line into a folder of its own, laid out as the package is, so that no other test's build is in the
+ * way and whoever a test runs it as can reach it: not below a checkout in somebody's home.
  */
 export async function ociPrograms(): Promise<Programs> {
-  mkdirSync(join(root, '.cache'), { recursive: true })
-  const folder = mkdtempSync(join(root, '.cache/oci-cli-'))
-  chmodSync(folder, 0o755) // a test runs it as somebody else
+  const folder = mkdtempSync(join(tmpdir(), 'keelson-oci-cli-'))
+  chmodSync(folder, 0o755)
+  const native = ['keelson.node', 'keelson-init'].map((name) => `build/Release/${name}`)
+  for (const path of ['package.json', 'native/CMakeLists.txt', 'bin/keelson-oci', ...native])
+    cpSync(join(root, path), join(folder, path), { recursive: true })
   execFileSync(process.execPath, [
     join(root, 'scripts/bundle.mjs'),
     '--out',
@@ -57,7 +60,6 @@ export async function ociPrograms(): Promise<Programs> {
     'oci-snapshot',
   ])
   execFileSync(process.execPath, [join(root, 'scripts/snapshot.mjs'), join(folder, 'dist/cli')])
-  cpSync(join(root, 'bin/keelson-oci'), join(folder, 'bin/keelson-oci'))
   const hasRunc = spawnSync('runc', ['--version']).status === 0
   const keelson = program('keelson-oci', join(folder, 'bin/keelson-oci'), folder)
   return {

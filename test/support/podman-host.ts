@@ -6,7 +6,7 @@ import { EngineHost } from './engine-host.ts'
 import type { Engine } from './engine-suite.ts'
 import { guideSnippet } from './guide.ts'
 import type { CommandResult, RunOptions } from './own-network.ts'
-import { findPeer, type PeerName } from './peers.ts'
+import { findPeer, type PeerName, peerEnvironment } from './peers.ts'
 
 export const podmanPeers: readonly PeerName[] = ['podman', 'conmon', 'catatonit']
 
@@ -25,7 +25,7 @@ export async function startPodmanHost(runtime: string): Promise<PodmanHost> {
   const host = await undo.use(EngineHost.create('podman', podmanPeers))
   const withLines = join(host.folder, 'containers.conf')
   const withoutLines = join(host.folder, 'bare.conf')
-  const conmon = `conmon_path = ["${findPeer('conmon')}"]\n`
+  const conmon = `conmon_path = ["${await conmonIn(host.folder)}"]\n`
   const own = `[engine]\n${conmon}cgroup_manager = "cgroupfs"\n`
   await writeFile(withLines, guideSnippet('With Podman', runtime).replace('[engine]\n', own))
   await writeFile(withoutLines, `[engine]\n${conmon}`)
@@ -55,6 +55,16 @@ export async function startPodmanHost(runtime: string): Promise<PodmanHost> {
     commandLine: (args: readonly string[]) =>
       `CONTAINERS_CONF=${withLines} podman ${[...globals, ...args].map(quoted).join(' ')}`,
   })
+}
+
+/** Podman starts it without the variable by which an unpacked one finds its libraries. */
+async function conmonIn(folder: string): Promise<string> {
+  const { LD_LIBRARY_PATH: libraries } = peerEnvironment(['conmon'])
+  const path = findPeer('conmon') ?? ''
+  if (libraries === undefined) return path
+  const script = join(folder, 'conmon')
+  await writeFile(script, `#!/bin/sh\nLD_LIBRARY_PATH=${libraries} exec ${path} "$@"\n`, { mode: 0o755 })
+  return script
 }
 
 const quoted = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`
