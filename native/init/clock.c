@@ -33,7 +33,7 @@ static void text_add_date(struct text *text, uint64_t days) {
   text_add_padded(text, day_of_year - (153 * month_from_march + 2) / 5 + 1, 2);
 }
 
-void text_add_time(struct text *text, uint64_t ns) {
+void text_add_time(struct text *text, uint64_t ns, unsigned digits) {
   const uint64_t seconds = ns / NS_PER_SECOND, of_day = seconds % SECONDS_PER_DAY;
   text_add_date(text, seconds / SECONDS_PER_DAY);
   text_add(text, "T");
@@ -43,6 +43,8 @@ void text_add_time(struct text *text, uint64_t ns) {
   text_add(text, ":");
   text_add_padded(text, of_day % 60, 2);
   text_add(text, ".");
-  text_add_padded(text, ns % NS_PER_SECOND, 9);
+  uint64_t fraction = ns % NS_PER_SECOND;
+  for (unsigned i = digits; i < 9; i++) fraction /= 10;
+  text_add_padded(text, fraction, digits);
   text_add(text, "Z");
 }

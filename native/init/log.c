@@ -48,7 +48,7 @@ static void log_line(const char *stream, char tag, const char *line, size_t leng
   if (file < 0) return;
   if (batched >= BATCH_BYTES) log_flush();
   struct text text = {batch + batched, sizeof batch - batched, 0};
-  text_add_time(&text, wall_ns());
+  text_add_time(&text, wall_ns(), 9);
   text_add(&text, " ");
   text_add(&text, stream);
   text_add_count(&text, tag == 'F' ? " F " : " P ", 3);

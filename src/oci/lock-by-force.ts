@@ -1,8 +1,9 @@
-import { type Clock, hasCode, KeelsonError } from '../base/index.ts'
+import { hasCode, KeelsonError } from '../base/index.ts'
 import type { OwnedFd } from '../kernel/index.ts'
 import type { RuntimeContext } from './context.ts'
 import { endProcesses } from './delete-container.ts'
 import { observe } from './state/observe.ts'
+import { late, within } from './within.ts'
 
 /** Longer than any command takes that does not wait for somebody else. */
 const holderPatienceMs = 500
@@ -19,25 +20,16 @@ export async function lockByForce(
   lock: Promise<OwnedFd>,
 ): Promise<OwnedFd> {
   for (let waitedMs = 0; waitedMs < giveUpAfterMs; waitedMs += holderPatienceMs) {
-    const taken = await within(lock, holderPatienceMs, context.clock)
-    if (taken) return taken
+    const taken = await within(context.clock, holderPatienceMs, lock)
+    if (taken !== late) return taken
     await endProcesses(context, observe(directory, id)).catch((error: unknown) => {
       if (!hasCode(error, 'NOT_FOUND')) throw error // nothing is recorded yet, or no more
     })
   }
-  void lock.then((late) => late[Symbol.dispose]()).catch(() => undefined) // nobody's then
+  void lock.then((taken) => taken[Symbol.dispose]()).catch(() => undefined) // nobody's then
   throw new KeelsonError('DEADLINE_EXCEEDED', `container ${id} is in use by another command`, {
     op: 'delete',
     id,
     hint: `see who holds ${directory}/lock`,
   })
-}
-
-/** Undefined when it takes longer. */
-async function within<Value>(promise: Promise<Value>, ms: number, clock: Clock): Promise<Value | undefined> {
-  let cancel = () => {}
-  const late = new Promise<undefined>((resolve) => {
-    cancel = clock.after(ms, () => resolve(undefined))
-  })
-  return Promise.race([promise, late]).finally(cancel)
 }

@@ -6,33 +6,12 @@ import { spawn } from 'node:child_process'
 import { chownSync, existsSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
-import test, { type ExecutionContext } from 'ava'
-import { busyboxSpec, hasBusybox, makeBundle } from '../support/bundle.ts'
-import { type CompileService, startCompileService } from '../support/compile-service.ts'
+import type { ExecutionContext } from 'ava'
+import { busyboxSpec, makeBundle } from '../support/bundle.ts'
+import { serviceTests, startCompileService } from '../support/compile-service.ts'
 import { eventually } from '../support/eventually.ts'
-import { ociPrograms, type Programs } from '../support/oci-programs.ts'
 
-let programs: Programs
-let service: CompileService
-test.before(async () => {
-  if (process.geteuid?.() !== 0) return
-  programs = await ociPrograms()
-  service = await startCompileService(programs, 'shared')
-})
-test.after.always(async () => {
-  await service?.[Symbol.asyncDispose]()
-  await programs?.[Symbol.asyncDispose]()
-})
-
-/** One after the other: a front waits for its service no longer than 250 ms. */
-const serialTest = (title: string, body: (t: ExecutionContext) => Promise<void>) =>
-  hasBusybox && process.geteuid?.() === 0
-    ? test.serial(title, body)
-    : test.skip(`${title} (needs root and busybox-static)`, body)
-
-let counter = 0
-const nextId = () => `kt-trust-${process.pid}-${counter++}`
-const remove = (id: string) => programs.withoutFront.run(['delete', '--force', id])
+const { programs, nextId, service, serialTest, remove } = serviceTests('trust')
 const sleeper = busyboxSpec(['/bin/sleep', '1000'])
 
 /** Whether it was Node that created, and that the container is as it should be. */
@@ -117,10 +96,10 @@ serialTest('a service of somebody else behind a socket of ours is not used', asy
   const other = spawn(process.execPath, ['-e', script, socket], { stdio: 'ignore' })
   t.teardown(() => other.kill('SIGKILL'))
   await eventually('it listens', () => existsSync(socket))
-  const moved = join(ours, service.socket.split('/').at(-1) ?? '')
+  const moved = join(ours, service().socket.split('/').at(-1) ?? '')
   renameSync(socket, moved)
   chownSync(moved, 0, 0)
-  await createsByNode(t, { ...service.env, KEELSON_OCI_SERVICE: ours }, 'foreign')
+  await createsByNode(t, { ...service().env, KEELSON_OCI_SERVICE: ours }, 'foreign')
 })
 
 serialTest('a service that is silent, slow, or talks nonsense is done without', async (t) => {
@@ -141,9 +120,9 @@ serialTest('a service that is silent, slow, or talks nonsense is done without', 
       answer(socket)
     })
     await new Promise<void>((resolve) =>
-      server.listen(join(folder, service.socket.split('/').at(-1) ?? ''), resolve),
+      server.listen(join(folder, service().socket.split('/').at(-1) ?? ''), resolve),
     )
-    await createsByNode(t, { ...service.env, KEELSON_OCI_SERVICE: folder }, name)
+    await createsByNode(t, { ...service().env, KEELSON_OCI_SERVICE: folder }, name)
     for (const socket of sockets) socket.destroy()
     server.close()
   }
@@ -160,7 +139,7 @@ serialTest(
       Buffer.from([1, 64, 0, 0, 0, 0, 8, 0]),
     ]
     const sockets = Array.from({ length: 100 }, (_, index) => {
-      const socket = connect(service.socket)
+      const socket = connect(service().socket)
       socket.on('error', () => undefined)
       socket.write(messages[index % messages.length] ?? '')
       return socket
@@ -169,7 +148,7 @@ serialTest(
     using bundle = makeBundle(sleeper)
     const id = nextId()
     t.teardown(() => remove(id))
-    t.like(await programs.keelson.run(['create', '-b', bundle.path, id], service.alone), {
+    t.like(await programs.keelson.run(['create', '-b', bundle.path, id], service().alone), {
       code: 0,
       stderr: '',
     })

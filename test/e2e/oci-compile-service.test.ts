@@ -5,34 +5,14 @@
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import test, { type ExecutionContext } from 'ava'
+import type { ExecutionContext } from 'ava'
 import type { Spec } from '../../src/oci/spec.ts'
-import { type Bundle, busyboxSpec, hasBusybox, makeBundle } from '../support/bundle.ts'
-import { type CompileService, recordOf, startCompileService } from '../support/compile-service.ts'
+import { type Bundle, busyboxSpec, makeBundle } from '../support/bundle.ts'
+import { recordOf, serviceTests } from '../support/compile-service.ts'
 import { eventually } from '../support/eventually.ts'
-import { type Outcome, ociPrograms, type Programs, runProgram } from '../support/oci-programs.ts'
+import { type Outcome, runProgram } from '../support/oci-programs.ts'
 
-let programs: Programs
-let service: CompileService
-test.before(async () => {
-  if (process.geteuid?.() !== 0) return
-  programs = await ociPrograms()
-  service = await startCompileService(programs, 'shared')
-})
-test.after.always(async () => {
-  await service?.[Symbol.asyncDispose]()
-  await programs?.[Symbol.asyncDispose]()
-})
-
-/** One after the other: a front waits for its service no longer than 250 ms. */
-const serialTest = (title: string, body: (t: ExecutionContext) => Promise<void>) =>
-  hasBusybox && process.geteuid?.() === 0
-    ? test.serial(title, body)
-    : test.skip(`${title} (needs root and busybox-static)`, body)
-
-let counter = 0
-const nextId = () => `kt-service-${process.pid}-${counter++}`
-const remove = (id: string) => programs.withoutFront.run(['delete', '--force', id])
+const { programs, nextId, service, serialTest, remove } = serviceTests('service')
 const sleeper = busyboxSpec(['/bin/sleep', '1000'])
 
 interface Made {
@@ -50,7 +30,7 @@ async function make(bundle: Bundle, by: 'service' | 'node', options: readonly st
   try {
     const outcome =
       by === 'service'
-        ? await programs.keelson.run(words, service.alone)
+        ? await programs.keelson.run(words, service().alone)
         : await programs.withoutFront.run(words)
     const record = existsSync(join(programs.keelson.stateRoot, id))
       ? recordOf(programs.keelson.stateRoot, id)
@@ -129,7 +109,7 @@ serialTest('the pid file, relative words, and descriptors of the caller', async 
     },
   }
   const run = (args: string[]) =>
-    runProgram('/bin/sh', ['-c', script, 'sh', ...args], { cwd: bundle.path, ...service.alone })
+    runProgram('/bin/sh', ['-c', script, 'sh', ...args], { cwd: bundle.path, ...service().alone })
   t.like(await run(words), { code: 0, stderr: '' })
   const pid = readFileSync(join(bundle.path, 'pid'), 'utf8')
   t.regex(readFileSync(`/proc/${pid}/cmdline`, 'latin1'), /keelson-init/)
@@ -170,7 +150,7 @@ serialTest('what is refused or fails is told as by Node, and nothing stays', asy
       const outcome = await run(words, env)
       return { outcome, log: plain(join(bundle.path, 'log')) }
     }
-    const front = await told(programs.keelson.run, service)
+    const front = await told(programs.keelson.run, service())
     t.deepEqual(front, await told(programs.withoutFront.run, {}), JSON.stringify(config).slice(0, 300))
     t.is(front.outcome.code, 1)
     t.false(existsSync(join(programs.keelson.stateRoot, 'kt-bad')))
@@ -181,7 +161,7 @@ serialTest('a pid file that cannot be written takes the container with it', asyn
   using bundle = makeBundle(sleeper)
   const id = nextId()
   const words = ['create', '-b', bundle.path, '--pid-file', '/nonexistent/pid', id]
-  const front = await programs.keelson.run(words, service)
+  const front = await programs.keelson.run(words, service())
   t.regex(front.stderr, /\/nonexistent\/pid/)
   t.is(
     front.stderr.replace(/\d+\.\d+\.tmp/, ''),
@@ -209,8 +189,8 @@ serialTest('signals while hooks hang have everything taken back, in the words of
     t.false(existsSync(join(programs.keelson.stateRoot, id)))
     return { said, code: child.exitCode }
   }
-  const front = await ended(service.env)
-  t.deepEqual(front, await ended({ ...service.env, KEELSON_OCI_SERVICE: '' }))
+  const front = await ended(service().env)
+  t.deepEqual(front, await ended({ ...service().env, KEELSON_OCI_SERVICE: '' }))
   t.is(front.code, 1)
 })
 
@@ -218,13 +198,13 @@ serialTest('a second create of one id, and one in a group that is in use', async
   using bundle = makeBundle(withLinux({ cgroupsPath: '/kt-service-once' })(sleeper))
   const [id, other] = [nextId(), nextId()]
   t.teardown(() => remove(id))
-  t.like(await programs.keelson.run(['create', '-b', bundle.path, id], service.alone), {
+  t.like(await programs.keelson.run(['create', '-b', bundle.path, id], service().alone), {
     code: 0,
     stderr: '',
   })
   for (const again of [id, other]) {
     const words = ['create', '-b', bundle.path, again]
-    const front = await programs.keelson.run(words, service)
+    const front = await programs.keelson.run(words, service())
     t.deepEqual(front, await programs.withoutFront.run(words))
     t.is(front.code, 1)
   }
@@ -248,8 +228,8 @@ serialTest('a caller in other namespaces gets what is right there', async (t) =>
     const words = (id: string) => ['--root', programs.keelson.stateRoot, 'create', '-b', bundle.path, id]
     const ids = [nextId(), nextId()] as const
     t.teardown(async () => void (await Promise.all(ids.map(remove))))
-    const front = await unshared(flags, script, words(ids[0]), service.env)
-    const node = await unshared(flags, script, words(ids[1]), { ...service.env, KEELSON_OCI_SERVICE: '' })
+    const front = await unshared(flags, script, words(ids[0]), service().env)
+    const node = await unshared(flags, script, words(ids[1]), { ...service().env, KEELSON_OCI_SERVICE: '' })
     t.deepEqual(front, node, name)
     const groups = ids.map((id) => {
       const text = readFileSync(join(programs.keelson.stateRoot, id, 'state.json'), 'utf8')
@@ -270,7 +250,7 @@ serialTest(
         ['--root', programs.keelson.stateRoot, 'create', '-b', bundle.path, id],
         {
           stdio: 'ignore',
-          ...service.alone,
+          ...service().alone,
         },
       )
       await new Promise((resolve) => setTimeout(resolve, waitMs))

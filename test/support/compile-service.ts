@@ -3,9 +3,13 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import test from 'ava'
 import { decodePlan } from '../../src/oci/plan/index.ts'
+import { hasBusybox } from './bundle.ts'
 import { eventually } from './eventually.ts'
-import type { Programs } from './oci-programs.ts'
+import type { Outcome } from './oci-programs.ts'
+import { type OciTests, ociTests } from './oci-tests.ts'
+import { skipWithout } from './skip.ts'
 
 export interface CompileService extends AsyncDisposable {
   folder: string
@@ -17,7 +21,7 @@ export interface CompileService extends AsyncDisposable {
 }
 
 export async function startCompileService(
-  { keelson, folder: built }: Programs,
+  { keelson, folder: built }: OciTests['programs'],
   name: string,
 ): Promise<CompileService> {
   const folder = join(built, `service-${name}`)
@@ -39,6 +43,41 @@ export async function startCompileService(
       child.kill('SIGTERM')
       await once(child, 'exit')
     },
+  }
+}
+
+export interface ServiceTests {
+  programs: OciTests['programs']
+  nextId: () => string
+  /** There from the first test on. */
+  service: () => CompileService
+  /** One after the other: a front waits for its service no longer than 250 ms. */
+  serialTest: OciTests['busyboxTest']
+  remove: (id: string) => Promise<Outcome>
+}
+
+/** One service for the tests of a file; `name` is part of every id. */
+export function serviceTests(name: string): ServiceTests {
+  const { programs, nextId } = ociTests(name)
+  let service: CompileService | undefined
+  test.serial.before(async () => {
+    if (process.geteuid?.() === 0) service = await startCompileService(programs, 'shared')
+  })
+  test.after.always(async () => {
+    await service?.[Symbol.asyncDispose]()
+  })
+  const isRoot = process.geteuid?.() === 0
+  return {
+    programs,
+    nextId,
+    service() {
+      if (service === undefined) throw new Error('the service is there when the tests begin')
+      return service
+    },
+    serialTest: skipWithout('root and busybox-static', hasBusybox && isRoot, (title, body) =>
+      test.serial(title, body),
+    ),
+    remove: (id) => programs.withoutFront.run(['delete', '--force', id]),
   }
 }
 
