@@ -5,6 +5,7 @@ import test from 'ava'
 import { busyboxName } from '../support/busybox-image.ts'
 import { engineTests } from '../support/engine-test.ts'
 import { ociPrograms, type Programs } from '../support/oci-programs.ts'
+import { findPeer } from '../support/peers.ts'
 import { type PodmanHost, podmanPeers, startPodmanHost } from '../support/podman-host.ts'
 
 const { present, engineTest } = engineTests(podmanPeers)
@@ -26,13 +27,31 @@ test.before(async () => {
     mkdir -p ${runtimeFolder} ${home}
     cp ${folder}/busybox.tar ${folder}/containers.conf ${runtimeFolder}
     chmod 644 ${runtimeFolder}/*
-    chown ${uid}:${uid} ${runtimeFolder} ${home}`)
+    chown ${uid}:${uid} ${runtimeFolder} ${home}
+    ${openedFolders(findPeer('podman') ?? '')}`)
   if (code !== 0) throw new Error(stderr)
 })
 test.after.always(async () => {
   await engine?.[Symbol.asyncDispose]()
   await programs?.[Symbol.asyncDispose]()
 })
+
+/** A checkout in root's home is nobody else's to look into: on this machine of its own, those folders are opened. */
+function openedFolders(path: string): string {
+  const above = [...ancestors(path)].reverse()
+  const closed = above.filter((folder) => (statSync(folder).mode & 0o001) === 0)
+  return closed.map((folder, index) => openFolder(folder, `/run/opened-${index}`)).join('\n')
+}
+
+function* ancestors(path: string): Generator<string> {
+  for (let folder = dirname(path); folder !== '/'; folder = dirname(folder)) yield folder
+}
+
+function openFolder(folder: string, layer: string): string {
+  const [upper, work] = [`${layer}/upper`, `${layer}/work`]
+  const mount = `mount -t overlay overlay -o lowerdir=${folder},upperdir=${upper},workdir=${work} ${folder}`
+  return `mkdir -p ${upper} ${work}; ${mount}; chmod o+x ${folder}`
+}
 
 const asUser = (script: string) =>
   engine.host.run('setpriv', [`--reuid=${uid}`, `--regid=${uid}`, '--init-groups', 'sh', '-c', script], {
