@@ -27,6 +27,7 @@ test.before(async () => {
     mkdir -p ${runtimeFolder} ${home}
     cp ${folder}/busybox.tar ${folder}/containers.conf ${runtimeFolder}
     chmod 644 ${runtimeFolder}/*
+    chmod o+x ${folder} # where conmon is, which podman would look for elsewhere
     chown ${uid}:${uid} ${runtimeFolder} ${home}
     ${openedFolders(findPeer('podman') ?? '')}`)
   if (code !== 0) throw new Error(stderr)
