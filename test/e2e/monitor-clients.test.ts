@@ -26,6 +26,17 @@ const clientsMax = 32
 const parentOf = (pid: number) =>
   Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
 const descriptorsOf = (pid: number) => readdirSync(`/proc/${pid}/fd`).length
+
+/** How many it has at rest: what it closes a moment after we heard of it is no longer counted. */
+async function idleDescriptorsOf(pid: number): Promise<number> {
+  for (let count = descriptorsOf(pid), quietMs = 0; ; ) {
+    await systemClock.sleep(20)
+    const now = descriptorsOf(pid)
+    quietMs = now === count ? quietMs + 20 : 0
+    count = now
+    if (quietMs >= 200) return count
+  }
+}
 const residentKib = (pid: number) =>
   Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
 
@@ -75,7 +86,7 @@ rootTest('a thousand clients with garbage, half frames, descriptors and nothing 
   await using _ = container
   const path = socketIn(stage, 'box', 'monitor.sock')
   await answers(path)
-  const idle = descriptorsOf(monitor)
+  const idle = await idleDescriptorsOf(monitor)
   const messages = [
     () => randomBytes(64),
     () => encodeFrame(frameType.stdin, randomBytes(100)).subarray(0, 50),
@@ -108,7 +119,7 @@ rootTest(
     const { container, monitor, ticks } = await ticking(stage, 'box')
     await using _ = container
     const path = socketIn(stage, 'box', 'monitor.sock')
-    const idle = descriptorsOf(monitor)
+    const idle = await idleDescriptorsOf(monitor)
     const taken = await Promise.all(Array.from({ length: clientsMax }, () => connectTo(path)))
     for (const [index, socket] of taken.entries()) {
       socket.pause()
@@ -141,7 +152,7 @@ rootTest(
     await container.start()
     const monitor = parentOf((await container.state()).pid)
     const path = socketIn(stage, id, 'monitor.sock')
-    const idle = descriptorsOf(monitor)
+    const idle = await idleDescriptorsOf(monitor)
     const deaf = await connectTo(path)
     deaf.pause()
     deaf.write(encodeFrame(frameType.attach))
@@ -167,7 +178,7 @@ rootTest('who connects to the start socket and is silent does not keep the start
   await using _ = { [Symbol.asyncDispose]: () => container.delete({ force: true }) }
   const path = socketIn(stage, 'box', 'start.sock')
   const { pid } = await container.state()
-  const idle = descriptorsOf(pid)
+  const idle = await idleDescriptorsOf(pid)
   await run(buildAttacker(stage.folder), ['flood', path])
   await eventually('what came with garbage is closed', () => descriptorsOf(pid) === idle)
   const silent = await connectTo(path)
