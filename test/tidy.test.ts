@@ -85,7 +85,6 @@ const longFiles: Readonly<Record<string, number>> = {
   'native/kernel/tree.cpp': 450,
   'src/api/types/index.ts': 400, // names only
   'test/cri/streaming/server.test.ts': 400,
-  'test/e2e/cri.test.ts': 450,
   'test/e2e/oci-cli.test.ts': 400,
   'test/image/store.test.ts': 450,
   'test/image/unpack/layer.test.ts': 500,
