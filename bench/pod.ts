@@ -1,24 +1,18 @@
 /**
- * `pod`: how long people wait. A real `kubectl create` until the pods are Ready, `keelson up` until the node is, and
- * one pod through CRI beside Debian's containerd with crun and with runc.
+ * `pod`: how long people wait. A real `kubectl create` until the pods are Ready, and `keelson up` until the node is.
  */
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
-import { PullImageRequest } from '../cri/types.ts'
 import { type ApiClient, type Deployment, resources } from '../src/api/index.ts'
 import { Cleanup } from '../src/base/index.ts'
 import { TestCluster } from '../test/support/cluster.ts'
 import { findPeer } from '../test/support/peers.ts'
 import { type BenchOptions, type Row, runBench } from './frame/bench.ts'
-import { type BenchImage, busyboxImage } from './frame/bench-image.ts'
-import { type BenchRegistry, busyboxName, startBenchRegistry } from './frame/bench-registry.ts'
-import { missingForContainerd, startContainerd } from './frame/containerd.ts'
-import { benchCgroup, countCgroup } from './frame/cpu.ts'
-import { startCriServer } from './frame/cri-server.ts'
-import { peerVersion } from './frame/peers.ts'
-import { PodCycle } from './frame/pod-cycle.ts'
+import { busyboxImage } from './frame/bench-image.ts'
+import { type BenchRegistry, startBenchRegistry } from './frame/bench-registry.ts'
+import { countCgroup } from './frame/cpu.ts'
 import { allReady, none, PodWatch } from './frame/pod-watch.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -32,11 +26,10 @@ await runBench({
   about: [
     'pod-nginx-ready: kubectl create of examples/nginx-deployment.yaml to both pods Ready, image present, kubectl included',
     'pod-api-ready: the same Deployment created by a connected client; up-ready: `keelson up -d`, warm disk',
-    'cri-pod-up: RunPodSandbox + CreateContainer + StartContainer; RuntimeDefault filter, 64 MiB, half a CPU, own network',
-    'CPU counts daemons, monitors, containers, peers and the driving bench itself; idle daemons of the other rows run on',
+    'CPU counts daemons, monitors, containers and the driving bench itself',
   ],
   rounds: 30,
-  peers: ['containerd-crun', 'containerd-runc'],
+  peers: [],
   rows,
   finish: () => undo[Symbol.asyncDispose](),
 })
@@ -47,62 +40,8 @@ async function rows(options: BenchOptions): Promise<Row[]> {
     throw new Error('the pod bench needs docker-registry: node scripts/peers.mjs')
   const directory = await mkdtemp('/var/tmp/keelson-bench-pod-')
   undo.defer(() => rm(directory, { recursive: true, force: true }))
-  const busybox = await busyboxImage()
-  const registry = await undo.use(startBenchRegistry(directory, busybox))
-  return [
-    await keelsonPodUp(directory, registry),
-    ...(await containerdPodUp(directory, busybox, options)),
-    ...(await deploymentReady(registry, options)),
-    await upReady(),
-  ]
-}
-
-async function keelsonPodUp(directory: string, { tablePath }: BenchRegistry): Promise<Row> {
-  // `down`, at the end, also removes the pods that a bench which was cut short left.
-  const cluster = await undo.use(TestCluster.create('cri', ['--registries', tablePath]))
-  countCgroup(`/${cluster.instance}`)
-  await mkdir(cluster.dataDirectory, { recursive: true })
-  const argv = [join(root, 'bin/keelson'), 'cri', ...cluster.flags]
-  const socketPath = join(cluster.runDirectory, 'cri.sock')
-  const server = await undo.use(startCriServer({ argv, socketPath, logPath: join(directory, 'cri.log') }))
-  const signal = AbortSignal.timeout(30_000)
-  await server.cri.image.pullImage(PullImageRequest.fromPartial({ image: { image: busyboxName } }), {
-    signal,
-  })
-  return podUp('keelson', own, new PodCycle(server.cri, podOptions(directory, 'keelson')))
-}
-
-async function containerdPodUp(
-  directory: string,
-  image: BenchImage,
-  { notice }: BenchOptions,
-): Promise<Row[]> {
-  const missing = missingForContainerd()
-  if (missing.length > 0) {
-    notice(`containerd: ${missing.join(', ')} missing (node scripts/peers.mjs)`)
-    return []
-  }
-  const containerd = await undo.use(startContainerd())
-  await containerd.importImage(busyboxName, image)
-  return (['crun', 'runc'] as const).map((runtimeHandler) => {
-    const variant = `containerd-${runtimeHandler}`
-    const version = `containerd ${containerd.version} + ${peerVersion(runtimeHandler)}`
-    const options = { ...podOptions(directory, variant), runtimeHandler }
-    return podUp(variant, version, new PodCycle(containerd.cri, options))
-  })
-}
-
-function podOptions(directory: string, variant: string) {
-  const cgroupParent = `${benchCgroup}/${variant}`
-  return { image: busyboxName, cgroupParent, logDirectory: join(directory, 'logs', variant) }
-}
-
-function podUp(variant: string, version: string, cycle: PodCycle): Row {
-  undo.defer(async () => {
-    await cycle.down()
-    cycle.removeParents()
-  })
-  return { id: 'cri-pod-up', variant, version, run: () => cycle.up(), after: () => cycle.down() }
+  const registry = await undo.use(startBenchRegistry(directory, await busyboxImage()))
+  return [...(await deploymentReady(registry, options)), await upReady()]
 }
 
 /** One cluster for both rows; each turn starts and ends without a Deployment. */

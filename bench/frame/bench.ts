@@ -7,6 +7,15 @@ import { parseArgs } from 'node:util'
 import { type CpuMeter, cpuMeter } from './cpu.ts'
 import { printJson, printTable } from './report.ts'
 
+export type Unit = 'ms' | 'cpu-ms' | 'ops/s' | 'KiB' | 'MiB' | 'count'
+
+/** One of several figures that a turn gives: a row of its own in the table. */
+export interface Part {
+  id: string
+  unit: Unit
+  value: number
+}
+
 export interface Row {
   /** Fixed row id, so that figures of different days compare. */
   id: string
@@ -15,21 +24,23 @@ export interface Row {
   /** `name version` of what is measured in this row. */
   version: string
   /** Of what `run` gives; default ms. Only ops/s is better when higher. */
-  unit?: 'ms' | 'ops/s' | 'KiB'
+  unit?: Unit
   /** Takes part in every n-th round only (default 1): for rows that take seconds. */
   every?: number
   /** Before the clock runs; what it gives is handed to `run` and `after`. */
   before?: () => Promise<void>
-  /** One measured turn. Returns nothing, or the time in ms where only a part counts, or the figure in `unit`. */
+  /** One measured turn. Returns nothing, or the time in ms where only a part counts, or the figure in `unit`, or several. */
   // biome-ignore lint/suspicious/noConfusingVoidType: most rows return nothing
-  run: () => Promise<number | void>
+  run: () => Promise<number | void | readonly Part[]>
   /** After the clock: removal. Its CPU time counts. */
   after?: () => Promise<void>
 }
 
 export interface Measured {
   row: Row
-  wallMs: number[]
+  id: string
+  unit: Unit
+  values: number[]
   /** Mean CPU time of one turn, everything that ran below the bench's cgroup. */
   cpuMs: number | undefined
 }
@@ -63,7 +74,13 @@ const quickMs = 45_000
 const turnMs = 120_000
 
 export async function runBench(bench: Bench): Promise<void> {
-  const { values } = parseArgs({ options: { quick: { type: 'boolean' }, json: { type: 'boolean' } } })
+  const { values } = parseArgs({
+    options: {
+      quick: { type: 'boolean' },
+      json: { type: 'boolean' },
+      only: { type: 'string', multiple: true },
+    },
+  })
   const notices: string[] = []
   const notice = (text: string) => {
     notices.push(text)
@@ -74,7 +91,10 @@ export async function runBench(bench: Bench): Promise<void> {
   // Before the rows: the daemons they start inherit the group that is counted.
   const meter = cpuMeter()
   try {
-    const rows = await bench.rows({ quick, json, notice })
+    const every = await bench.rows({ quick, json, notice })
+    const rows = every.filter(({ id }) => values.only?.some((wanted) => id.startsWith(wanted)) ?? true)
+    if (rows.length === 0)
+      throw new Error(`no row begins so: there are ${every.map(({ id }) => id).join(', ')}`)
     const rounds = quick ? Math.max(5, Math.ceil(bench.rounds / 10)) : bench.rounds
     const enoughMs = performance.now() + (quick ? quickMs : deadlineMs)
     const measured = await takeTurns(rows, rounds, { meter, signal: stopSignal(), enoughMs, notice })
@@ -98,30 +118,41 @@ async function takeTurns(
   rounds: number,
   { meter, signal, enoughMs, notice }: Turns,
 ): Promise<Measured[]> {
-  const measured = rows.map((row) => ({ row, wallMs: [] as number[], cpuNs: 0n }))
+  const turns = rows.map((row) => ({ row, parts: new Map<string, Taken>(), count: 0, cpuNs: 0n }))
   for (let round = -warmUpRounds; round < rounds; round++) {
     if (round > 0 && performance.now() > enoughMs) {
       notice(`the machine is slow: ended after ${round} of ${rounds} rounds`)
       break
     }
-    for (const one of shuffled(measured)) {
+    for (const one of shuffled(turns)) {
       if (round % (one.row.every ?? 1) !== 0) continue
       signal.throwIfAborted()
       await pause(gapMs)
       await one.row.before?.()
       const cpu = meter?.read()
-      const wallMs = await bounded(one.row, timed(one.row))
+      const parts = await bounded(one.row, timed(one.row))
       await bounded(one.row, one.row.after?.())
       if (round < 0) continue
-      one.wallMs.push(wallMs)
+      one.count++
+      for (const part of parts) take(one.parts, part)
       if (meter && cpu !== undefined) one.cpuNs += meter.read() - cpu
     }
   }
-  return measured.map(({ row, wallMs, cpuNs }) => ({
-    row,
-    wallMs,
-    cpuMs: meter ? Number(cpuNs / BigInt(Math.max(1, wallMs.length))) / 1e6 : undefined,
-  }))
+  return turns.flatMap(({ row, parts, count, cpuNs }) => {
+    const cpuMs = meter ? Number(cpuNs / BigInt(Math.max(1, count))) / 1e6 : undefined
+    return [...parts].map(([id, { unit, values }]) => ({ row, id, unit, values, cpuMs }))
+  })
+}
+
+interface Taken {
+  unit: Unit
+  values: number[]
+}
+
+function take(parts: Map<string, Taken>, { id, unit, value }: Part): void {
+  const taken = parts.get(id) ?? { unit, values: [] }
+  parts.set(id, taken)
+  taken.values.push(value)
 }
 
 interface Turns {
@@ -149,10 +180,12 @@ async function bounded<T>({ id, variant }: Row, turn: T | Promise<T>): Promise<T
   }
 }
 
-async function timed(row: Row): Promise<number> {
+async function timed(row: Row): Promise<readonly Part[]> {
   const start = process.hrtime.bigint()
-  const part = await row.run()
-  return part ?? Number(process.hrtime.bigint() - start) / 1e6
+  const given = await row.run()
+  if (Array.isArray(given)) return given as readonly Part[]
+  const value = typeof given === 'number' ? given : Number(process.hrtime.bigint() - start) / 1e6
+  return [{ id: row.id, unit: row.unit ?? 'ms', value }]
 }
 
 function shuffled<T>(list: readonly T[]): T[] {

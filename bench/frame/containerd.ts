@@ -29,7 +29,7 @@ export function missingForContainerd(): string[] {
  * sockets and plugin caches touch nothing of the host, and `unified` is hidden, which crun 1.8 needs on a hybrid
  * host. Its directories lie on the disk that our own bench directories lie on.
  */
-export async function startContainerd(): Promise<Containerd> {
+export async function startContainerd({ cpuGroup }: { cpuGroup?: string } = {}): Promise<Containerd> {
   const directory = await mkdtemp(join(tmpdir(), 'keelson-bench-containerd-'))
   await mkdir(join(directory, 'cni'))
   await writeFile(join(directory, 'config.toml'), configuration(directory))
@@ -37,7 +37,10 @@ export async function startContainerd(): Promise<Containerd> {
   const socketPath = join(directory, 'containerd.sock')
   const env = { ...peerEnvironment(needed), LANG: 'C' }
   const logPath = join(directory, 'log')
-  const server = await startCriServer({ argv: command(directory), env, socketPath, logPath })
+  const server = await startCriServer({
+    ...{ argv: command(directory), env, socketPath, logPath },
+    ...(cpuGroup === undefined ? {} : { cpuGroup }),
+  })
   const mounts = readlinkSync(`/proc/${server.pid}/ns/mnt`)
   const containerd: Containerd = {
     cri: server.cri,

@@ -24,22 +24,46 @@ export interface CpuMeter {
   leave: () => Promise<void>
 }
 
-/** Undefined where neither cpuacct.usage (v1) nor cpu.stat (v2) can be had. */
-export function cpuMeter(): CpuMeter | undefined {
+/** Where CPU time is counted on this host; undefined where neither cpuacct.usage (v1) nor cpu.stat (v2) can be had. */
+function counter(): { hierarchy: Hierarchy; usage: (tree: string) => bigint } | undefined {
   const layout = readCgroupLayout()
   const v1 = layout.v1.find(({ controllers }) => controllers.includes('cpuacct'))
-  const hierarchy = v1 ?? (layout.mode === 'v2' ? layout.v2 : undefined)
-  if (!hierarchy) return undefined
-  const { mountPoint } = hierarchy
-  const own = join(mountPoint, benchCgroup, 'bench')
-  mkdirSync(own, { recursive: true })
-  writeFileSync(join(own, 'cgroup.procs'), String(process.pid))
-  const usage = v1 ? usageV1 : usageV2
+  if (v1) return { hierarchy: v1, usage: usageV1 }
+  return layout.mode === 'v2' && layout.v2 ? { hierarchy: layout.v2, usage: usageV2 } : undefined
+}
+
+interface Hierarchy {
+  mountPoint: string
+  own: string
+}
+
+/** Puts a process into a group (from the root), made when absent, that is only there to be counted. */
+export function joinCpuGroup(group: string, pid: number): void {
+  const found = counter()
+  if (!found) return
+  const directory = join(found.hierarchy.mountPoint, group)
+  mkdirSync(directory, { recursive: true })
+  writeFileSync(join(directory, 'cgroup.procs'), String(pid))
+}
+
+/** Milliseconds that these groups and all below them have used so far; undefined where nothing counts. */
+export function cpuMsOf(groups: readonly string[]): number | undefined {
+  const found = counter()
+  if (!found) return undefined
+  const { hierarchy, usage } = found
+  return Number(groups.reduce((sum, group) => sum + usage(join(hierarchy.mountPoint, group)), 0n)) / 1e6
+}
+
+export function cpuMeter(): CpuMeter | undefined {
+  const found = counter()
+  if (!found) return undefined
+  const { hierarchy, usage } = found
+  joinCpuGroup(`${benchCgroup}/bench`, process.pid)
   return {
-    read: () => [...counted].reduce((total, tree) => total + usage(join(mountPoint, tree)), 0n),
+    read: () => [...counted].reduce((total, tree) => total + usage(join(hierarchy.mountPoint, tree)), 0n),
     async leave() {
-      writeFileSync(join(mountPoint, hierarchy.own, 'cgroup.procs'), String(process.pid))
-      const { leaves } = planCgroup({ layout, path: benchCgroup })
+      writeFileSync(join(hierarchy.mountPoint, hierarchy.own, 'cgroup.procs'), String(process.pid))
+      const { leaves } = planCgroup({ layout: readCgroupLayout(), path: benchCgroup })
       await removeCgroup(leaves, { clock: systemClock }).catch((error: unknown) =>
         process.stderr.write(`bench: ${benchCgroup} is left behind: ${String(error)}\n`),
       )

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type CriClient, connectCri } from '../../cri/index.ts'
 import { StatusRequest } from '../../cri/types.ts'
+import { joinCpuGroup } from './cpu.ts'
 
 /** A CRI runtime as a process of its own, with a client connected to it. */
 export interface CriServer extends AsyncDisposable {
@@ -16,6 +17,8 @@ export interface CriCommand {
   env?: NodeJS.ProcessEnv
   socketPath: string
   logPath: string
+  /** Group (from the root) in which its CPU time is counted, and that of all it starts. */
+  cpuGroup?: string
   /** Bound for start and for stop. */
   timeoutMs?: number
 }
@@ -26,6 +29,8 @@ export async function startCriServer(command: CriCommand): Promise<CriServer> {
   const log = openSync(logPath, 'a')
   const [program = '', ...args] = argv
   const child = spawn(program, args, { env, stdio: ['ignore', log, log] })
+  closeSync(log)
+  if (command.cpuGroup !== undefined && child.pid !== undefined) joinCpuGroup(command.cpuGroup, child.pid)
   const cri = connectCri(socketPath)
   try {
     await ready(cri, child, timeoutMs)

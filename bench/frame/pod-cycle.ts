@@ -1,10 +1,12 @@
+import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import type { CriClient } from '../../cri/index.ts'
 import {
   ContainerState,
   CreateContainerRequest,
   type DeepPartial,
+  ExecSyncRequest,
   ListContainersRequest,
   NamespaceMode,
   RunPodSandboxRequest,
@@ -19,49 +21,72 @@ export interface PodCycleOptions {
   runtimeHandler?: string
 }
 
-const call = () => ({ signal: AbortSignal.timeout(30_000) })
+export interface Pod {
+  podSandboxId: string
+  containerId: string
+}
+
+const call = () => ({ signal: AbortSignal.timeout(60_000) })
 
 /**
- * One pod with one container as a kubelet asks for it: own network, RuntimeDefault filter, no_new_privs, 64 MiB,
- * half a CPU, masked paths. `up` is RunPodSandbox + CreateContainer + StartContainer, `down` stops and removes it.
+ * Pods with one container each as a kubelet asks for them: own network, RuntimeDefault filter (or none), no_new_privs,
+ * 64 MiB, half a CPU, masked paths. `up` is RunPodSandbox + CreateContainer + StartContainer, `down` stops and removes.
  */
 export class PodCycle {
   readonly #cri: CriClient
   readonly #options: PodCycleOptions
+  readonly #up = new Set<Pod>()
   readonly #parents: string[] = []
   #count = 0
-  #sandbox = ''
 
   constructor(cri: CriClient, options: PodCycleOptions) {
     this.#cri = cri
     this.#options = options
   }
 
-  async up(): Promise<void> {
+  async up({ filter = true } = {}): Promise<Pod> {
     const { runtime } = this.#cri
-    const config = this.#sandboxConfig(this.#count++)
+    const seccomp = filter ? runtimeDefault : unconfined
+    const config = this.#sandboxConfig(this.#count++, seccomp)
     const { podSandboxId } = await runtime.runPodSandbox(
       RunPodSandboxRequest.fromPartial({ config, runtimeHandler: this.#options.runtimeHandler ?? '' }),
       call(),
     )
-    this.#sandbox = podSandboxId
+    const pod = { podSandboxId, containerId: '' }
+    this.#up.add(pod)
     const { containerId } = await runtime.createContainer(
       CreateContainerRequest.fromPartial({
         podSandboxId,
         sandboxConfig: config,
-        config: containerConfig(this.#options.image),
+        config: containerConfig(this.#options.image, seccomp),
       }),
       call(),
     )
+    pod.containerId = containerId
     await runtime.startContainer({ containerId }, call())
+    return pod
   }
 
-  async down(): Promise<void> {
-    if (this.#sandbox === '') return
-    const podSandboxId = this.#sandbox
+  async down(pod: Pod): Promise<void> {
+    const { podSandboxId } = pod
     await this.#cri.runtime.stopPodSandbox({ podSandboxId }, call())
     await this.#cri.runtime.removePodSandbox({ podSandboxId }, call())
-    this.#sandbox = ''
+    this.#up.delete(pod)
+  }
+
+  /** Of every pod that is still up, a few at a time. */
+  async downAll(): Promise<void> {
+    const left = [...this.#up].values()
+    const worker = async () => {
+      for (const pod of left) await this.down(pod)
+    }
+    await Promise.all([worker(), worker(), worker(), worker()])
+  }
+
+  async trueInside({ containerId }: Pod): Promise<void> {
+    const request = ExecSyncRequest.fromPartial({ containerId, cmd: ['/bin/true'], timeout: 30n })
+    const { exitCode } = await this.#cri.runtime.execSync(request, call())
+    if (exitCode !== 0) throw new Error(`/bin/true ended with ${exitCode}`)
   }
 
   async runningContainers(): Promise<number> {
@@ -70,10 +95,17 @@ export class PodCycle {
     return (await this.#cri.runtime.listContainers(request, call())).containers.length
   }
 
+  /** Whether groups of pods that went down are still there. */
+  hasGroups(): boolean {
+    return hierarchies().some((hierarchy) =>
+      this.#parents.some((parent) => directoriesIn(join(hierarchy, parent)).length > 0),
+    )
+  }
+
   /** The cgroup parents are the caller's, as they are a kubelet's. */
   removeParents(): void {
     const { cgroupParent } = this.#options
-    for (const parent of [...this.#parents, cgroupParent, dirname(cgroupParent)])
+    for (const parent of [...this.#parents.splice(0), cgroupParent])
       for (const hierarchy of hierarchies())
         try {
           rmdirSync(join(hierarchy, parent))
@@ -82,16 +114,17 @@ export class PodCycle {
         }
   }
 
-  #sandboxConfig(number: number): DeepPartial<RunPodSandboxRequest>['config'] {
-    const name = `bench-${number}`
+  #sandboxConfig(number: number, seccomp: Profile): DeepPartial<RunPodSandboxRequest>['config'] {
+    const name = `bench-${this.#options.runtimeHandler ?? 'own'}-${number}`
     const logDirectory = join(this.#options.logDirectory, name)
     mkdirSync(logDirectory, { recursive: true })
     const cgroupParent = `${this.#options.cgroupParent}/${name}`
     this.#parents.push(cgroupParent)
     return {
-      metadata: { name, uid: `${name}-${process.pid}`, namespace: 'bench', attempt: 0 },
+      metadata: { name, uid: randomUUID(), namespace: 'bench', attempt: 0 },
       hostname: name,
       logDirectory,
+      dnsConfig: { servers: ['10.96.0.10'], searches: ['bench.svc.cluster.local'], options: ['ndots:5'] },
       linux: { cgroupParent, securityContext: { namespaceOptions, seccomp } },
     }
   }
@@ -103,10 +136,20 @@ function hierarchies(): string[] {
   return ['', ...readdirSync(top)].map((name) => join(top, name)).filter((path) => existsSync(path))
 }
 
-const seccomp = { profileType: SecurityProfile_ProfileType.RuntimeDefault }
+function directoriesIn(path: string): string[] {
+  const entries = existsSync(path) ? readdirSync(path, { withFileTypes: true }) : []
+  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
+}
+
+interface Profile {
+  profileType: SecurityProfile_ProfileType
+}
+
+const runtimeDefault: Profile = { profileType: SecurityProfile_ProfileType.RuntimeDefault }
+const unconfined: Profile = { profileType: SecurityProfile_ProfileType.Unconfined }
 const namespaceOptions = { network: NamespaceMode.POD, ipc: NamespaceMode.POD, pid: NamespaceMode.CONTAINER }
 
-function containerConfig(image: string): DeepPartial<CreateContainerRequest>['config'] {
+function containerConfig(image: string, seccomp: Profile): DeepPartial<CreateContainerRequest>['config'] {
   return {
     metadata: { name: 'payload', attempt: 0 },
     image: { image },

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { release } from 'node:os'
-import type { Bench, Measured } from './bench.ts'
+import type { Bench, Measured, Unit } from './bench.ts'
 
 interface Figure {
   bench: string
@@ -10,7 +10,7 @@ interface Figure {
   median: number
   p95: number
   min: number
-  unit: 'ms' | 'cpu-ms' | 'ops/s' | 'KiB'
+  unit: Unit
   peerVersion: string
   /** median / the first peer's median of the same run; null in a peer's own row. */
   ratio: number | null
@@ -76,23 +76,12 @@ function figures(bench: Bench, measured: readonly Measured[]): Figure[] {
     node: process.version,
     order: 'random',
   }
-  const wall = measured.map((one) => ({
-    one,
-    id: one.row.id,
-    unit: one.row.unit ?? ('ms' as const),
-    values: one.wallMs,
-  }))
-  const cpu = measured.flatMap((one) =>
-    one.cpuMs === undefined || one.row.unit === 'KiB'
+  const wall = measured.map((one) => ({ one, id: one.id, unit: one.unit, values: one.values }))
+  const timed = measured.filter(({ unit }) => unit === 'ms' || unit === 'ops/s')
+  const cpu = timed.flatMap((one) =>
+    one.cpuMs === undefined || one.id !== one.row.id
       ? []
-      : [
-          {
-            one,
-            id: `${one.row.id}.cpu`,
-            unit: 'cpu-ms' as const,
-            values: one.wallMs.map(() => one.cpuMs ?? 0),
-          },
-        ],
+      : [{ one, id: `${one.id}.cpu`, unit: 'cpu-ms' as const, values: one.values.map(() => one.cpuMs ?? 0) }],
   )
   const every = [...wall, ...cpu]
   return every.map(({ one, id, unit, values }) => {

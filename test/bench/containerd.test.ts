@@ -1,5 +1,5 @@
 /** Our CRI client against somebody else's runtime, and that the bench's containerd leaves nothing behind. */
-import { existsSync, readdirSync, readlinkSync } from 'node:fs'
+import { existsSync, readdirSync, readlinkSync, rmdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import ava from 'ava'
 import { busyboxImage } from '../../bench/frame/bench-image.ts'
@@ -34,12 +34,15 @@ containerdTest(
           logDirectory: logs.path,
           runtimeHandler,
         })
-        await pods.up()
+        const pod = await pods.up()
         t.is(await pods.runningContainers(), 1)
-        await pods.down()
+        await pods.trueInside(pod)
+        await pods.down(pod)
         t.is(await pods.runningContainers(), 0)
+        t.false(pods.hasGroups())
         pods.removeParents()
       }
+      removeGroup(cgroupParent)
       const signal = AbortSignal.timeout(10_000)
       const missing = containerd.cri.runtime.startContainer({ containerId: 'none' }, { signal })
       t.true(hasCode(await t.throwsAsync(missing), 'NOT_FOUND'))
@@ -52,6 +55,11 @@ containerdTest(
     )
   },
 )
+
+function removeGroup(path: string): void {
+  for (const name of readdirSync('/sys/fs/cgroup'))
+    if (existsSync(join('/sys/fs/cgroup', name, path))) rmdirSync(join('/sys/fs/cgroup', name, path))
+}
 
 function processesIn(mountNamespace: string): string[] {
   return readdirSync('/proc').filter((name) => {
