@@ -5,6 +5,7 @@ import type { ImageStore } from '../image/index.ts'
 import type { NamespacePins } from '../kernel/index.ts'
 import type { PodNetwork } from '../network/index.ts'
 import type { CgroupLayout, Runtime } from '../oci/index.ts'
+import type { CpuMeter } from './cpu-meter.ts'
 import type { Joined } from './joined.ts'
 import type { Lives } from './lives.ts'
 import type { HostLimits } from './spec/spec.ts'
@@ -25,6 +26,7 @@ export interface PodContext {
   /** Cgroups of pods whose caller names no parent lie at `/<cgroupInstance>/<sandbox>`. */
   readonly cgroupInstance: string
   readonly cgroupLayout: CgroupLayout
+  readonly cpuMeter: CpuMeter
   /** Files of pods: hosts, hostname, resolv.conf. */
   readonly filesDirectory: string
   /** Requests a client repeats while the first is still being worked on. */

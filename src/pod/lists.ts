@@ -92,6 +92,9 @@ async function verboseInfo(runtime: PodContext['runtime'], { id, sandboxId }: Co
   return JSON.stringify({ sandboxID: sandboxId, pid: state?.pid ?? 0 })
 }
 
-function hasLabels(labels: Record<string, string>, wanted: Record<string, string> | undefined): boolean {
+export function hasLabels(
+  labels: Record<string, string>,
+  wanted: Record<string, string> | undefined,
+): boolean {
   return Object.entries(wanted ?? {}).every(([name, value]) => labels[name] === value)
 }

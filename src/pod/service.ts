@@ -6,6 +6,7 @@ import {
   StreamContainersResponse,
   StreamImagesResponse,
   StreamPodSandboxesResponse,
+  StreamPodSandboxStatsResponse,
   UpdateRuntimeConfigResponse,
 } from '../../cri/types.ts'
 import type { Clock, Logger } from '../base/index.ts'
@@ -18,6 +19,7 @@ import { attach } from './attach.ts'
 import { containerEvents, type PodEvent } from './container-events.ts'
 import { containerStats, listContainerStats } from './container-stats.ts'
 import { nowNs, type PodContext } from './context.ts'
+import { CpuMeter } from './cpu-meter.ts'
 import { createContainer } from './create-container.ts'
 import { EventFeed } from './event-feed.ts'
 import { exec } from './exec.ts'
@@ -27,6 +29,7 @@ import { imageFsInfo, imageStatus, listImages, pullImage, removeImage } from './
 import { Joined } from './joined.ts'
 import { containerStatusOf, listContainers, listPodSandbox, podSandboxStatus } from './lists.ts'
 import { Lives } from './lives.ts'
+import { listPodSandboxStats, podSandboxStats } from './pod-sandbox-stats.ts'
 import { portForward } from './port-forward.ts'
 import { recover } from './recovery.ts'
 import { removeContainer } from './remove-container.ts'
@@ -79,6 +82,7 @@ export async function createPodService(options: PodServiceOptions): Promise<PodS
     store,
     filesDirectory,
     cgroupLayout: readCgroupLayout(),
+    cpuMeter: new CpuMeter(),
     lives: new Lives({ runtime, store, clock, log }),
     host: readHostLimits(
       await readFile('/proc/self/status', 'utf8'),
@@ -91,6 +95,9 @@ export async function createPodService(options: PodServiceOptions): Promise<PodS
       removals: new Joined(),
     },
   }
+  store.onChange(({ cause, sandbox, container }) => {
+    if (cause === 'deleted') context.cpuMeter.forget((container ?? sandbox).id)
+  })
   const events = new EventFeed<PodEvent>()
   store.onChange((change) => events.push({ ...change, containers: store.containersOf(change.sandbox.id) }))
   await recover(context)
@@ -145,6 +152,12 @@ function runtimeService(
     async *streamContainerStats(request) {
       for (const stats of chunks((await listContainerStats(context, request)).stats))
         yield StreamContainerStatsResponse.fromPartial({ containerStats: stats })
+    },
+    podSandboxStats: (request) => podSandboxStats(context, request),
+    listPodSandboxStats: (request) => listPodSandboxStats(context, request),
+    async *streamPodSandboxStats(request) {
+      for (const stats of chunks((await listPodSandboxStats(context, request)).stats))
+        yield StreamPodSandboxStatsResponse.fromPartial({ podSandboxStats: stats })
     },
     getContainerEvents: (_request, { signal }) => containerEvents(events.read(signal)),
     ...unimplemented,

@@ -3,9 +3,6 @@ import { KeelsonError } from '../base/index.ts'
 
 /** The RPCs that are not here yet: each answers UNIMPLEMENTED and says its name. */
 export const unimplemented = {
-  podSandboxStats: refusal('PodSandboxStats'),
-  listPodSandboxStats: refusal('ListPodSandboxStats'),
-  streamPodSandboxStats: refusedStream('StreamPodSandboxStats'),
   checkpointContainer: refusal('CheckpointContainer'),
   checkpointPod: refusal('CheckpointPod'),
   restorePod: refusal('RestorePod'),
