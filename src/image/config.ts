@@ -15,11 +15,13 @@ export function parseConfig(bytes: Uint8Array): { config: ImageConfig; diffIds: 
       ? {}
       : asObject(document['config'], 'config.config')
   const created = text(document, 'created')
+  const variant = text(document, 'variant')
   return {
     diffIds,
     config: {
       architecture: text(document, 'architecture') ?? '',
       os: text(document, 'os') ?? '',
+      ...(variant && { variant }),
       ...(created !== undefined && { created }),
       config: runConfig(run),
     },

@@ -1,7 +1,8 @@
+import { constants, createReadStream } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { asKeelsonError, hasErrno, KeelsonError } from '../base/index.ts'
+import { asKeelsonError, hasCode, hasErrno, isAbort, KeelsonError } from '../base/index.ts'
 import { DigestMeter, splitDigest } from './digest.ts'
 
 /** Names bytes by what they are (image-spec descriptor.md). */
@@ -11,32 +12,46 @@ export interface Blob {
 }
 
 export interface IngestOptions {
-  /** Called once the file is there and before its first byte, for whoever reads along. Opened now, it stays readable. */
+  /** Called once the file is there and before its first new byte, for whoever reads along. Opened now, it stays readable. */
   onOpen?: (path: string) => Promise<void>
   /** How many bytes may be read by now. */
   onGrow?: (bytes: number) => void
   signal?: AbortSignal
 }
 
+const readBytes = 256 * 1024
+/** Fewer bytes of a download that broke off are not worth keeping. */
+const leastPartialBytes = 2 ** 20
+const partialName = /^partial-([0-9a-f-]+)-(sha256|sha512)-([a-f0-9]+)$/
+
 /**
  * Blobs in files named by their digest. A blob appears under its name only after every byte was written and the
- * digest verified; what a crash leaves half-written lies in `ingest/`, which is emptied when the store is opened.
+ * digest verified. What is half-written lies in `ingest/`: of a download that broke off, by `partial-BOOT-DIGEST`, so
+ * that it can go on also after a crash; after a power cut nobody knows what of it reached the disk, and everything
+ * else there is nobody's, so the store removes those when it is opened.
  */
 export class ContentStore {
   readonly #blobs: string
   readonly #ingest: string
+  readonly #boot: string
   readonly #removals = new Map<string, Promise<void>>()
   #sequence = 0
 
-  private constructor(directory: string) {
+  private constructor(directory: string, boot: string) {
     this.#blobs = join(directory, 'blobs')
     this.#ingest = join(directory, 'ingest')
+    this.#boot = boot
   }
 
-  static async open(directory: string): Promise<ContentStore> {
-    const store = new ContentStore(directory)
-    await rm(store.#ingest, { recursive: true, force: true })
+  /** `boot` is the boot id of the running kernel. */
+  static async open(directory: string, boot: string): Promise<ContentStore> {
+    const store = new ContentStore(directory, boot)
     await mkdir(store.#ingest, { recursive: true, mode: 0o700 })
+    for (const name of await readdir(store.#ingest)) {
+      const path = join(store.#ingest, name)
+      const mayGoOn = partialName.exec(name)?.[1] === boot && (await stat(path)).size >= leastPartialBytes
+      if (!mayGoOn) await rm(path, { recursive: true, force: true })
+    }
     for (const algorithm of ['sha256', 'sha512'])
       await mkdir(join(store.#blobs, algorithm), { recursive: true, mode: 0o700 })
     return store
@@ -76,13 +91,66 @@ export class ContentStore {
 
   /** Stores what `source` yields. DATA_LOSS unless it is exactly this blob; RESOURCE_EXHAUSTED on a full disk. */
   async ingest(blob: Blob, source: AsyncIterable<Uint8Array>, options: IngestOptions = {}): Promise<void> {
-    const { algorithm } = splitDigest(blob.digest)
-    await this.#write(algorithm, source, options, blob)
+    await this.#whole(splitDigest(blob.digest).algorithm, source, options, blob)
+  }
+
+  /**
+   * Like ingest, but what a broken download left of this blob is kept and made use of: `open` yields the bytes from
+   * an offset on. One at a time for each blob.
+   */
+  async resume(
+    blob: Blob,
+    open: (offset: number) => AsyncIterable<Uint8Array>,
+    options: IngestOptions = {},
+  ): Promise<void> {
+    const { algorithm, hex } = splitDigest(blob.digest)
+    const path = join(this.#ingest, `partial-${this.#boot}-${algorithm}-${hex}`)
+    const write = async (file: FileHandle, meter: DigestMeter) => {
+      await recall(file, meter, blob.sizeBytes)
+      await options.onOpen?.(path)
+      options.onGrow?.(meter.bytes)
+      if (meter.bytes < blob.sizeBytes || meter.bytes === 0)
+        await append(file, meter, open(meter.bytes), options, blob)
+    }
+    await this.#write({ path, algorithm, write, expected: blob, mayGoOn: true })
   }
 
   /** Stores bytes whose digest is not known beforehand. */
   async ingestUnknown(source: AsyncIterable<Uint8Array>, options: IngestOptions = {}): Promise<Blob> {
-    return await this.#write('sha256', source, options)
+    return await this.#whole('sha256', source, options)
+  }
+
+  /** Reads a blob from its first to its last byte. NOT_FOUND. */
+  async verify(digest: string, signal?: AbortSignal): Promise<{ sizeBytes: number; isWhole: boolean }> {
+    const meter = new DigestMeter(splitDigest(digest).algorithm)
+    const path = this.path(digest)
+    try {
+      for await (const chunk of createReadStream(path, {
+        highWaterMark: readBytes,
+        ...(signal && { signal }),
+      }))
+        meter.update(chunk as Buffer)
+    } catch (error) {
+      throw asKeelsonError(error, { path })
+    }
+    return { sizeBytes: meter.bytes, isWhole: meter.digest() === digest }
+  }
+
+  /** Downloads that broke off and may go on: their blobs, and when the last byte of each came. */
+  async partials(): Promise<{ digest: string; changedMs: number }[]> {
+    const found: { digest: string; changedMs: number }[] = []
+    for (const name of await readdir(this.#ingest)) {
+      const [, , algorithm, hex] = partialName.exec(name) ?? []
+      if (algorithm === undefined || hex === undefined) continue
+      const status = await stat(join(this.#ingest, name)).catch(() => undefined) // finished meanwhile
+      if (status) found.push({ digest: `${algorithm}:${hex}`, changedMs: status.mtimeMs })
+    }
+    return found
+  }
+
+  async removePartial(digest: string): Promise<void> {
+    const { algorithm, hex } = splitDigest(digest)
+    await rm(join(this.#ingest, `partial-${this.#boot}-${algorithm}-${hex}`), { force: true })
   }
 
   async remove(digest: string): Promise<void> {
@@ -109,41 +177,85 @@ export class ContentStore {
     return join(this.#ingest, `${kind}-${this.#sequence++}`)
   }
 
-  async #write(
+  async #whole(
     algorithm: string,
     source: AsyncIterable<Uint8Array>,
     options: IngestOptions,
     expected?: Blob,
   ): Promise<Blob> {
-    const temporary = this.temporaryPath('blob')
+    const path = this.temporaryPath('blob')
+    const write = async (file: FileHandle, meter: DigestMeter) => {
+      await options.onOpen?.(path)
+      await append(file, meter, source, options, expected)
+    }
+    return await this.#write({ path, algorithm, write, ...(expected && { expected }) })
+  }
+
+  async #write({ path, algorithm, write, expected, mayGoOn = false }: Writing): Promise<Blob> {
     const meter = new DigestMeter(algorithm)
     try {
-      const file = await open(temporary, 'wx', 0o600)
+      const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600)
       try {
-        await options.onOpen?.(temporary)
-        for await (const chunk of source) {
-          options.signal?.throwIfAborted()
-          meter.update(chunk)
-          if (expected && meter.bytes > expected.sizeBytes)
-            refuseSize(expected, `more than ${expected.sizeBytes}`)
-          await writeWhole(file, chunk)
-          options.onGrow?.(meter.bytes)
-        }
+        await write(file, meter)
       } finally {
         await file.close()
       }
       const blob = { digest: meter.digest(), sizeBytes: meter.bytes }
-      if (expected) {
-        if (blob.sizeBytes !== expected.sizeBytes) refuseSize(expected, String(blob.sizeBytes))
-        requireDigest(blob.digest, expected.digest, `blob ${expected.digest}`)
-      }
-      await rename(temporary, this.path(blob.digest))
+      if (expected && blob.sizeBytes !== expected.sizeBytes) refuseSize(expected, String(blob.sizeBytes))
+      if (expected) requireDigest(blob.digest, expected.digest, `blob ${expected.digest}`)
+      await rename(path, this.path(blob.digest))
       return blob
     } catch (error) {
-      await unlink(temporary).catch(() => undefined)
+      const keep = mayGoOn && meter.bytes >= leastPartialBytes && isInterruption(error)
+      if (!keep) await unlink(path).catch(() => undefined)
       throw diskFull(error, this.#ingest) ?? asKeelsonError(error)
     }
   }
+}
+
+interface Writing {
+  path: string
+  algorithm: string
+  write: (file: FileHandle, meter: DigestMeter) => Promise<void>
+  expected?: Blob
+  /** What was written when it is interrupted is of use later. */
+  mayGoOn?: boolean
+}
+
+/** Takes in what the file holds already. */
+async function recall(file: FileHandle, meter: DigestMeter, maxBytes: number): Promise<void> {
+  const { size } = await file.stat()
+  if (size > maxBytes) return await file.truncate(0)
+  const chunk = Buffer.allocUnsafe(readBytes)
+  while (meter.bytes < size) {
+    const { bytesRead } = await file.read(chunk, 0, chunk.length, meter.bytes)
+    if (bytesRead === 0) break
+    meter.update(chunk.subarray(0, bytesRead))
+  }
+}
+
+async function append(
+  file: FileHandle,
+  meter: DigestMeter,
+  source: AsyncIterable<Uint8Array>,
+  { signal, onGrow }: IngestOptions,
+  expected: Blob | undefined,
+): Promise<void> {
+  for await (const chunk of source) {
+    signal?.throwIfAborted()
+    const position = meter.bytes
+    meter.update(chunk)
+    if (expected && meter.bytes > expected.sizeBytes) refuseSize(expected, `more than ${expected.sizeBytes}`)
+    for (let at = 0; at < chunk.length; )
+      at += (await file.write(chunk, at, chunk.length - at, position + at)).bytesWritten
+    onGrow?.(meter.bytes)
+  }
+}
+
+/** The bytes that came are right as far as anybody knows: the connection, the caller or the time came to an end. */
+function isInterruption(error: unknown): boolean {
+  const codes = ['UNAVAILABLE', 'CANCELLED', 'DEADLINE_EXCEEDED'] as const
+  return isAbort(error) || codes.some((code) => hasCode(error, code))
 }
 
 /** DATA_LOSS that names the thing and both digests, unless they are equal. */
@@ -164,11 +276,8 @@ export function diskFull(error: unknown, directory: string): KeelsonError | unde
   })
 }
 
-async function writeWhole(file: FileHandle, chunk: Uint8Array): Promise<void> {
-  for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten
-}
-
-function refuseSize(expected: Blob, actual: string): never {
+/** DATA_LOSS: what came is not as long as it should be. */
+export function refuseSize(expected: Blob, actual: string): never {
   throw new KeelsonError(
     'DATA_LOSS',
     `blob ${expected.digest}: wrong length: expected ${expected.sizeBytes} bytes, got ${actual}`,

@@ -1,3 +1,5 @@
+import type { Platform } from './platform.ts'
+
 /**
  * Images and the root filesystems made from them. An image is named by the digest of its config; tags and repo
  * digests point at it. Names are normalised as Docker does (`nginx` → `docker.io/library/nginx:latest`).
@@ -10,6 +12,12 @@ export interface ImageStore extends AsyncDisposable {
   /** NOT_FOUND when absent. */
   get(nameOrId: string): Image
   list(): Image[]
+  /** Uploads an image under a name; what the registry has already is not sent again. Digests stay what they are. */
+  push(nameOrId: string, options?: PushOptions): Promise<Pushed>
+  /** What was attached to an image in its registry (signatures, lists of parts): the answer of the referrers API. */
+  referrers(reference: string, options?: ReferrersOptions): Promise<Referrer[]>
+  /** Compares every blob and layer with what it should be; with `repair`, what is damaged is removed. */
+  fsck(options?: { repair?: boolean; signal?: AbortSignal }): Promise<StoreCheck>
   /** Removes the image with all its names; layers that nothing needs go too. Absent: no error. */
   remove(nameOrId: string): Promise<void>
   /** Loads every image of an OCI layout (directory or tar) or a docker-archive tar. */
@@ -21,7 +29,10 @@ export interface ImageStore extends AsyncDisposable {
 }
 
 export interface PullOptions {
+  /** For this registry; without them the store's own credentials are asked. */
   auth?: RegistryAuth
+  /** Which image of an index to take, instead of the store's own platform. */
+  platform?: Platform
   onProgress?: (event: PullProgress) => void
   signal?: AbortSignal
 }
@@ -34,11 +45,68 @@ export interface RegistryAuth {
   identityToken?: string
 }
 
+/** Finds the credentials for a registry host, where the caller of pull or push has none. */
+export type Credentials = (host: string, repository: string) => Promise<RegistryAuth | undefined>
+
 export interface PullProgress {
   digest: string
   status: 'waiting' | 'downloading' | 'unpacking' | 'done' | 'exists'
   currentBytes: number
   totalBytes: number
+}
+
+export interface PushOptions {
+  /** The name to push to; without it the name that the image was called by, which must then be a tag. */
+  to?: string
+  auth?: RegistryAuth
+  onProgress?: (event: PushProgress) => void
+  signal?: AbortSignal
+}
+
+export interface PushProgress {
+  /** Of a layer or the config. */
+  digest: string
+  /** `exists`: the registry has it; `mounted`: it took it over from another of its repositories. */
+  status: 'waiting' | 'uploading' | 'exists' | 'mounted' | 'done'
+  currentBytes: number
+  totalBytes: number
+}
+
+export interface Pushed {
+  /** `localhost:5000/app:1`. */
+  reference: string
+  /** Of the manifest, or of the index where all its images are here. */
+  digest: string
+}
+
+export interface ReferrersOptions {
+  /** Only of this kind: `application/vnd.example.signature`. */
+  artifactType?: string
+  auth?: RegistryAuth
+  signal?: AbortSignal
+}
+
+/** A manifest that names another one as its subject (distribution spec, "Listing Referrers"). */
+export interface Referrer {
+  digest: string
+  mediaType: string
+  sizeBytes: number
+  artifactType?: string
+  annotations?: Record<string, string>
+}
+
+/** What a check of the store found. Without a problem, `blobs` and `layers` are empty. */
+export interface StoreCheck {
+  checkedBlobs: number
+  checkedBytes: number
+  checkedLayers: number
+  blobs: { digest: string; problem: 'missing' | 'damaged' }[]
+  /** Unpacked layers whose directory is gone or has another content than when it was made. */
+  layers: { key: string; problem: 'missing' | 'changed' }[]
+  /** Images that need one of these. `runs`: their layers are whole, they can only not be pushed or saved. */
+  images: { id: string; repoTags: string[]; runs: boolean }[]
+  /** Whether what is damaged was removed: images that no longer run with it, others get their blobs at the next pull. */
+  repaired: boolean
 }
 
 export interface Image {
@@ -59,6 +127,7 @@ export interface Image {
 /** The parts of the OCI image config that decide how a container is run (image-spec config.md). */
 export interface ImageConfig {
   architecture: string
+  variant?: string
   os: string
   created?: string
   config: {

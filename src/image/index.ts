@@ -1,6 +1,6 @@
 /** Images: reference, registry client, content store, layer unpack, snapshots. Starts no daemon and mounts nothing. */
 export type * from './image-store.ts'
-export type { Platform } from './manifest.ts'
+export { formatPlatform, type Platform, parsePlatform } from './platform.ts'
 export { formatReference, parseReference, type Reference, repositoryName } from './reference.ts'
 export type { Mirror, Mirrors } from './registry/mirrors.ts'
 export { type ImageStoreOptions, openImageStore } from './store.ts'

@@ -1,10 +1,12 @@
 import { setMaxListeners } from 'node:events'
+import { KeelsonError } from '../base/index.ts'
 import { maxConfigBytes, parseConfig } from './config.ts'
-import type { Blob, ContentStore } from './content-store.ts'
+import type { ContentStore } from './content-store.ts'
 import { digestOf } from './digest.ts'
-import type { Image, PullProgress } from './image-store.ts'
-import type { BlobSource, LayerStore } from './layer-store.ts'
+import type { Image, ImageConfig, PullProgress } from './image-store.ts'
+import type { BlobSource, LayerStore, NamedBlob } from './layer-store.ts'
 import { broken, type Manifest } from './manifest.ts'
+import { formatPlatform, type Platform, runsOn } from './platform.ts'
 import type { Change, ImageRecord, LayerRecord, Records } from './records.ts'
 
 /** What an image is made of and called, whether it comes from a registry or from an archive. */
@@ -13,6 +15,8 @@ export interface Installation {
   /** Index and manifest, as they came. */
   documents: { digest: string; bytes: Buffer }[]
   source: BlobSource
+  /** The image must run on this; unless given, whoever brings it knows what for. */
+  platform?: Platform
   tags: readonly string[]
   digests: readonly string[]
   onProgress?: (event: PullProgress) => void
@@ -44,6 +48,7 @@ export async function install(
   if (manifest.config.sizeBytes > maxConfigBytes) broken(`its config has ${manifest.config.sizeBytes} bytes`)
   await context.layers.fetch(manifest.config, source, signal)
   const { config, diffIds } = parseConfig(await context.content.read(manifest.config.digest))
+  if (installation.platform) requirePlatform(config, installation.platform)
   if (diffIds.length !== manifest.layers.length)
     broken(`the config names ${diffIds.length} layers, the manifest ${manifest.layers.length}`)
   const chainIds = chain(diffIds)
@@ -111,7 +116,7 @@ interface LayerOptions {
 
 async function makeLayer(
   { layers }: InstallContext,
-  blob: Blob,
+  blob: NamedBlob,
   { diffId, chainId }: { diffId: string; chainId: string },
   options: LayerOptions,
 ): Promise<LayerRecord> {
@@ -119,6 +124,8 @@ async function makeLayer(
     options.onProgress?.({ digest: blob.digest, status, currentBytes, totalBytes: blob.sizeBytes })
   const existing = layers.find(diffId, chainId)
   if (existing) {
+    // A repair may have taken the blob away: then this brings it back.
+    await layers.fetch(blob, options.source, options.signal)
     tell('exists', blob.sizeBytes)
     return existing
   }
@@ -167,6 +174,17 @@ async function record(
   const merged = { image, blobs: union(known?.blobs, fresh.blobs), layerKeys: fresh.layerKeys }
   await records.commit([...changes, { put: 'image', key: id, record: merged }])
   return image
+}
+
+/** A manifest that no index led to says only in its config what it was built for. */
+function requirePlatform({ os, architecture, variant }: ImageConfig, wanted: Platform): void {
+  if (os === '' || architecture === '') return
+  const have = { os, architecture, ...(variant !== undefined && { variant }) }
+  if (!runsOn(have, wanted))
+    throw new KeelsonError(
+      'NOT_FOUND',
+      `the image is not there for ${formatPlatform(wanted)}, only for ${formatPlatform(have)}`,
+    )
 }
 
 async function store(content: ContentStore, digest: string, bytes: Buffer): Promise<void> {

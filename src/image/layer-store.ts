@@ -11,13 +11,20 @@ import type { Unpacked } from './unpack/layer.ts'
 import type { UnpackLimits } from './unpack/limits.ts'
 import { type Unpacking, UnpackPool } from './unpack/pool.ts'
 
+/** A blob with what its manifest says of it. */
+export interface NamedBlob extends Blob {
+  mediaType?: string
+  urls?: readonly string[]
+}
+
 /** Where the bytes of a blob come from when it is not in the store. */
 export interface BlobSource {
-  blob(blob: Blob, signal: AbortSignal): Promise<AsyncIterable<Buffer>>
+  /** Those from `offset` on. */
+  blob(blob: NamedBlob, options: { signal: AbortSignal; offset: number }): AsyncIterable<Buffer>
 }
 
 export interface LayerRequest {
-  blob: Blob
+  blob: NamedBlob
   diffId: string
   /** Names the layer together with all below it (image-spec config.md, "Layer ChainID"). */
   chainId: string
@@ -89,13 +96,13 @@ export class LayerStore implements AsyncDisposable {
   }
 
   /** The blob, from here or from its source. */
-  async fetch(blob: Blob, source: BlobSource, signal: AbortSignal, along: Along = {}): Promise<void> {
+  async fetch(blob: NamedBlob, source: BlobSource, signal: AbortSignal, along: Along = {}): Promise<void> {
     if (await this.#content.has(blob.digest)) return
     await this.#blobs.run(
       blob.digest,
       async (shared) => {
-        const bytes = await source.blob(blob, shared)
-        await this.#content.ingest(blob, bytes, { ...along, signal: shared })
+        const open = (offset: number) => source.blob(blob, { signal: shared, offset })
+        await this.#content.resume(blob, open, { ...along, signal: shared })
       },
       signal,
     )

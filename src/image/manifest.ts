@@ -1,17 +1,15 @@
 import { KeelsonError } from '../base/index.ts'
 import type { Blob } from './content-store.ts'
 import { isDigest } from './digest.ts'
+import type { Platform } from './platform.ts'
 
 export interface Descriptor extends Blob {
   mediaType: string
   platform?: Platform
+  /** Where else the content may be had. */
+  urls?: readonly string[]
+  artifactType?: string
   annotations?: Record<string, string>
-}
-
-export interface Platform {
-  os: string
-  architecture: string
-  variant?: string
 }
 
 export interface Manifest {
@@ -30,10 +28,11 @@ export const maxManifestBytes = 4 * 1024 * 1024
 const oci = 'application/vnd.oci.image'
 const docker = 'application/vnd.docker.distribution.manifest'
 const manifestTypes = [`${oci}.manifest.v1+json`, `${docker}.v2+json`]
-const indexTypes = [`${oci}.index.v1+json`, `${docker}.list.v2+json`]
+export const indexTypes = [`${oci}.index.v1+json`, `${docker}.list.v2+json`]
 const configTypes = [`${oci}.config.v1+json`, 'application/vnd.docker.container.image.v1+json']
+const emptyType = 'application/vnd.oci.empty.v1+json'
 const layerType =
-  /^application\/vnd\.(?:oci\.image\.layer\.v1\.tar|docker\.image\.rootfs\.diff\.tar)(?:[.+](?:gzip|zstd))?$/
+  /^application\/vnd\.(?:oci\.image\.layer\.(?:nondistributable\.)?v1\.tar|docker\.image\.rootfs\.(?:foreign\.)?diff\.tar)(?:[.+](?:gzip|zstd))?$/
 const maxLayers = 500
 
 /** What we can read, best first: for the Accept header. */
@@ -67,24 +66,23 @@ export function parseManifest(bytes: Uint8Array, contentType: string | undefined
   return isIndex ? readIndex(document) : readManifest(document)
 }
 
-/** The manifest of an index for this platform. NOT_FOUND tells what there is instead. */
-export function selectPlatform(index: Index, wanted: Platform): Descriptor {
-  const fits = index.manifests.filter(({ platform }) => platform !== undefined && matches(platform, wanted))
-  const exact = fits.find(({ platform }) => platform?.variant === wanted.variant)
-  const chosen = exact ?? fits[0] ?? index.manifests.find(({ platform }) => platform === undefined)
-  if (chosen) return chosen
-  const offered = index.manifests.map(({ platform }) => platform && formatPlatform(platform)).filter(Boolean)
-  throw new KeelsonError(
-    'NOT_FOUND',
-    `the image is not there for ${formatPlatform(wanted)}, only for ${offered.join(', ') || 'nothing'}`,
+/** An OCI manifest of these parts, always the same bytes for the same parts. */
+export function composeManifest({ config, layers }: Pick<Manifest, 'config' | 'layers'>): Buffer {
+  const entry = ({ mediaType, digest, sizeBytes }: Descriptor) => ({ mediaType, digest, size: sizeBytes })
+  const mediaType = `${oci}.manifest.v1+json`
+  return Buffer.from(
+    JSON.stringify({ schemaVersion: 2, mediaType, config: entry(config), layers: layers.map(entry) }),
   )
 }
 
-function formatPlatform({ os, architecture, variant }: Platform): string {
-  return [os, architecture, variant].filter(Boolean).join('/')
+/** What a document of ours says it is; one that does not say is as the image-spec has it. */
+export function mediaTypeOf(bytes: Uint8Array): string {
+  const document = parseObject(bytes, 'the manifest')
+  if (typeof document['mediaType'] === 'string') return document['mediaType']
+  return 'manifests' in document ? `${oci}.index.v1+json` : `${oci}.manifest.v1+json`
 }
 
-/** A JSON object, nothing else. INVALID_ARGUMENT. */
+/** A JSON object, nothing else. DATA_LOSS. */
 export function parseObject(bytes: Uint8Array, what: string): Record<string, unknown> {
   let value: unknown
   try {
@@ -101,28 +99,30 @@ export function asObject(value: unknown, what: string): Record<string, unknown> 
   return value as Record<string, unknown>
 }
 
+/** Not the fault of whoever asked for the image: what its registry or archive holds is not what it claims to be. */
 export function broken(why: string): never {
-  throw new KeelsonError('INVALID_ARGUMENT', `the image is broken: ${why}`)
-}
-
-/** Variants: an arm64 image without one is v8, an amd64 image without one is v1. */
-function matches(have: Platform, want: Platform): boolean {
-  if (have.os !== want.os || have.architecture !== want.architecture) return false
-  const least: Record<string, string> = { arm64: 'v8', amd64: 'v1' }
-  const base = least[want.architecture]
-  return (have.variant ?? base) === (want.variant ?? base)
+  throw new KeelsonError('DATA_LOSS', `the image is broken: ${why}`)
 }
 
 function readManifest(document: Record<string, unknown>): Manifest {
   const config = readDescriptor(document['config'], 'config')
-  if (!configTypes.includes(config.mediaType))
-    broken(`it is no container image: its config is ${config.mediaType}`)
+  const artifactType = document['artifactType'] ?? (config.mediaType === emptyType ? 'unknown' : undefined)
+  if (!configTypes.includes(config.mediaType)) noImage(artifactType ?? config.mediaType)
   if (!Array.isArray(document['layers'])) broken('the manifest has no layers')
   if (document['layers'].length > maxLayers) broken(`it has ${document['layers'].length} layers`)
   const layers = document['layers'].map((layer, at) => readDescriptor(layer, `layers[${at}]`))
   for (const { mediaType } of layers)
     if (!layerType.test(mediaType)) broken(`a layer has the unsupported type ${mediaType}`)
   return { kind: 'manifest', config, layers }
+}
+
+/** Registries hold more than images: charts, signatures, modules. */
+function noImage(kind: unknown): never {
+  throw new KeelsonError(
+    'FAILED_PRECONDITION',
+    `it is no container image but an artifact of the type ${String(kind).slice(0, 200)}`,
+    { hint: 'fetch it with a tool for artifacts; only container images can be pulled here' },
+  )
 }
 
 function readIndex(document: Record<string, unknown>): Index {
@@ -135,7 +135,7 @@ function readIndex(document: Record<string, unknown>): Index {
 }
 
 function readDescriptor(value: unknown, where: string): Descriptor {
-  const { mediaType, digest, size, platform, annotations } = asObject(value, where)
+  const { mediaType, digest, size, platform, urls, artifactType, annotations } = asObject(value, where)
   if (typeof mediaType !== 'string') broken(`${where} has no mediaType`)
   if (!isDigest(digest)) broken(`${where} has no sha256 or sha512 digest`)
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
@@ -146,6 +146,8 @@ function readDescriptor(value: unknown, where: string): Descriptor {
     digest,
     sizeBytes: size,
     ...(read && { platform: read }),
+    ...(isTexts(urls) && urls.length > 0 && { urls }),
+    ...(typeof artifactType === 'string' && { artifactType }),
     ...(typeof annotations === 'object' && annotations !== null && { annotations: texts(annotations) }),
   }
 }
@@ -154,6 +156,10 @@ function readPlatform(value: unknown): Platform | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   const { os, architecture, variant } = texts(value)
   return { os: os ?? '', architecture: architecture ?? '', ...(variant && { variant }) }
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string')
 }
 
 function texts(value: object): Record<string, string> {

@@ -1,4 +1,4 @@
-import { hasCode } from '../base/index.ts'
+import { hasCode, KeelsonError } from '../base/index.ts'
 import type { Image } from './image-store.ts'
 import type { ImageRecord } from './records.ts'
 import { formatReference, parseReference, repositoryName } from './reference.ts'
@@ -24,6 +24,17 @@ function byName(images: readonly Image[], text: string): Image | undefined {
   }
   const exact = `${repositoryName(reference)}@${digest}`
   return images.find(({ repoDigests }) => repoDigests.includes(exact))
+}
+
+/** Where a push goes when the image was called by this name. INVALID_ARGUMENT when that is none of its tags. */
+export function targetName(image: Image, called: string, { to }: { to?: string }): string {
+  if (to !== undefined) return to
+  const reference = readName(called)
+  const name = reference && formatReference(reference)
+  if (name !== undefined && image.repoTags.includes(name)) return name
+  throw new KeelsonError('INVALID_ARGUMENT', `${called} does not say under which name to push the image`, {
+    hint: 'give the name, with the registry in front of it',
+  })
 }
 
 function byPrefix(images: readonly Image[], id: string): Image | undefined {

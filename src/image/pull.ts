@@ -1,19 +1,23 @@
-import type { Image, PullOptions } from './image-store.ts'
+import type { Credentials, Image, PullOptions } from './image-store.ts'
 import { type InstallContext, install } from './install.ts'
-import { broken, type Manifest, type Platform, parseManifest, selectPlatform } from './manifest.ts'
+import { broken, type Manifest, parseManifest } from './manifest.ts'
+import { type Platform, selectPlatform } from './platform.ts'
 import { formatReference, parseReference, repositoryName } from './reference.ts'
-import type { RegistryClient, Repository } from './registry/client.ts'
+import type { RegistryClient } from './registry/client.ts'
+import type { Repository } from './registry/repository.ts'
 
 /** Resolves the name to one manifest for our platform and installs what it says. */
 export async function pullImage(
-  context: InstallContext & { registry: RegistryClient; platform: Platform },
+  context: InstallContext & { registry: RegistryClient; credentials: Credentials; platform: Platform },
   name: string,
   options: PullOptions,
   signal: AbortSignal,
 ): Promise<Image> {
   const reference = parseReference(name)
-  const repository = await context.registry.open(reference, options.auth)
-  const { manifest, documents } = await resolve(repository, context.platform, signal)
+  const auth = options.auth ?? (await context.credentials(reference.host, reference.repository))
+  const repository = await context.registry.open(reference, auth)
+  const platform = options.platform ?? context.platform
+  const { manifest, documents } = await resolve(repository, platform, signal)
   const top = documents[0]?.digest ?? broken('it has no manifest')
   return await install(
     context,
@@ -21,6 +25,7 @@ export async function pullImage(
       manifest,
       documents,
       source: repository,
+      platform,
       // Whoever asks by digest did not ask for a tag.
       tags: reference.digest === undefined ? [formatReference(reference)] : [],
       digests: [`${repositoryName(reference)}@${top}`],

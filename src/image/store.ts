@@ -14,15 +14,29 @@ import { FileLock, readLayeredFile } from '../kernel/index.ts'
 import { openLedger } from '../ledger/index.ts'
 import { ContentStore } from './content-store.ts'
 import { dropUntrusted, Settler } from './durability.ts'
-import type { FilesystemUsage, Image, ImageStore, PullOptions } from './image-store.ts'
+import { checkStore } from './fsck.ts'
+import type {
+  Credentials,
+  FilesystemUsage,
+  Image,
+  ImageStore,
+  PullOptions,
+  Pushed,
+  PushOptions,
+  Referrer,
+  ReferrersOptions,
+  StoreCheck,
+} from './image-store.ts'
 import type { InstallContext } from './install.ts'
 import { LayerStore } from './layer-store.ts'
 import { loadImages } from './load/load.ts'
-import type { Platform } from './manifest.ts'
-import { findImage } from './names.ts'
+import { findImage, targetName } from './names.ts'
 import { Pins } from './pins.ts'
+import { ownPlatform, type Platform } from './platform.ts'
 import { pullImage } from './pull.ts'
+import { pushImage } from './push.ts'
 import { type Change, Records } from './records.ts'
+import { listReferrers } from './referrers.ts'
 import { RegistryClient } from './registry/client.ts'
 import type { Mirrors } from './registry/mirrors.ts'
 import { layerRecords, Snapshots } from './snapshots.ts'
@@ -31,6 +45,8 @@ export interface ImageStoreOptions {
   /** The store lives in `image/` below it, all on one file system that can carry an overlay's upper directory. */
   dataDirectory: string
   mirrors?: Mirrors
+  /** Asked where a pull or push brings none of its own. */
+  credentials?: Credentials
   log: Logger
   clock: Clock
   /** Which image of an index to take; default: linux on this processor. */
@@ -51,12 +67,13 @@ export async function openImageStore(options: ImageStoreOptions): Promise<ImageS
   })
   const lock = await undo.use(takeLock(directory))
   const records = await undo.use(new Records(await openLedger({ path: join(directory, 'metadata') })))
-  const content = await ContentStore.open(directory)
+  const boot = bootId()
+  const content = await ContentStore.open(directory, boot)
   const { log, clock } = options
   const layers = await undo.use(new LayerStore({ content, directory, log, clock }))
-  const registry = await undo.use(new RegistryClient({ mirrors: options.mirrors ?? {}, log }))
+  const { credentials = async () => undefined } = options
+  const registry = await undo.use(new RegistryClient({ mirrors: options.mirrors ?? {}, log, clock }))
   const platform = options.platform ?? ownPlatform()
-  const boot = bootId()
   const settler = await undo.use(new Settler({ records, directory, clock, log }))
   const store = new FileImageStore({
     directory,
@@ -65,6 +82,7 @@ export async function openImageStore(options: ImageStoreOptions): Promise<ImageS
     content,
     layers,
     registry,
+    credentials,
     platform,
     boot,
     settler,
@@ -82,6 +100,7 @@ interface Parts {
   content: ContentStore
   layers: LayerStore
   registry: RegistryClient
+  credentials: Credentials
   platform: Platform
   boot: string
   settler: Settler
@@ -111,6 +130,29 @@ class FileImageStore implements ImageStore {
     return await this.#work(options.signal, (signal) =>
       pullImage(this.#context(), reference, options, signal),
     )
+  }
+
+  async push(nameOrId: string, options: PushOptions = {}): Promise<Pushed> {
+    const record = this.#parts.records.images.get(this.get(nameOrId).id)
+    if (!record) throw new KeelsonError('NOT_FOUND', `image ${nameOrId} is not here`, { id: nameOrId })
+    using _blobs = this.#pins.pin(record.blobs)
+    return await this.#work(options.signal, (signal) =>
+      pushImage(this.#parts, record, targetName(record.image, nameOrId, options), options, signal),
+    )
+  }
+
+  async referrers(reference: string, options: ReferrersOptions = {}): Promise<Referrer[]> {
+    return await this.#work(options.signal, (signal) =>
+      listReferrers(this.#parts, reference, options, signal),
+    )
+  }
+
+  async fsck(options: { repair?: boolean; signal?: AbortSignal } = {}): Promise<StoreCheck> {
+    return await this.#work(options.signal, async (signal) => {
+      const check = await checkStore(this.#parts, (name) => this.#pins.has(name), { ...options, signal })
+      if (check.repaired) await this.#collect()
+      return check
+    })
   }
 
   async load(path: string, options: { reference?: string; signal?: AbortSignal } = {}): Promise<Image[]> {
@@ -196,7 +238,7 @@ class FileImageStore implements ImageStore {
     await undo.use(settler)
   }
 
-  #context(): InstallContext & { registry: RegistryClient; platform: Platform } {
+  #context(): InstallContext & Pick<Parts, 'registry' | 'credentials' | 'platform'> {
     return { ...this.#parts, pin: (names) => this.#pins.pin(names) }
   }
 
@@ -271,11 +313,6 @@ function cancelled(reason: unknown): KeelsonError {
   return new KeelsonError('CANCELLED', isAbort(reason) ? 'cancelled' : `cancelled: ${String(reason)}`, {
     cause: reason,
   })
-}
-
-function ownPlatform(): Platform {
-  const architectures: Partial<Record<NodeJS.Architecture, string>> = { x64: 'amd64', arm64: 'arm64' }
-  return { os: 'linux', architecture: architectures[process.arch] ?? process.arch }
 }
 
 function sum(numbers: readonly number[]): number {

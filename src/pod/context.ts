@@ -11,10 +11,16 @@ import type { Lives } from './lives.ts'
 import type { HostLimits } from './spec/spec.ts'
 import type { PodStore } from './store.ts'
 
+/** What pods need of an image store. */
+export type PodImages = Pick<
+  ImageStore,
+  'pull' | 'find' | 'get' | 'list' | 'remove' | 'filesystem' | 'snapshots' | 'readFile'
+>
+
 /** What the verbs share. Each verb is a function of this and a request. */
 export interface PodContext {
   readonly runtime: Runtime
-  readonly images: ImageStore
+  readonly images: PodImages
   readonly network: PodNetwork
   readonly pins: NamespacePins
   readonly store: PodStore

@@ -13,7 +13,7 @@ import {
   RemoveImageResponse,
 } from '../../cri/types.ts'
 import { KeelsonError } from '../base/index.ts'
-import type { ImageStore, RegistryAuth, Image as StoredImage } from '../image/index.ts'
+import type { RegistryAuth, Image as StoredImage } from '../image/index.ts'
 import { nowNs, type PodContext } from './context.ts'
 
 export function listImages({ images }: PodContext, { filter }: ListImagesRequest): ListImagesResponse {
@@ -59,7 +59,7 @@ export async function removeImage(
 export async function imageFsInfo({
   images,
   clock,
-}: Pick<PodContext, 'clock'> & { images: ImageStore }): Promise<ImageFsInfoResponse> {
+}: Pick<PodContext, 'clock' | 'images'>): Promise<ImageFsInfoResponse> {
   const { mountpoint, usedBytes, inodesUsed } = await images.filesystem()
   const usage = {
     timestamp: nowNs(clock),

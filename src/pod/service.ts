@@ -10,7 +10,6 @@ import {
   UpdateRuntimeConfigResponse,
 } from '../../cri/types.ts'
 import type { Clock, Logger } from '../base/index.ts'
-import type { ImageStore } from '../image/index.ts'
 import type { NamespacePins } from '../kernel/index.ts'
 import type { Ledger } from '../ledger/index.ts'
 import type { PodNetwork } from '../network/index.ts'
@@ -18,7 +17,7 @@ import { type Runtime, readCgroupLayout } from '../oci/index.ts'
 import { attach } from './attach.ts'
 import { containerEvents, type PodEvent } from './container-events.ts'
 import { containerStats, listContainerStats } from './container-stats.ts'
-import { nowNs, type PodContext } from './context.ts'
+import { nowNs, type PodContext, type PodImages } from './context.ts'
 import { CpuMeter } from './cpu-meter.ts'
 import { createContainer } from './create-container.ts'
 import { EventFeed } from './event-feed.ts'
@@ -46,7 +45,7 @@ import { updateContainerResources } from './update-container-resources.ts'
 
 export interface PodServiceOptions {
   runtime: Runtime
-  images: ImageStore
+  images: PodImages
   network: PodNetwork
   pins: NamespacePins
   ledger: Ledger

@@ -132,7 +132,7 @@ rootTest('a docker-archive, with layer files behind links as docker writes them'
 
 const broken: [title: string, files: () => Promise<Member[]>, code: string][] = [
   ['no image at all', async () => [file('readme', 'x')], 'INVALID_ARGUMENT'],
-  ['index.json that is not JSON', async () => [file('index.json', '{')], 'INVALID_ARGUMENT'],
+  ['index.json that is not JSON', async () => [file('index.json', '{')], 'DATA_LOSS'],
   ['a missing blob', async () => (await ociLayout()).files.slice(0, -2), 'INVALID_ARGUMENT'],
   [
     'a damaged manifest',

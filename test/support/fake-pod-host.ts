@@ -1,8 +1,9 @@
 import { KeelsonError } from '../../src/base/index.ts'
-import type { Image, ImageStore, Snapshot } from '../../src/image/index.ts'
+import type { Image, Snapshot } from '../../src/image/index.ts'
 import type { NamespacePins, PinRequest } from '../../src/kernel/index.ts'
 import type { PodNetwork, PodNetworkRequest, PodNetworkResult } from '../../src/network/index.ts'
 import type { Container, ContainerState, CreateRequest, Exit, Runtime, Spec } from '../../src/oci/index.ts'
+import type { PodImages } from '../../src/pod/context.ts'
 
 /** What src/pod stands on, in memory: it outlives a pod service, as the kernel does. */
 export class FakePodHost {
@@ -221,7 +222,7 @@ export const fakeImage: Image = {
   pinned: false,
 }
 
-export class FakeImages implements ImageStore {
+export class FakeImages implements PodImages {
   readonly stored = new Map<string, Image>([[fakeImage.id, fakeImage]])
   readonly prepared = new Map<string, Snapshot>()
   readonly files: Record<string, string> = {
@@ -255,10 +256,6 @@ export class FakeImages implements ImageStore {
     if (found) this.stored.delete(found.id)
   }
 
-  async load(): Promise<Image[]> {
-    return []
-  }
-
   async filesystem() {
     return { mountpoint: '/var/lib/keelson', usedBytes: 10, inodesUsed: 2 }
   }
@@ -281,6 +278,4 @@ export class FakeImages implements ImageStore {
     const text = this.files[path]
     return text === undefined ? undefined : Buffer.from(text)
   }
-
-  async [Symbol.asyncDispose](): Promise<void> {}
 }

@@ -2,13 +2,15 @@ import { maxConfigBytes } from '../config.ts'
 import type { Blob, ContentStore } from '../content-store.ts'
 import { digestOf } from '../digest.ts'
 import { type Installation, once } from '../install.ts'
-import { asObject, broken, maxManifestBytes } from '../manifest.ts'
+import { asObject, broken, composeManifest, maxManifestBytes } from '../manifest.ts'
 import { formatReference, parseReference } from '../reference.ts'
 import type { Folder } from './folder.ts'
+import { requireOneImage } from './one-name.ts'
 
 /**
  * Every image of a docker-archive (`docker save`): manifest.json lists config file, tags and layer files. Such an
- * archive has no registry manifest, hence no repo digests; layers are named by what they turn out to be.
+ * archive has no registry manifest, hence no repo digests; layers are named by what they turn out to be, and a
+ * manifest of ours names them for whoever pushes the image.
  */
 export async function readDockerArchive(
   folder: Folder,
@@ -18,8 +20,7 @@ export async function readDockerArchive(
 ): Promise<Installation[]> {
   const list: unknown = parse(await folder.whole('manifest.json', maxManifestBytes))
   if (!Array.isArray(list)) broken('manifest.json is not a list')
-  if (reference !== undefined && list.length !== 1)
-    broken(`the archive has ${list.length} images, so one name does not say which`)
+  requireOneImage(reference, list.length)
   const images: Installation[] = []
   for (const entry of list) images.push(await readImage(folder, content, entry, reference, signal))
   return images
@@ -42,17 +43,16 @@ async function readImage(
   const layers: Blob[] = []
   for (const path of layerPaths) layers.push(await content.ingestUnknown(folder.read(path), { signal }))
   const named = reference === undefined ? (isTexts(tags) ? tags : []) : [reference]
+  const configType = 'application/vnd.oci.image.config.v1+json'
+  const manifest = {
+    config: { digest: digestOf(config), sizeBytes: config.length, mediaType: configType },
+    layers: layers.map((blob) => ({ ...blob, mediaType: 'application/vnd.oci.image.layer.v1.tar' })),
+  }
+  const bytes = composeManifest(manifest)
   return {
-    manifest: {
-      config: {
-        digest: digestOf(config),
-        sizeBytes: config.length,
-        mediaType: 'application/vnd.docker.container.image.v1+json',
-      },
-      layers: layers.map((blob) => ({ ...blob, mediaType: 'application/vnd.docker.image.rootfs.diff.tar' })),
-    },
-    documents: [],
-    source: { blob: async () => once(config) },
+    manifest,
+    documents: [{ digest: digestOf(bytes), bytes }],
+    source: { blob: () => once(config) },
     tags: named.map((tag) => formatReference(parseReference(tag))),
     digests: [],
   }

@@ -20,12 +20,12 @@ export class Folder implements Disposable {
     }
   }
 
-  async *read(path: string): AsyncIterable<Buffer> {
+  async *read(path: string, start = 0): AsyncIterable<Buffer> {
     using file = this.#open(path)
     const stream = createReadStream('', {
       fd: file.fd,
       autoClose: false,
-      start: 0,
+      start,
       highWaterMark: 256 * 1024,
     })
     for await (const chunk of stream) yield chunk as Buffer

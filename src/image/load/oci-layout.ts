@@ -1,17 +1,11 @@
 import { type Blob, requireDigest } from '../content-store.ts'
 import { digestOf, splitDigest } from '../digest.ts'
 import type { Installation } from '../install.ts'
-import {
-  broken,
-  type Descriptor,
-  type Index,
-  maxManifestBytes,
-  type Platform,
-  parseManifest,
-  selectPlatform,
-} from '../manifest.ts'
+import { broken, type Descriptor, type Index, maxManifestBytes, parseManifest } from '../manifest.ts'
+import { type Platform, selectPlatform } from '../platform.ts'
 import { formatReference, parseReference, repositoryName } from '../reference.ts'
 import type { Folder } from './folder.ts'
+import { requireOneImage } from './one-name.ts'
 
 /** Every image of an OCI image layout (image-spec image-layout.md) that runs here. */
 export async function readOciLayout(
@@ -22,8 +16,7 @@ export async function readOciLayout(
   const index = parseManifest(await folder.whole('index.json', maxManifestBytes), undefined)
   if (index.kind !== 'index') broken('index.json is no index')
   const images = runnable(index, platform)
-  if (reference !== undefined && images.length !== 1)
-    broken(`the archive has ${images.length} images, so one name does not say which`)
+  requireOneImage(reference, images.length)
   return await Promise.all(images.map((image) => readImage(folder, image, platform, reference)))
 }
 
@@ -51,7 +44,7 @@ async function readImage(
       return {
         manifest: parsed,
         documents,
-        source: { blob: async (blob) => folder.read(blobPath(blob)) },
+        source: { blob: (blob, { offset }) => folder.read(blobPath(blob), offset) },
         ...names(reference ?? nameOf(top), top.digest),
       }
     next = selectPlatform(parsed, platform)

@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import { createServer as createTlsServer } from 'node:https'
 import { join } from 'node:path'
 import test from 'ava'
-import { silentLogger } from '../../../src/base/index.ts'
+import { silentLogger, systemClock } from '../../../src/base/index.ts'
 import { parseManifest } from '../../../src/image/manifest.ts'
 import { parseReference } from '../../../src/image/reference.ts'
 import { parseChallenge } from '../../../src/image/registry/challenge.ts'
@@ -49,14 +49,15 @@ async function serve(listener: RequestListener, server: Server = createServer())
 }
 
 async function fetchManifest(name: string, auth = {}, mirrors: Mirrors = {}, signal?: AbortSignal) {
-  await using client = new RegistryClient({ mirrors, log: silentLogger })
+  await using client = new RegistryClient({ mirrors, log: silentLogger, clock: systemClock })
   return await (await client.open(parseReference(name), auth)).manifest(undefined, signal)
 }
 
 async function fetchBlob(name: string, blob: { digest: string; sizeBytes: number }) {
-  await using client = new RegistryClient({ mirrors: {}, log: silentLogger })
+  await using client = new RegistryClient({ mirrors: {}, log: silentLogger, clock: systemClock })
   const parts: Buffer[] = []
-  for await (const part of await (await client.open(parseReference(name))).blob(blob)) parts.push(part)
+  const { signal } = new AbortController()
+  for await (const part of (await client.open(parseReference(name))).blob(blob, { signal })) parts.push(part)
   return Buffer.concat(parts)
 }
 
@@ -221,7 +222,7 @@ test('https with an authority of its own, from a file per host', async (t) => {
 
 test('endpoints: schemes, ports, prefixes, order', (t) => {
   const origins = (host: string, mirrors: Mirrors) =>
-    endpointsOf(host, mirrors).map(({ origin, prefix }) => (prefix ? `${origin} ${prefix}` : origin))
+    endpointsOf(host, mirrors).map(({ origin, root }) => (root === '/v2' ? origin : `${origin} ${root}`))
   t.deepEqual(origins('docker.io', {}), ['https://registry-1.docker.io'])
   t.deepEqual(origins('localhost:5000', {}), ['http://localhost:5000'])
   t.deepEqual(origins('127.0.0.1.example', {}), ['https://127.0.0.1.example'])
@@ -229,8 +230,8 @@ test('endpoints: schemes, ports, prefixes, order', (t) => {
     'http://reg.example',
   ])
   t.deepEqual(origins('a.example', { 'a.example': { endpoints: ['b.example/x/y/', 'http://c:1/v2/z'] } }), [
-    'https://b.example x/y',
-    'http://c:1 z',
+    'https://b.example /v2/x/y',
+    'http://c:1 /v2/z',
     'https://a.example',
   ])
   for (const bad of ['ftp://x', 'http://u:p@x', 'x y', 'http://x/?q'])
@@ -269,7 +270,6 @@ const refused: [title: string, document: unknown, type?: string][] = [
   ['a size beyond integers', { ...empty, layers: [{ ...descriptor, size: 1e300 }] }],
   ['a digest that is a path', { ...empty, layers: [{ ...descriptor, digest: 'sha256:../../etc/passwd' }] }],
   ['a layer of unknown type', { ...empty, layers: [{ ...descriptor, mediaType: 'text/plain' }] }],
-  ['a config of another kind', { ...empty, config: { ...empty.config, mediaType: 'application/vnd.x' } }],
   ['no layers', { ...empty, layers: undefined }],
   ['too many layers', { ...empty, layers: Array(501).fill(descriptor) }],
   ['null', null],
@@ -278,8 +278,21 @@ const refused: [title: string, document: unknown, type?: string][] = [
 ]
 for (const [title, document, type] of refused)
   test(`manifest refused: ${title}`, (t) => {
-    t.throws(() => parse(document, type), { code: 'INVALID_ARGUMENT' })
+    t.throws(() => parse(document, type), { code: 'DATA_LOSS' })
   })
+
+test('manifest refused: an artifact, by its type, is no container image', (t) => {
+  const config = { ...empty.config, mediaType: 'application/vnd.oci.empty.v1+json' }
+  for (const [document, type] of [
+    [{ ...empty, config: { ...config, mediaType: 'application/vnd.chart' } }, 'application/vnd.chart'],
+    [{ ...empty, config, artifactType: 'application/vnd.sbom' }, 'application/vnd.sbom'],
+    [{ ...empty, config, layers: undefined }, 'unknown'],
+  ] as const)
+    t.throws(() => parse(document), {
+      code: 'FAILED_PRECONDITION',
+      message: new RegExp(`artifact of the type ${type}`),
+    })
+})
 
 test('manifest refused: schema 1, with a word on what to do', (t) => {
   for (const type of [undefined, 'application/vnd.docker.distribution.manifest.v1+prettyjws'])
