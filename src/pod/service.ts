@@ -2,10 +2,17 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ImageService, RuntimeService, StreamingUrls } from '../../cri/service.ts'
 import {
+  Container,
+  ContainerStats,
+  Image,
+  PodSandbox,
+  PodSandboxMetrics,
+  PodSandboxStats,
   StreamContainerStatsResponse,
   StreamContainersResponse,
   StreamImagesResponse,
   StreamPodSandboxesResponse,
+  StreamPodSandboxMetricsResponse,
   StreamPodSandboxStatsResponse,
   UpdateRuntimeConfigResponse,
 } from '../../cri/types.ts'
@@ -15,6 +22,7 @@ import type { Ledger } from '../ledger/index.ts'
 import type { PodNetwork } from '../network/index.ts'
 import { type Runtime, readCgroupLayout } from '../oci/index.ts'
 import { attach } from './attach.ts'
+import { inChunks } from './chunks.ts'
 import { containerEvents, type PodEvent } from './container-events.ts'
 import { containerStats, listContainerStats } from './container-stats.ts'
 import { nowNs, type PodContext, type PodImages } from './context.ts'
@@ -28,6 +36,7 @@ import { imageFsInfo, imageStatus, listImages, pullImage, removeImage } from './
 import { Joined } from './joined.ts'
 import { containerStatusOf, listContainers, listPodSandbox, podSandboxStatus } from './lists.ts'
 import { Lives } from './lives.ts'
+import { listMetricDescriptors, listPodSandboxMetrics, podSandboxMetrics } from './metrics/index.ts'
 import { listPodSandboxStats, podSandboxStats } from './pod-sandbox-stats.ts'
 import { portForward } from './port-forward.ts'
 import { recover } from './recovery.ts'
@@ -127,7 +136,7 @@ function runtimeService(
     podSandboxStatus: async (request) => podSandboxStatus(context, request),
     listPodSandbox: async (request) => listPodSandbox(context, request),
     async *streamPodSandboxes(request) {
-      for (const podSandboxes of chunks(listPodSandbox(context, request).items))
+      for await (const podSandboxes of inChunks(listPodSandbox(context, request).items, PodSandbox))
         yield StreamPodSandboxesResponse.fromPartial({ podSandboxes })
     },
     createContainer: (request) => createContainer(context, request),
@@ -136,7 +145,7 @@ function runtimeService(
     removeContainer: (request) => removeContainer(context, request),
     listContainers: async (request) => listContainers(context, request),
     async *streamContainers(request) {
-      for (const containers of chunks(listContainers(context, request).containers))
+      for await (const containers of inChunks(listContainers(context, request).containers, Container))
         yield StreamContainersResponse.fromPartial({ containers })
     },
     containerStatus: (request) => containerStatusOf(context, request),
@@ -149,14 +158,23 @@ function runtimeService(
     containerStats: (request) => containerStats(context, request),
     listContainerStats: (request) => listContainerStats(context, request),
     async *streamContainerStats(request) {
-      for (const stats of chunks((await listContainerStats(context, request)).stats))
+      for await (const stats of inChunks((await listContainerStats(context, request)).stats, ContainerStats))
         yield StreamContainerStatsResponse.fromPartial({ containerStats: stats })
     },
     podSandboxStats: (request) => podSandboxStats(context, request),
     listPodSandboxStats: (request) => listPodSandboxStats(context, request),
     async *streamPodSandboxStats(request) {
-      for (const stats of chunks((await listPodSandboxStats(context, request)).stats))
+      for await (const stats of inChunks(
+        (await listPodSandboxStats(context, request)).stats,
+        PodSandboxStats,
+      ))
         yield StreamPodSandboxStatsResponse.fromPartial({ podSandboxStats: stats })
+    },
+    listMetricDescriptors: async () => listMetricDescriptors(),
+    listPodSandboxMetrics: () => listPodSandboxMetrics(context),
+    async *streamPodSandboxMetrics() {
+      for await (const metrics of inChunks(podSandboxMetrics(context), PodSandboxMetrics))
+        yield StreamPodSandboxMetricsResponse.fromPartial({ podSandboxMetrics: metrics })
     },
     getContainerEvents: (_request, { signal }) => containerEvents(events.read(signal)),
     ...unimplemented,
@@ -167,7 +185,7 @@ function imageService(context: PodContext): ImageService {
   return {
     listImages: async (request) => listImages(context, request),
     async *streamImages(request) {
-      for (const images of chunks(listImages(context, request).images))
+      for await (const images of inChunks(listImages(context, request).images, Image))
         yield StreamImagesResponse.fromPartial({ images })
     },
     imageStatus: async (request) => imageStatus(context, request),
@@ -175,11 +193,4 @@ function imageService(context: PodContext): ImageService {
     removeImage: (request) => removeImage(context, request),
     imageFsInfo: () => imageFsInfo(context),
   }
-}
-
-/** A streamed list comes in messages of this many items. */
-const chunkItems = 500
-
-function* chunks<Item>(items: readonly Item[]): Generator<Item[]> {
-  for (let at = 0; at < items.length; at += chunkItems) yield items.slice(at, at + chunkItems)
 }

@@ -6,22 +6,11 @@ export const unimplemented = {
   checkpointContainer: refusal('CheckpointContainer'),
   checkpointPod: refusal('CheckpointPod'),
   restorePod: refusal('RestorePod'),
-  listMetricDescriptors: refusal('ListMetricDescriptors'),
-  listPodSandboxMetrics: refusal('ListPodSandboxMetrics'),
-  streamPodSandboxMetrics: refusedStream('StreamPodSandboxMetrics'),
   updatePodSandboxResources: refusal('UpdatePodSandboxResources'),
 } satisfies Partial<RuntimeService>
 
 function refusal(op: string): () => Promise<never> {
   return async () => {
     throw new KeelsonError('UNIMPLEMENTED', `${op} is not supported yet`, { op })
-  }
-}
-
-function refusedStream(op: string): () => AsyncGenerator<never> {
-  const refuse = refusal(op)
-  // biome-ignore lint/correctness/useYield: it only refuses
-  return async function* () {
-    await refuse()
   }
 }

@@ -1,4 +1,5 @@
 /** What pods and containers use, as the endpoint tells it, beside what the kernel counts. */
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readCgroupLayout, v1Hierarchy } from '../../src/oci/index.ts'
@@ -92,3 +93,83 @@ nodeTest(
     })
   },
 )
+
+const limits = {
+  ...{ cpuPeriod: 100000n, cpuQuota: 20000n, cpuShares: 512n },
+  ...{ memoryLimitInBytes: 64n << 20n, memorySwapLimitInBytes: 64n << 20n },
+  // A kubelet limits every size of page; only then is there a controller to count them.
+  hugepageLimits: existsSync('/sys/kernel/mm/hugepages/hugepages-2048kB')
+    ? [{ pageSize: '2MB', limit: 0n }]
+    : [],
+}
+
+nodeTest('metrics of a container are what its cgroup files say', async (t, node) => {
+  const podId = await node.pod('one')
+  const command = ['sh', '-c', 'sleep 1000 & exec sleep 1000']
+  const id = await node.run(podId, 'main', { command, linux: { resources: limits } })
+  const { podMetrics } = await node.runtime.listPodSandboxMetrics({}, call)
+  const [container] = podMetrics[0]?.containerMetrics ?? []
+  t.is(container?.containerId, id)
+  const metric = (name: string) => container?.metrics.find((one) => one.name === name)
+  const told = (name: string) => metric(`container_${name}`)?.value?.value
+  const cgroup = `/${node.instance}/${podId}/${id}`
+  const subject = ['main', cgroup, 'docker.io/library/busybox:test', id, 'default', 'one']
+  t.deepEqual(metric('container_processes')?.labelValues, subject)
+  t.is(told('processes'), 2n)
+  t.is(told('spec_memory_limit_bytes'), 64n << 20n)
+  t.is(told('spec_cpu_quota'), 20000n)
+  t.is(told('spec_cpu_shares'), 512n)
+  const files = await node.exec(id, 'sh', '-c', 'ulimit -n')
+  const openFiles = container?.metrics.find(({ labelValues }) => labelValues.at(-1) === 'max_open_files')
+  t.is(String(openFiles?.value?.value), files.stdout.trim())
+  if (!v1Hierarchy(layout, 'memory')) return
+  t.is(told('spec_memory_limit_bytes'), await counted('memory', cgroup, 'memory.limit_in_bytes'))
+  t.is(told('spec_cpu_period'), await counted('cpu', cgroup, 'cpu.cfs_period_us'))
+  t.is(told('threads'), await counted('pids', cgroup, 'pids.current'))
+  const most = await counted('memory', cgroup, 'memory.max_usage_in_bytes')
+  t.true((told('memory_max_usage_bytes') ?? most + 1n) <= most)
+})
+
+nodeTest(
+  'metrics: each has the labels that its descriptor has, and each descriptor a value',
+  async (t, node) => {
+    const podId = await node.pod('one')
+    await node.run(podId, 'main', { command: ['sleep', '1000'], linux: { resources: limits } })
+    const { descriptors } = await node.runtime.listMetricDescriptors({}, call)
+    const { podMetrics } = await node.runtime.listPodSandboxMetrics({}, call)
+    t.deepEqual(
+      podMetrics.map(({ podSandboxId }) => podSandboxId),
+      [podId],
+    )
+    const metrics = podMetrics.flatMap((pod) => [
+      ...pod.metrics,
+      ...pod.containerMetrics.flatMap((container) => container.metrics),
+    ])
+    for (const { name, labelValues, timestamp } of metrics) {
+      const descriptor = descriptors.find((one) => one.name === name)
+      t.is(labelValues.length, descriptor?.labelKeys.length ?? -1, name)
+      t.is(timestamp, 0n, 'gathered live')
+    }
+    const known = new Set(metrics.map(({ name }) => name))
+    const silent = descriptors
+      .map(({ name }) => name)
+      .filter((name) => !known.has(name) && !mayBeSilent(name))
+    t.deepEqual(silent, [])
+    const streamed: string[] = []
+    for await (const { podSandboxMetrics } of node.runtime.streamPodSandboxMetrics({}, call))
+      streamed.push(...podSandboxMetrics.map((one) => one.podSandboxId))
+    t.deepEqual(streamed, [podId])
+  },
+)
+
+/**
+ * Which device is asked, and how often, is up to the page cache of this host; not every kernel counts pressure or has
+ * the controller of huge pages.
+ */
+function mayBeSilent(name: string): boolean {
+  if (name.startsWith('container_pressure'))
+    return !existsSync(join(layout.v2?.mountPoint ?? '/absent', 'io.pressure'))
+  if (name.startsWith('container_hugetlb'))
+    return !v1Hierarchy(layout, 'hugetlb') && !layout.v2?.controllers.includes('hugetlb')
+  return /^container_(blkio|fs_(reads|writes))/.test(name)
+}

@@ -1,0 +1,1 @@
+export { listMetricDescriptors, listPodSandboxMetrics, podSandboxMetrics } from './list.ts'
