@@ -31,7 +31,7 @@ const firstProcess = `
   wait $!`
 
 /**
- * A machine of its own for a container engine: mount, network and process namespaces, in which its daemons, shims and
+ * A machine of its own for a container engine: mount, network, IPC and process namespaces, in which its daemons, shims and
  * monitors end with the first process, and nothing of the host's /run, /var/lib or /etc is changed. The cgroup
  * hierarchies are the host's, so engines are told to stay below `cgroup`, which is removed at the end.
  */
@@ -50,7 +50,7 @@ export class EngineHost implements AsyncDisposable {
     undo.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
     const cgroup = `kt-${kind}-${process.pid}`
     undo.defer(() => removeCgroups(cgroup))
-    const flags = ['--mount', '--net', '--pid', '--propagation', 'private', '--mount-proc', '--fork']
+    const flags = ['--mount', '--net', '--ipc', '--pid', '--propagation', 'private', '--mount-proc', '--fork']
     const first = spawn('unshare', [...flags, '--kill-child', 'sh', '-ec', firstProcess], {
       stdio: ['pipe', 'pipe', 'inherit'],
     })
@@ -124,7 +124,10 @@ export class EngineHost implements AsyncDisposable {
   }
 
   #enter(command: string, args: readonly string[]): [string, string[]] {
-    return ['nsenter', ['--target', String(this.pid), '--mount', '--net', '--pid', '--', command, ...args]]
+    return [
+      'nsenter',
+      ['--target', String(this.pid), '--mount', '--net', '--ipc', '--pid', '--', command, ...args],
+    ]
   }
 }
 

@@ -20,6 +20,8 @@ export interface Registry extends AsyncDisposable {
   pushManifest(repository: string, tag: string, mediaType: string, document: unknown): Promise<string>
   /** Builds and pushes an image from these layer archives. */
   pushImage(repository: string, tag: string, image: TestImage): Promise<PushedImage>
+  /** All that was pushed, for another registry to serve. */
+  readonly dataDirectory: string
   /** Where the registry keeps a blob, for tests that damage one. */
   blobPath(digest: string): string
   dispose(): Promise<void>
@@ -160,9 +162,13 @@ class LoopbackRegistry implements Registry {
     }
   }
 
+  get dataDirectory(): string {
+    return join(this.#directory, 'data')
+  }
+
   blobPath(digest: string): string {
     const hex = digest.slice('sha256:'.length)
-    return join(this.#directory, 'data/docker/registry/v2/blobs/sha256', hex.slice(0, 2), hex, 'data')
+    return join(this.dataDirectory, 'docker/registry/v2/blobs/sha256', hex.slice(0, 2), hex, 'data')
   }
 
   async dispose(): Promise<void> {
