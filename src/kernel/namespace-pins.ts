@@ -1,6 +1,7 @@
-import { closeSync } from 'node:fs'
-import { mkdir, readdir } from 'node:fs/promises'
-import { KeelsonError, type Logger } from '../base/index.ts'
+import { closeSync, readlinkSync, renameSync, symlinkSync } from 'node:fs'
+import { mkdir, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { hasErrno, KeelsonError, type Logger } from '../base/index.ts'
 import { native } from './native.ts'
 import { type OwnedFd, ownFd } from './owned-fd.ts'
 import { parseSysctlName } from './sysctl-name.ts'
@@ -15,6 +16,12 @@ export interface NamespacePins extends AsyncDisposable {
   create(request: PinRequest): Promise<void>
   /** Opens a namespace (setns, netlink) or the detached /dev/shm tree (move_mount). NOT_FOUND when not pinned or no nsfs. */
   open(id: string, kind: PinKind): Promise<OwnedFd>
+  /**
+   * A path of the network namespace for programs that we start, the same for every process of this run directory:
+   * `<run directory>/netns/<id>/network`. It leads through a descriptor of this process, so it holds while this
+   * process and the pin do, and again once the next process has been asked for a path.
+   */
+  networkPath(id: string): string
   /**
    * Unpins; what is missing is no error. Links inside are not deleted: the kernel does that by itself, a little
    * later, once nothing else (a process, a descriptor) holds the namespace.
@@ -80,6 +87,10 @@ export async function openNamespacePins(options: NamespacePinsOptions): Promise<
       if (kind === 'shm') return ownFd(await native.clonePinnedShm(mountNamespace, id))
       return ownFd(native.openPin(root, id, kind))
     },
+    networkPath(id) {
+      checkId(id)
+      return join(pointAt(join(options.runDirectory, doorName), root), id, 'network')
+    },
     async remove(id) {
       checkId(id)
       await native.removePins(mountNamespace, id)
@@ -95,7 +106,29 @@ export async function openNamespacePins(options: NamespacePinsOptions): Promise<
 
 /** Lets go of all pins of this run directory at once; no mount of ours stays. For `keelson down`. */
 export async function removePinNamespace(options: { runDirectory: string }): Promise<void> {
+  await rm(join(options.runDirectory, doorName), { force: true })
   await native.removePinNamespace(options.runDirectory)
+}
+
+const doorName = 'netns'
+
+/** Makes the link lead to our descriptor, whoever's it led to. Others see the old one or the new one. */
+function pointAt(link: string, fd: number): string {
+  const target = `/proc/${process.pid}/fd/${fd}`
+  if (targetOf(link) === target) return link
+  const temporary = `${link}.${process.pid}`
+  symlinkSync(target, temporary)
+  renameSync(temporary, link)
+  return link
+}
+
+function targetOf(link: string): string | undefined {
+  try {
+    return readlinkSync(link)
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return undefined
+    throw error
+  }
 }
 
 function nativeRequest(request: PinRequest): NativePinRequest {

@@ -21,6 +21,12 @@ const cursorKey = 'network/last-address'
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
+/** Whether an earlier process left pods in the built-in network. */
+export function hasLeases(ledger: Ledger): boolean {
+  for (const _ of ledger.range({ start: leaseStart, end: leaseEnd })) return true
+  return false
+}
+
 /** The leases of this node: read once, then in memory; every change is on disk before it is answered. */
 export class Leases {
   readonly #ledger: Ledger

@@ -24,7 +24,7 @@ import type {
 } from './pod-network.ts'
 import { onAnyAddress, podRuleset, removeTable } from './ruleset.ts'
 
-export interface PodNetworkOptions {
+export interface RoutedNetworkOptions {
   instance: string
   /** This node's range: `10.42.0.0/24`. Its first address becomes the node's own, on `lo`. */
   podCidr: string
@@ -43,7 +43,7 @@ export interface PodNetworkOptions {
 }
 
 /** Sets the node up and takes over what leases there are. FAILED_PRECONDITION when nft is not installed. */
-export async function createPodNetwork(options: PodNetworkOptions): Promise<PodNetwork> {
+export async function createRoutedNetwork(options: RoutedNetworkOptions): Promise<PodNetwork> {
   const pool = new AddressPool(options.podCidr)
   const names = networkNames(options.instance)
   const nft = options.host?.nft ?? (await openNft({ directory: options.runDirectory }))
@@ -57,12 +57,14 @@ export async function createPodNetwork(options: PodNetworkOptions): Promise<PodN
 }
 
 /**
- * Puts back what `createPodNetwork` changed on the host: table, pods' links that are left, address, sysctls. For
+ * Puts back what `createRoutedNetwork` changed on the host: table, pods' links that are left, address, sysctls. For
  * `keelson down`, in whichever process, after the pods are gone. What is missing is no error. Sysctls that another
  * instance needs stay as they are.
  */
 export async function restoreHost(
-  options: Pick<PodNetworkOptions, 'instance' | 'dataDirectory' | 'runDirectory' | 'host'> & { log?: Logger },
+  options: Pick<RoutedNetworkOptions, 'instance' | 'dataDirectory' | 'runDirectory' | 'host'> & {
+    log?: Logger
+  },
 ): Promise<void> {
   const names = networkNames(options.instance)
   const nft = options.host?.nft ?? (await openNft({ directory: options.runDirectory }))
@@ -76,7 +78,7 @@ export async function restoreHost(
   await restoreHostChanges(hostChanges(options), { sysctlsNeeded: others.length > 0 })
 }
 
-function hostChanges({ dataDirectory, host }: Pick<PodNetworkOptions, 'dataDirectory' | 'host'>) {
+function hostChanges({ dataDirectory, host }: Pick<RoutedNetworkOptions, 'dataDirectory' | 'host'>) {
   return { path: join(dataDirectory, 'host-network.json'), namespaceFd: host?.namespaceFd }
 }
 
@@ -86,7 +88,7 @@ async function findMtu(namespaceFd: number | undefined): Promise<number> {
   return links.find(({ index }) => index === way?.linkIndex)?.mtu ?? 1500
 }
 
-type Parts = PodNetworkOptions & { pool: AddressPool; names: NetworkNames; nft: Nft; mtu: number }
+type Parts = RoutedNetworkOptions & { pool: AddressPool; names: NetworkNames; nft: Nft; mtu: number }
 
 class RoutedNetwork implements PodNetwork {
   readonly #parts: Parts
@@ -122,7 +124,21 @@ class RoutedNetwork implements PodNetwork {
     return this.#leases.all().map(({ sandboxId }) => sandboxId)
   }
 
-  status(): NetworkStatus {
+  async check(sandboxId: string): Promise<void> {
+    const lease = this.#leases.get(sandboxId)
+    if (!lease) throw new KeelsonError('NOT_FOUND', `${sandboxId} has no network`, { id: sandboxId })
+    const routes = await listRoutes(4, this.#parts.host?.namespaceFd)
+    if (routes.some(({ destination }) => destination === `${lease.address}/32`)) return
+    throw new KeelsonError('FAILED_PRECONDITION', `the host has no route to ${lease.address}`, {
+      id: sandboxId,
+    })
+  }
+
+  async collect(): Promise<void> {}
+
+  setPodCidrs(): void {}
+
+  async status(): Promise<NetworkStatus> {
     return { ready: true, reason: '', message: '' }
   }
 

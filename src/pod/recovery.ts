@@ -83,20 +83,27 @@ async function namespacesHold(
 
 /** Whatever a crash left half made. Each is named after its sandbox or container. */
 async function sweep(context: PodContext, alive: ReadonlyMap<string, Container>): Promise<void> {
-  const { store, pins, network, images, filesDirectory } = context
+  const { store, pins, network, images, filesDirectory, log } = context
   const containers = new Set(store.containers().map(({ id }) => id))
   const sandboxes = new Set(store.sandboxes().map(({ id }) => id))
   const ready = new Set(
     store.sandboxes().flatMap(({ id, stoppedAtNs }) => (stoppedAtNs === undefined ? [id] : [])),
   )
   for (const [id, container] of alive) if (!containers.has(id)) await container.delete({ force: true })
-  for (const id of network.list()) if (!ready.has(id)) await network.tearDown(id)
+  await Promise.all(network.list().map((id) => (ready.has(id) ? undefined : tearDown(context, id))))
+  // Pods need not wait for it, nor for a plugin that takes its time.
+  network.collect().catch((error: unknown) => log.warn('the pod network was not cleaned up', { error }))
   for (const id of await pins.list()) if (!ready.has(id)) await pins.remove(id)
   for (const { key } of images.snapshots.list()) if (!containers.has(key)) await images.snapshots.remove(key)
   for (const id of await readdir(filesDirectory))
     if (!sandboxes.has(id)) await rm(join(filesDirectory, id), { recursive: true, force: true })
   for (const id of await podCgroups(context))
     if (!sandboxes.has(id)) await removePodCgroup(context, `/${context.cgroupInstance}/${id}`)
+}
+
+/** One whose network cannot be taken down is tried again when it is stopped, or by the next process. */
+async function tearDown({ network, log }: PodContext, id: string): Promise<void> {
+  await network.tearDown(id).catch((error: unknown) => log.warn('the network of a pod stays', { id, error }))
 }
 
 const sandboxId = /^[0-9a-f]{64}$/

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
 import {
+  type DNSConfig,
   type PodSandboxConfig,
   type PortMapping,
   Protocol,
@@ -9,6 +10,7 @@ import {
   RunPodSandboxResponse,
 } from '../../cri/types.ts'
 import { Cleanup, KeelsonError } from '../base/index.ts'
+import type { PodDns, PodNetworkResult } from '../network/index.ts'
 import { planCgroup } from '../oci/index.ts'
 import { nowNs, type PodContext, sandboxDirectory } from './context.ts'
 import { removePodFiles, writePodHosts, writePodNames } from './files.ts'
@@ -48,11 +50,14 @@ async function make(context: PodContext, config: PodSandboxConfig, runtimeHandle
   const directory = sandboxDirectory(context, id)
   undo.defer(() => removePodFiles(directory))
   const names = { hostname: podHostname(config) || hostname(), dns: config.dnsConfig }
-  const [addresses] = await together(makeNetwork(context, undo, id, config), writePodNames(directory, names))
+  const cgroup = podCgroup(context, id, config)
+  const network = makeNetwork(context, undo, { id, config, cgroupPath: cgroup.cgroupPath })
+  const [{ addresses, dns }] = await together(network, writePodNames(directory, names))
   const hostNetwork = podNamespaces(config).network === 'host'
+  if (dns) await writePodNames(directory, { ...names, dns: mergedDns(config.dnsConfig, dns) })
   await writePodHosts(directory, { ...names, addresses, hostNetwork })
   const createdAtNs = nowNs(context.clock)
-  const record = { id, config, runtimeHandler, createdAtNs, addresses, ...podCgroup(context, id, config) }
+  const record = { id, config, runtimeHandler, createdAtNs, addresses, ...cgroup }
   await context.store.putSandbox(record, 'created', 'started')
   undo.keep()
   return id
@@ -61,9 +66,8 @@ async function make(context: PodContext, config: PodSandboxConfig, runtimeHandle
 async function makeNetwork(
   { pins, network }: PodContext,
   undo: Cleanup,
-  id: string,
-  config: PodSandboxConfig,
-): Promise<string[]> {
+  { id, config, cgroupPath }: { id: string; config: PodSandboxConfig; cgroupPath: string },
+): Promise<PodNetworkResult> {
   const own = podNamespaces(config)
   undo.defer(() => pins.remove(id))
   await pins.create({
@@ -74,18 +78,31 @@ async function makeNetwork(
     ...(own.ipc === 'pod' ? { shmSizeBytes } : {}),
     sysctls: podSysctls(config),
   })
-  if (own.network === 'host') return []
+  if (own.network === 'host') return { addresses: [] }
   using namespace = await pins.open(id, 'network')
   undo.defer(() => network.tearDown(id))
-  const { addresses } = await network.setUp({
+  return await network.setUp({
     sandboxId: id,
     namespaceFd: namespace.fd,
     podNamespace: config.metadata?.namespace ?? '',
     podName: config.metadata?.name ?? '',
     podUid: config.metadata?.uid ?? '',
     portMappings: config.portMappings.filter(({ hostPort }) => hostPort > 0).map(portMapping),
+    annotations: config.annotations,
+    dns: config.dnsConfig,
+    cgroupPath,
   })
-  return addresses
+}
+
+/** List by list, what the pod says comes before what its network says. */
+function mergedDns(asked: DNSConfig | undefined, { servers, searches, options }: PodDns): DNSConfig {
+  const pick = (own: readonly string[] | undefined, network: readonly string[]) =>
+    own && own.length > 0 ? [...own] : [...network]
+  return {
+    servers: pick(asked?.servers, servers),
+    searches: pick(asked?.searches, searches),
+    options: pick(asked?.options, options),
+  }
 }
 
 /** Ports below 1024 and ping are for every user of a pod that has its own network, as with other CRI runtimes. */

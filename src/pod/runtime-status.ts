@@ -18,8 +18,11 @@ export function version(runtimeVersion: string): VersionResponse {
   })
 }
 
-export function status({ network, host }: PodContext, { verbose }: StatusRequest): StatusResponse {
-  const { ready, reason, message } = network.status()
+export async function status(
+  { network, host }: PodContext,
+  { verbose }: StatusRequest,
+): Promise<StatusResponse> {
+  const { ready, reason, message } = await network.status()
   return StatusResponse.fromPartial({
     status: {
       conditions: [

@@ -126,10 +126,14 @@ function runtimeService(
 ): RuntimeService {
   return {
     version: async () => version(runtimeVersion),
-    status: async (request) => status(context, request),
+    status: (request) => status(context, request),
     runtimeConfig: async () => runtimeConfig(),
-    // The pod network has its range from keelson's own configuration; there is nothing to change here.
-    updateRuntimeConfig: async () => UpdateRuntimeConfigResponse.create(),
+    // For networks that take ranges from elsewhere; the built-in one has its own from keelson's configuration.
+    updateRuntimeConfig: async ({ runtimeConfig }) => {
+      const podCidrs = runtimeConfig?.networkConfig?.podCidr ?? ''
+      context.network.setPodCidrs(podCidrs.split(',').filter((podCidr) => podCidr !== ''))
+      return UpdateRuntimeConfigResponse.create()
+    },
     runPodSandbox: (request) => runPodSandbox(context, request),
     stopPodSandbox: (request) => stopPodSandbox(context, request),
     removePodSandbox: (request) => removePodSandbox(context, request),

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { existsSync, fstatSync } from 'node:fs'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { Cleanup, silentLogger } from '../../src/base/index.ts'
@@ -63,6 +64,28 @@ rootTest('pins are found again by another opener, and by a process that did not 
   using uts = await made.pins.open('orphan', 'uts')
   t.is(await inside({ uts }, 'uname', '-n'), 'kept')
   await t.throwsAsync(made.pins.open('orphan', 'ipc'), { code: 'NOT_FOUND' })
+})
+
+rootTest('a program finds a network namespace by a path that the next process serves as well', async (t) => {
+  await using made = await pinned()
+  await made.pins.create({ id: 'web', network: true, ipc: false })
+  const path = made.pins.networkPath('web')
+  using net = await made.pins.open('web', 'network')
+  const read = (command: string, ...args: string[]) => run(command, args).then(({ stdout }) => stdout.trim())
+  const { ino } = fstatSync(net.fd)
+  t.is(await read('stat', '-Lc', '%i', path), `${ino}`)
+  const script = `
+    import { openNamespacePins } from '${new URL('../../src/kernel/index.ts', import.meta.url)}'
+    import { silentLogger } from '${new URL('../../src/base/index.ts', import.meta.url)}'
+    const pins = await openNamespacePins({ runDirectory: '${made.runDirectory}', log: silentLogger })
+    console.log(pins.networkPath('web'))`
+  t.is(await read(process.execPath, '--import', 'tsx', '--input-type=module', '--eval', script), path)
+  t.is(made.pins.networkPath('web'), path)
+  t.is(await read('nsenter', `--net=${path}`, 'stat', '-Lc', '%i', '/proc/self/ns/net'), `${ino}`)
+  await made.pins.remove('web')
+  t.false(existsSync(path))
+  await removePinNamespace({ runDirectory: made.runDirectory })
+  t.deepEqual(await readdir(made.runDirectory), [])
 })
 
 rootTest('the host sees two mounts however many pods there are, and none after removal', async (t) => {

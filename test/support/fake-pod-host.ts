@@ -1,7 +1,7 @@
 import { KeelsonError } from '../../src/base/index.ts'
 import type { Image, Snapshot } from '../../src/image/index.ts'
 import type { NamespacePins, PinRequest } from '../../src/kernel/index.ts'
-import type { PodNetwork, PodNetworkRequest, PodNetworkResult } from '../../src/network/index.ts'
+import type { PodDns, PodNetwork, PodNetworkRequest, PodNetworkResult } from '../../src/network/index.ts'
 import type { Container, ContainerState, CreateRequest, Exit, Runtime, Spec } from '../../src/oci/index.ts'
 import type { PodImages } from '../../src/pod/context.ts'
 
@@ -162,6 +162,10 @@ export class FakePins implements NamespacePins {
     return { fd: 1000, [Symbol.dispose]() {} }
   }
 
+  networkPath(id: string): string {
+    return `/run/keelson/netns/${id}/network`
+  }
+
   async remove(id: string): Promise<void> {
     this.pinned.delete(id)
   }
@@ -177,6 +181,10 @@ export class FakeNetwork implements PodNetwork {
   readonly leases = new Map<string, PodNetworkResult>()
   readonly requests: PodNetworkRequest[] = []
   failure: Error | undefined
+  tearDownFailure: Error | undefined
+  podCidrs: readonly string[] = []
+  /** What the network says of names. */
+  dns: PodDns | undefined
   /** Resolves when the network may be set up. */
   gate: Promise<void> = Promise.resolve()
 
@@ -184,12 +192,16 @@ export class FakeNetwork implements PodNetwork {
     this.requests.push(request)
     await this.gate
     if (this.failure) throw this.failure
-    const result = { addresses: [`10.42.0.${this.requests.length}`] }
+    const result = {
+      addresses: [`10.42.0.${this.requests.length}`],
+      ...(this.dns ? { dns: this.dns } : {}),
+    }
     this.leases.set(request.sandboxId, result)
     return result
   }
 
   async tearDown(sandboxId: string): Promise<void> {
+    if (this.tearDownFailure) throw this.tearDownFailure
     this.leases.delete(sandboxId)
   }
 
@@ -201,7 +213,14 @@ export class FakeNetwork implements PodNetwork {
     return [...this.leases.keys()]
   }
 
-  status() {
+  async check(): Promise<void> {}
+  async collect(): Promise<void> {}
+
+  setPodCidrs(podCidrs: readonly string[]): void {
+    this.podCidrs = podCidrs
+  }
+
+  async status() {
     return { ready: true, reason: '', message: '' }
   }
 

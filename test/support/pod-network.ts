@@ -32,12 +32,16 @@ export interface TestNode extends AsyncDisposable {
   network: PodNetwork
   options: Parameters<typeof createPodNetwork>[0]
   /** Gives a pod its namespace and network. */
-  addPod(id: string, request?: Partial<PodNetworkRequest>): Promise<{ net: OwnedFd; address: string }>
+  addPod(
+    id: string,
+    request?: Partial<PodNetworkRequest>,
+  ): Promise<{ net: OwnedFd; address: string; addresses: string[] }>
   restoreHost(): Promise<void>
 }
 
-export async function testNode(): Promise<TestNode> {
-  const cleanup = new Cleanup()
+/** The node alone, and what a network on it is made with. */
+export async function testNodeOptions() {
+  await using cleanup = new Cleanup()
   const namespaces = await cleanup.use(testNamespaces())
   const host = await namespaces.get('node')
   // A new namespace begins with the machine's value, which depends on what else runs there.
@@ -56,22 +60,25 @@ export async function testNode(): Promise<TestNode> {
     log: silentLogger,
     host: { namespaceFd: host.fd, nft },
   }
+  return Object.assign(cleanup.move(), { namespaces, host, nft, ledger, options })
+}
+
+export async function testNode(more: Partial<TestNode['options']> = {}): Promise<TestNode> {
+  await using cleanup = new Cleanup()
+  const node = await cleanup.use(testNodeOptions())
+  const options = { ...node.options, ...more }
   const network = await cleanup.use(createPodNetwork(options))
-  return {
-    namespaces,
-    host,
-    nft,
-    ledger,
-    network,
+  return Object.assign(cleanup.move(), {
+    ...node,
     options,
-    async addPod(id, request = {}) {
-      const net = await namespaces.get(id)
+    network,
+    async addPod(id: string, request: Partial<PodNetworkRequest> = {}) {
+      const net = await node.namespaces.get(id)
       const { addresses } = await network.setUp(podRequest(id, net, request))
-      return { net, address: addresses[0] ?? '' }
+      return { net, address: addresses[0] ?? '', addresses }
     },
     restoreHost: () => restoreHost(options),
-    [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose](),
-  }
+  })
 }
 
 export function podRequest(
