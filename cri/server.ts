@@ -9,11 +9,11 @@ import {
 } from '@grpc/grpc-js'
 import { CriError } from './error.ts'
 import type { Call, ImageService, RuntimeService } from './service.ts'
-import { claimSocket } from './socket-file.ts'
+import { claimSocket, type SocketAccess } from './socket-file.ts'
 import { statusOf } from './status.ts'
 import { imageRpcs, messageBytesMax, type Rpc, runtimeRpcs } from './wire.ts'
 
-export interface ServeCriOptions {
+export interface ServeCriOptions extends SocketAccess {
   socketPath: string
   runtime: RuntimeService
   image: ImageService
@@ -27,7 +27,7 @@ export interface CriServer extends AsyncDisposable {
 }
 
 /**
- * Serves both services on a unix socket of mode 0600. A socket that nobody answers is replaced; ALREADY_EXISTS when
+ * Serves both services on a unix socket, of mode 0600 unless told otherwise. A socket that nobody answers is replaced; ALREADY_EXISTS when
  * somebody does, or when the path is no socket. A caller that goes away or whose deadline passes aborts the signal
  * its method was given.
  */
@@ -36,7 +36,7 @@ export async function serveCri(options: ServeCriOptions): Promise<CriServer> {
   const streams = new Set<AbortController>()
   register(server, runtimeRpcs, options.runtime, streams, options.onFailure)
   register(server, imageRpcs, options.image, streams, options.onFailure)
-  const socket = await claimSocket(options.socketPath, (path) => bind(server, path))
+  const socket = await claimSocket(options.socketPath, (path) => bind(server, path), options)
   return {
     socketPath: options.socketPath,
     async [Symbol.asyncDispose]() {

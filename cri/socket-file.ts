@@ -1,4 +1,4 @@
-import { chmod, lstat, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
+import { chmod, chown, lstat, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
 import { CriError } from './error.ts'
@@ -6,14 +6,22 @@ import { CriError } from './error.ts'
 /** sockaddr_un holds 108 bytes, the last of them NUL (unix(7)). */
 const pathBytesMax = 107
 
+/** Who may connect besides the owner. */
+export interface SocketAccess {
+  /** Permissions; default 0600. */
+  mode?: number | undefined
+  gid?: number | undefined
+}
+
 /**
- * Puts a listening unix socket at `path`, mode 0600 from its first moment, over a stale one: `bind` is given a name
+ * Puts a listening unix socket at `path`, for nobody but its owner until it has its mode and group, over a stale one: `bind` is given a name
  * inside a fresh directory of mode 0700, and the finished socket is renamed into place. Disposing removes it,
  * unless somebody else's has taken its place.
  */
 export async function claimSocket(
   path: string,
   bind: (temporaryPath: string) => Promise<void>,
+  { mode = 0o600, gid }: SocketAccess = {},
 ): Promise<AsyncDisposable> {
   await mkdir(dirname(path), { recursive: true, mode: 0o755 })
   await refuseIfInUse(path)
@@ -22,7 +30,8 @@ export async function claimSocket(
     const temporaryPath = join(directory, 's')
     checkLength(path, temporaryPath)
     await bind(temporaryPath)
-    await chmod(temporaryPath, 0o600)
+    if (gid !== undefined) await chown(temporaryPath, -1, gid)
+    await chmod(temporaryPath, mode)
     await rename(temporaryPath, path)
   } finally {
     await rm(directory, { recursive: true, force: true })

@@ -64,3 +64,8 @@ function property(value: unknown, name: string): string | undefined {
 function oneLine(text: string): string {
   return text.replace(/\s*\n\s*/g, ' ').trim()
 }
+
+/** Name of the gRPC status that an error goes over the wire as: `NOT_FOUND`. */
+export function codeOf(error: unknown): string {
+  return Grpc[statusOf(error).code]
+}

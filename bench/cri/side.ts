@@ -50,7 +50,7 @@ export async function keelsonSide({
   const cpuGroup = `${benchCgroup}/${name}-server`
   const server = await undo.use(
     startCriServer({
-      argv: [join(root, 'bin/keelson'), 'cri', ...cluster.flags],
+      argv: [join(root, 'bin/keelson'), 'cri', ...cluster.criFlags],
       ...(env ? { env } : {}),
       socketPath: join(cluster.runDirectory, 'cri.sock'),
       logPath: join(directory, `${name}.log`),

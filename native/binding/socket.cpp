@@ -27,11 +27,20 @@ Napi::Value peerUid(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), instant(info.Env(), [&] { return kernel::peerUid(fd); }));
 }
 
+// (path, text)
+Napi::Value sendDatagram(const Napi::CallbackInfo& info) {
+  const std::string path = readString(info[0], "path");
+  const std::string text = readString(info[1], "text");
+  instant(info.Env(), [&] { kernel::sendDatagram(path, text); });
+  return info.Env().Undefined();
+}
+
 }  // namespace
 
 void exportSocket(Napi::Env env, Napi::Object exports) {
   exports.Set("connectLoopback", Napi::Function::New(env, connectLoopback));
   exports.Set("peerUid", Napi::Function::New(env, peerUid));
+  exports.Set("sendDatagram", Napi::Function::New(env, sendDatagram));
 }
 
 }  // namespace keelson::binding

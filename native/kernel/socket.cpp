@@ -3,8 +3,10 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/un.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <string>
 
 #include "kernel/error.hpp"
@@ -52,6 +54,21 @@ uint32_t peerUid(int socket) {
   socklen_t size = sizeof peer;
   check(::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size), "getsockopt");
   return peer.uid;
+}
+
+void sendDatagram(const std::string& path, const std::string& text) {
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    errno = ENAMETOOLONG;
+    fail("sendto", path);
+  }
+  path.copy(address.sun_path, path.size());
+  if (path[0] == '@') address.sun_path[0] = '\0';
+  const Fd fd(check(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket"));
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
+  check(::sendto(fd.get(), text.data(), text.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), size),
+        "sendto", path);
 }
 
 }  // namespace keelson::kernel

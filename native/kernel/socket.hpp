@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "kernel/fd.hpp"
 
@@ -13,5 +14,8 @@ Fd connectLoopback(uint16_t port);
 
 // SO_PEERCRED of a Unix socket: the effective uid of who connected.
 uint32_t peerUid(int socket);
+
+// One datagram to a Unix socket; a path that begins with @ is a name of the abstract kind (unix(7)). Never waits.
+void sendDatagram(const std::string& path, const std::string& text);
 
 }  // namespace keelson::kernel

@@ -2,9 +2,9 @@ import { readFile, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import * as v from 'valibot'
-import { parse as parseYaml } from 'yaml'
 import { hasErrno, KeelsonError, parseCidr, writeAtomic } from '../base/index.ts'
 import type { Mirror } from '../image/index.ts'
+import { checked, readYamlFile } from './checked.ts'
 import type { Options, OptionValues } from './command.ts'
 
 /**
@@ -90,7 +90,7 @@ export async function resolveConfig(flags: ConfigFlags): Promise<Config> {
     dataDirectory,
     runDirectory,
   }
-  const config = check(configSchema, merged, flagOf)
+  const config = checked(configSchema, merged, flagOf)
   refuseOverlap(config)
   return config
 }
@@ -150,51 +150,17 @@ async function readSaved(path: string): Promise<Partial<Config>> {
   }
 }
 
-async function readRegistries(path: string): Promise<Mirrors> {
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new KeelsonError('INVALID_ARGUMENT', `the registries file ${path} cannot be read`, {
-      path,
-      cause,
-      hint: 'name a YAML file like: docker.io: { endpoints: ["http://127.0.0.1:5000"] }',
-    })
-  })
-  return check(v.record(v.string(), mirrorSchema), parseDocument(text, path), (key) => `${path}: ${key}`)
-}
-
-function parseDocument(text: string, path: string): unknown {
-  try {
-    return parseYaml(text)
-  } catch (cause) {
-    const [what = ''] = cause instanceof Error ? cause.message.split('\n') : []
-    throw new KeelsonError('INVALID_ARGUMENT', `${path} is not YAML: ${what.replace(/:$/, '')}`, {
-      path,
-      cause,
-    })
-  }
+/** Mirrors by registry host, from a YAML file. */
+export async function readRegistries(path: string): Promise<Mirrors> {
+  const hint = 'name a YAML file like: docker.io: { endpoints: ["http://127.0.0.1:5000"] }'
+  const table = await readYamlFile(path, 'registries file', hint)
+  return checked(v.record(v.string(), mirrorSchema), table, (key) => `${path}: ${key}`)
 }
 
 /** The flag that sets a member: what is wrong is told in the words that somebody typed. */
 function flagOf(member: string): string {
   const special: Record<string, string> = { dataDirectory: 'data-dir', runDirectory: 'run-dir' }
   return `--${special[member] ?? member.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
-}
-
-function check<S extends v.GenericSchema>(
-  schema: S,
-  value: unknown,
-  where: (key: string) => string,
-): v.InferOutput<S> {
-  const result = v.safeParse(schema, value)
-  if (result.success) return result.output
-  const [issue] = result.issues
-  const path = issue.path?.map(({ key }) => String(key)).join('.') ?? ''
-  throw new KeelsonError('INVALID_ARGUMENT', `${where(path)}: ${wordsOf(issue)}`, { path })
-}
-
-function wordsOf({ type, expected, input, message }: v.BaseIssue<unknown>): string {
-  if (type === 'strict_object' && expected === 'never') return 'there is no such setting'
-  if (input === undefined) return 'this setting is missing'
-  return typeof input === 'object' ? message : `${message}, not ${JSON.stringify(input)}`
 }
 
 /** Two ranges that share an address would send one's traffic to the other. */

@@ -1,4 +1,4 @@
-import type { Clock, Logger, LogLevel } from '../base/index.ts'
+import type { Clock, Logger, LoggerOptions, LogLevel } from '../base/index.ts'
 import { commandsWith } from './command.ts'
 
 /** What the edge hands to every command: the only place where process globals come from. */
@@ -11,7 +11,11 @@ export interface Context {
   /** Progress and notices: to standard error, so that output can be piped. */
   notice(line: string): void
   /** A logger of its own for a long-running command, on standard error. */
-  logger(level: LogLevel): Logger
+  logger(level: LogLevel, format?: LoggerOptions['format']): Logger
+  /** Socket of the service manager that started us (sd_notify(3)); undefined: nobody waits to hear. */
+  notifySocket: string | undefined
+  /** For tests of restarts: see fault-point.ts. */
+  faultFile: string | undefined
   isRoot: boolean
   /** Path of the launcher, to start further processes of ours. */
   launcher: string

@@ -11,8 +11,8 @@ import { nodeAddress } from '../network/index.ts'
 import type { Config } from './config.ts'
 import { pathsOf } from './paths.ts'
 
-export interface ProcessOptions {
-  config: Config
+export interface ProcessOptions<Settings = Config> {
+  config: Settings
   clock: Clock
   log: Logger
   signal: AbortSignal

@@ -1,17 +1,36 @@
-import { serveCri } from '../../cri/server.ts'
 import type { ImageService, RuntimeService } from '../../cri/service.ts'
 import { serveStreaming } from '../../cri/streaming/index.ts'
-import { Cleanup, hasCode, KeelsonError } from '../base/index.ts'
-import { openImageStore } from '../image/index.ts'
+import { Cleanup } from '../base/index.ts'
+import { type ImageStore, openImageStore } from '../image/index.ts'
 import { openNamespacePins } from '../kernel/index.ts'
 import { openLedger } from '../ledger/index.ts'
 import { createPodNetwork, type PodNetwork } from '../network/index.ts'
 import { createRuntime } from '../oci/index.ts'
 import { createPodService } from '../pod/index.ts'
+import type { Around } from './around.ts'
+import { type Mirrors, readRegistries } from './config.ts'
 import type { ProcessOptions } from './control-plane.ts'
+import { criConfigWith } from './cri-config.ts'
+import type { CriConfig } from './cri-settings.ts'
+import { serveSocket } from './cri-socket.ts'
+import { faultPoint } from './fault-point.ts'
+import { instrumented } from './instrumented.ts'
+import { Collector, stopwatch } from './metrics/collect.ts'
+import { CriMetrics } from './metrics/cri-metrics.ts'
+import { observeCalls } from './metrics/observe-calls.ts'
+import { observePulls } from './metrics/observe-pulls.ts'
+import { serveMetrics } from './metrics/serve.ts'
 import { serveBeside } from './oci/compile-service/start.ts'
 import { pathsOf } from './paths.ts'
 import { version } from './version.ts'
+
+export interface PodStackOptions extends Omit<ProcessOptions<CriConfig>, 'signal'> {
+  mirrors: Mirrors
+  /** Put around every step that leaves something behind. */
+  around?: Around | undefined
+  /** Takes the image store's place for whoever pulls. */
+  observed?: ((images: ImageStore) => ImageStore) | undefined
+}
 
 export interface PodStack extends AsyncDisposable {
   readonly runtime: RuntimeService
@@ -23,15 +42,17 @@ export interface PodStack extends AsyncDisposable {
  * Everything that pods are made with, as one resource: ledger, images, namespaces, network, OCI runtime, and the
  * pod service above them. Disposing it leaves pods running; the next one finds them again.
  */
-export async function openPodStack({ config, clock, log, onStep }: ProcessOptions): Promise<PodStack> {
+export async function openPodStack(options: PodStackOptions): Promise<PodStack> {
+  const { config, mirrors, around, clock, log, onStep } = options
   const paths = pathsOf(config)
   const { instance, runDirectory } = config
   await using undo = new Cleanup()
-  const ledger = await undo.use(openLedger({ path: paths.nodeLedger }))
+  const ledger = instrumented.ledger(await undo.use(openLedger({ path: paths.nodeLedger })), around)
   const images = await undo.use(
     openImageStore({
       dataDirectory: paths.images,
-      mirrors: config.registries,
+      mirrors,
+      openLedger: async (where) => instrumented.ledger(await openLedger(where), around),
       clock,
       log: log.child({ part: 'image' }),
     }),
@@ -41,7 +62,7 @@ export async function openPodStack({ config, clock, log, onStep }: ProcessOption
   const network = await undo.use(
     createPodNetwork({
       instance,
-      podCidr: config.podCidr,
+      podCidr: config.network.podCidrs[0],
       runDirectory,
       ledger,
       dataDirectory: paths.network,
@@ -59,19 +80,24 @@ export async function openPodStack({ config, clock, log, onStep }: ProcessOption
     }),
   )
   const streaming = await undo.use(
-    serveStreaming({ onError: (error) => log.warn('stream failed', { error }) }),
+    serveStreaming({
+      host: config.streaming.address,
+      port: config.streaming.port,
+      onError: (error) => log.warn('stream failed', { error }),
+    }),
   )
   const pods = await undo.use(
     createPodService({
-      runtime,
-      images,
-      network,
-      pins,
+      runtime: instrumented.runtime(runtime, around),
+      images: instrumented.images(options.observed?.(images) ?? images, around),
+      network: instrumented.network(network, around),
+      pins: instrumented.pins(pins, around),
       ledger,
       cgroupInstance: instance,
       runDirectory,
       version,
       streaming,
+      containers: config.containers,
       clock,
       log: log.child({ part: 'pod' }),
     }),
@@ -80,29 +106,46 @@ export async function openPodStack({ config, clock, log, onStep }: ProcessOption
   return Object.assign(undo.move(), { runtime: pods.runtime, image: pods.image, network })
 }
 
-/** The socket's own words, with what to do about it. */
-export async function serveSocket(
-  socketPath: string,
-  { runtime, image }: Pick<PodStack, 'runtime' | 'image'>,
-): Promise<AsyncDisposable> {
-  try {
-    return await serveCri({ socketPath, runtime, image })
-  } catch (error) {
-    if (!hasCode(error, 'ALREADY_EXISTS') || !(error instanceof Error)) throw error
-    throw new KeelsonError('ALREADY_EXISTS', error.message, {
-      path: socketPath,
-      cause: error,
-      hint: 'stop it, or choose another path with --cri-socket',
-    })
-  }
+/** The pod stack of a cluster's node: its settings, and the defaults of what only `keelson cri` can be told. */
+export function openNodePodStack({ config, ...rest }: Omit<ProcessOptions, 'signal'>): Promise<PodStack> {
+  const { instance, dataDirectory, runDirectory, podCidr, registries: mirrors } = config
+  const settings = { instance, dataDirectory, runDirectory, network: { podCidrs: [podCidr] } }
+  return openPodStack({ ...rest, mirrors, config: criConfigWith(settings) })
 }
 
 /** The pod stack behind a socket, for anybody who speaks CRI. */
-export async function startCriEndpoint(options: ProcessOptions): Promise<AsyncDisposable> {
+export async function startCriEndpoint({ faultFile, ...options }: CriOptions): Promise<AsyncDisposable> {
+  const { clock, log, config } = options
   await using undo = new Cleanup()
-  const { runtime, image } = await undo.use(openPodStack(options))
-  await undo.use(serveSocket(options.config.criSocket, { runtime, image }))
-  options.onStep(`CRI on ${options.config.criSocket}`)
-  await undo.use(serveBeside({ clock: options.clock, log: options.log.child({ part: 'oci' }) }))
+  const metrics = config.metrics.address === '' ? undefined : new CriMetrics()
+  const mirrors = config.images.registries === '' ? {} : await readRegistries(config.images.registries)
+  const around =
+    faultFile === undefined ? metrics && stopwatch(metrics, clock.monotonicMs) : faultPoint(faultFile)
+  const observed = metrics && ((images: ImageStore) => observePulls(images, metrics, clock))
+  const pods = await undo.use(openPodStack({ ...options, mirrors, around, observed }))
+  if (metrics) await undo.use(serveObserved(metrics, pods, options))
+  const observer = { clock, log: log.child({ part: 'cri' }), metrics }
+  const runtime = observeCalls(pods.runtime, observer)
+  await undo.use(serveSocket(config.socket, { runtime, image: observeCalls(pods.image, observer) }))
+  options.onStep(`CRI on ${config.socket.path}`)
+  await undo.use(serveBeside({ clock, log: log.child({ part: 'oci' }) }))
+  return undo.move()
+}
+
+interface CriOptions extends ProcessOptions<CriConfig> {
+  /** For tests of restarts: where fault-point.ts reads at which step to die. */
+  faultFile?: string | undefined
+}
+
+async function serveObserved(
+  metrics: CriMetrics,
+  pods: PodStack,
+  { config, clock, onStep }: CriOptions,
+): Promise<AsyncDisposable> {
+  metrics.recoverySeconds.set({}, clock.monotonicMs() / 1000)
+  await using undo = new Cleanup()
+  const collector = await undo.use(new Collector(metrics, pods))
+  await undo.use(serveMetrics(config.metrics.address, () => collector.text()))
+  onStep(`metrics on ${config.metrics.address}`)
   return undo.move()
 }

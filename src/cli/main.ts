@@ -58,7 +58,10 @@ function context(): Context {
     signal: abort.signal,
     print: (line) => void process.stdout.write(`${line}\n`),
     notice: (line) => void process.stderr.write(`${line}\n`),
-    logger: (level) => createLogger({ level, nowMs: Date.now, write: (line) => void writeSync(2, line) }),
+    logger: (level, format = 'json') =>
+      createLogger({ level, format, nowMs: Date.now, write: (line) => void writeSync(2, line) }),
+    notifySocket: process.env['NOTIFY_SOCKET'],
+    faultFile: process.env['KEELSON_FAULT_FILE'],
     isRoot: process.getuid?.() === 0,
     launcher: join(findRoot(dirname(here)), 'bin/keelson'),
   }

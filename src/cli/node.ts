@@ -4,7 +4,8 @@ import { createKubelet } from '../kubelet/index.ts'
 import { nodeAddress } from '../network/index.ts'
 import { type ServiceProxy, startServiceProxy } from '../services/index.ts'
 import type { ProcessOptions } from './control-plane.ts'
-import { openPodStack, type PodStack, serveSocket } from './cri-endpoint.ts'
+import { openNodePodStack, type PodStack } from './cri-endpoint.ts'
+import { serveSocket } from './cri-socket.ts'
 import { serveBeside } from './oci/compile-service/start.ts'
 import { pathsOf } from './paths.ts'
 
@@ -16,8 +17,8 @@ export async function startNode(options: ProcessOptions): Promise<AsyncDisposabl
   const { config, clock, log, onStep } = options
   const paths = pathsOf(config)
   await using undo = new Cleanup()
-  const pods = await undo.use(openPodStack(options))
-  await undo.use(serveSocket(config.criSocket, pods))
+  const pods = await undo.use(openNodePodStack(options))
+  await undo.use(serveSocket({ path: config.criSocket }, pods))
   onStep('CRI')
   const { transport } = await readKubeconfig(paths.nodeKubeconfig)
   const connection = await undo.use(createHttpTransport(transport))

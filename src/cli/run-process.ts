@@ -1,9 +1,10 @@
 import { mkdir } from 'node:fs/promises'
-import { KeelsonError } from '../base/index.ts'
+import { KeelsonError, type Logger } from '../base/index.ts'
 import type { OptionValues } from './command.ts'
-import { type ConfigFlags, resolveConfig } from './config.ts'
+import { type Config, type ConfigFlags, resolveConfig } from './config.ts'
 import type { Context } from './context.ts'
 import type { ProcessOptions } from './control-plane.ts'
+import { tellManager } from './manager.ts'
 import { findProcess, removeProcessFile, writeProcessFile } from './process-file.ts'
 import { ProgressReport, type progressOption } from './progress.ts'
 
@@ -14,22 +15,44 @@ import { ProgressReport, type progressOption } from './progress.ts'
 export async function runProcess(
   name: string,
   context: Context,
-  flags: ConfigFlags & OptionValues<typeof progressOption>,
+  flags: ConfigFlags & ProgressFlags,
   start: (options: ProcessOptions) => Promise<AsyncDisposable>,
 ): Promise<void> {
-  const report = new ProgressReport(flags['progress-fd'], context.clock)
-  const { clock, signal } = context
-  try {
+  const configure = async () => {
     const config = await resolveConfig(flags)
+    return { config, log: context.logger(config.logLevel) }
+  }
+  await runConfigured(name, context, flags, { configure, start })
+}
+
+type ProgressFlags = OptionValues<typeof progressOption>
+
+interface Life<Settings> {
+  configure: () => Promise<{ config: Settings; log: Logger }>
+  start: (options: ProcessOptions<Settings>) => Promise<AsyncDisposable>
+}
+
+/** As `runProcess`, for a process that has settings of its own. */
+export async function runConfigured<Settings extends Pick<Config, 'runDirectory'>>(
+  name: string,
+  context: Context,
+  flags: ProgressFlags,
+  { configure, start }: Life<Settings>,
+): Promise<void> {
+  const report = new ProgressReport(flags['progress-fd'], context.clock)
+  const { clock, signal, notifySocket } = context
+  try {
+    const { config, log } = await configure()
     await claim(config.runDirectory, name)
     try {
       if (flags.wait) await report.told()
-      const log = context.logger(config.logLevel)
       await using running = await start({ config, clock, log, signal, onStep: (step) => report.step(step) })
       void running
       report.ready()
+      tellManager(notifySocket, 'READY=1')
       log.info(`${name} is ready`, { pid: process.pid })
       await aborted(signal)
+      tellManager(notifySocket, 'STOPPING=1')
       log.info(`${name} is stopping`)
     } finally {
       await removeProcessFile(config.runDirectory, name)

@@ -7,7 +7,7 @@ import { planCgroup, readCgroupLayout, removeCgroup } from '../oci/index.ts'
 import { removeServiceTable } from '../services/index.ts'
 import type { Config } from './config.ts'
 import type { Context } from './context.ts'
-import { openPodStack } from './cri-endpoint.ts'
+import { openNodePodStack } from './cri-endpoint.ts'
 import { stopDaemon } from './daemon.ts'
 import { pathsOf } from './paths.ts'
 
@@ -31,11 +31,10 @@ export async function tearDown(
 
 async function removePods(config: Config, { clock, logger }: Context): Promise<number> {
   const { signal } = new AbortController() // a second Ctrl-C must not leave half of it behind
-  await using pods = await openPodStack({
+  await using pods = await openNodePodStack({
     config,
     clock,
     log: logger('warn'),
-    signal,
     onStep: () => undefined,
   })
   const call = { signal }

@@ -49,6 +49,8 @@ export interface ImageStoreOptions {
   credentials?: Credentials
   log: Logger
   clock: Clock
+  /** Opens what records are kept in; for tests that fail in it. */
+  openLedger?: typeof openLedger
   /** Which image of an index to take; default: linux on this processor. */
   platform?: Platform
 }
@@ -66,7 +68,8 @@ export async function openImageStore(options: ImageStoreOptions): Promise<ImageS
     throw asKeelsonError(error, { op: 'open image store', path: directory })
   })
   const lock = await undo.use(takeLock(directory))
-  const records = await undo.use(new Records(await openLedger({ path: join(directory, 'metadata') })))
+  const open = options.openLedger ?? openLedger
+  const records = await undo.use(new Records(await open({ path: join(directory, 'metadata') })))
   const boot = bootId()
   const content = await ContentStore.open(directory, boot)
   const { log, clock } = options

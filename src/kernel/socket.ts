@@ -6,6 +6,7 @@ declare module './native.ts' {
   interface Native {
     connectLoopback(namespaceFd: number, port: number): Promise<number>
     peerUid(socket: number): number
+    sendDatagram(path: string, text: string): void
   }
 }
 
@@ -21,4 +22,9 @@ export async function connectLoopback(namespaceFd: number, port: number): Promis
 export function peerUid(socket: Socket): number {
   const { _handle: handle } = socket as unknown as { _handle?: { fd: number } } // Node tells the descriptor nowhere else
   return native.peerUid(handle?.fd ?? -1)
+}
+
+/** One datagram to a Unix socket, `@NAME` for one of the abstract kind. Never waits: EAGAIN when nobody reads. */
+export function sendDatagram(path: string, text: string): void {
+  native.sendDatagram(path, text)
 }

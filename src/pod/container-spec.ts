@@ -18,7 +18,7 @@ export async function containerSpec(
 ): Promise<Spec> {
   const config = await withRealPaths(record.config)
   const [seccomp, devices] = await Promise.all([seccompOf(config), devicesOf(config)])
-  return buildSpec({
+  const spec = buildSpec({
     config,
     sandbox: sandbox.config,
     image: record.imageConfig,
@@ -30,6 +30,13 @@ export async function containerSpec(
     devices,
     host: context.host,
   })
+  return withPidsLimit(spec, context.containers.pidsMax)
+}
+
+function withPidsLimit(spec: Spec, pidsMax: number): Spec {
+  if (pidsMax === 0) return spec
+  const resources = { pids: { limit: pidsMax }, ...spec.linux?.resources }
+  return { ...spec, linux: { ...spec.linux, resources } }
 }
 
 /** A mount of a symbolic link is a mount of what it points at; a missing source is an error of the caller. */

@@ -17,6 +17,14 @@ export type PodImages = Pick<
   'pull' | 'find' | 'get' | 'list' | 'remove' | 'filesystem' | 'snapshots' | 'readFile'
 >
 
+/** What holds for every container, whatever its caller asks for. */
+export interface ContainerLimits {
+  /** Most processes and threads; 0: no limit. */
+  readonly pidsMax: number
+  /** How long ExecSync reads output after its command ended: children may hold the pipes for ever. */
+  readonly execDrainMs: number
+}
+
 /** What the verbs share. Each verb is a function of this and a request. */
 export interface PodContext {
   readonly runtime: Runtime
@@ -29,6 +37,7 @@ export interface PodContext {
   readonly host: HostLimits
   readonly clock: Clock
   readonly log: Logger
+  readonly containers: ContainerLimits
   /** Cgroups of pods whose caller names no parent lie at `/<cgroupInstance>/<sandbox>`. */
   readonly cgroupInstance: string
   readonly cgroupLayout: CgroupLayout

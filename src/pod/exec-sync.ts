@@ -8,8 +8,6 @@ import { execProcess, runningContainer } from './running.ts'
 
 /** Of each of stdout and stderr; what is more is read and dropped, as Kubernetes expects. */
 const outputBytesMax = 16 * 1024 * 1024
-/** How long output is still read after the process ended: its children may hold the pipes for ever. */
-const drainMs = 250
 
 /** Runs a command to its end. A timeout (seconds, 0: none) or a caller that gives up kills it: DEADLINE_EXCEEDED. */
 export async function execSync(
@@ -23,7 +21,10 @@ export async function execSync(
   const stdout = new Capture(execution.stdout)
   const stderr = new Capture(execution.stderr)
   const { exitCode } = await untilEnd(execution, context.clock, Number(timeout) * 1000, signal)
-  await Promise.race([Promise.all([stdout.ended, stderr.ended]), context.clock.sleep(drainMs)])
+  await Promise.race([
+    Promise.all([stdout.ended, stderr.ended]),
+    context.clock.sleep(context.containers.execDrainMs),
+  ])
   return ExecSyncResponse.fromPartial({ stdout: stdout.take(), stderr: stderr.take(), exitCode })
 }
 

@@ -25,7 +25,7 @@ import { attach } from './attach.ts'
 import { inChunks } from './chunks.ts'
 import { containerEvents, type PodEvent } from './container-events.ts'
 import { containerStats, listContainerStats } from './container-stats.ts'
-import { nowNs, type PodContext, type PodImages } from './context.ts'
+import { type ContainerLimits, nowNs, type PodContext, type PodImages } from './context.ts'
 import { CpuMeter } from './cpu-meter.ts'
 import { createContainer } from './create-container.ts'
 import { EventFeed } from './event-feed.ts'
@@ -62,6 +62,8 @@ export interface PodServiceOptions {
   cgroupInstance: string
   /** Lost at reboot, as pods are: `/run/keelson`. */
   runDirectory: string
+  /** Default: no limit of processes, a drain of 250 ms. */
+  containers?: ContainerLimits
   /** Of keelson, told by Version. */
   version: string
   /** Without it Exec, Attach and PortForward are UNIMPLEMENTED. */
@@ -87,6 +89,7 @@ export async function createPodService(options: PodServiceOptions): Promise<PodS
   const context: PodContext = {
     ...options,
     streaming: options.streaming,
+    containers: options.containers ?? { pidsMax: 0, execDrainMs: 250 },
     store,
     filesDirectory,
     cgroupLayout: readCgroupLayout(),

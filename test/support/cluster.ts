@@ -60,6 +60,12 @@ export class TestCluster implements AsyncDisposable {
     ]
   }
 
+  /** Those of them that `keelson cri` knows: it has nothing of a cluster's. */
+  get criFlags(): string[] {
+    const ofClusters = ['--port', '--kubelet-port', '--node-name', '--service-cidr']
+    return this.flags.filter((_, at) => !ofClusters.includes(this.flags[at - (at % 2)] ?? ''))
+  }
+
   get kubeconfig(): string {
     return join(this.dataDirectory, 'admin.kubeconfig')
   }

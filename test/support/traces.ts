@@ -3,6 +3,9 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { IsolatedCluster } from './isolated-cluster.ts'
 
+/** What of a cluster, or of an endpoint alone, says where to look. */
+export type Traced = Pick<IsolatedCluster, 'network' | 'directory' | 'instance' | 'runDirectory'>
+
 /** Everything a cluster leaves on its machine while it runs, as far as it can be seen from outside. */
 export interface Traces {
   /** Processes in its network or cgroups, with its directories on the command line or open. */
@@ -21,7 +24,7 @@ export interface Traces {
   runFiles: string[]
 }
 
-export async function findTraces(cluster: IsolatedCluster): Promise<Traces> {
+export async function findTraces(cluster: Traced): Promise<Traces> {
   const inside = async (command: string, ...args: string[]) =>
     (await cluster.network.run(command, args)).stdout
   const ip = (...args: string[]) => inside('/bin/busybox', 'ip', ...args)
@@ -42,7 +45,7 @@ export async function findTraces(cluster: IsolatedCluster): Promise<Traces> {
   }
 }
 
-function processesOf({ instance, directory, network }: IsolatedCluster): string[] {
+function processesOf({ instance, directory, network }: Traced): string[] {
   const namespace = link(`/proc/${network.holderPid}/ns/net`)
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== network.holderPid)
