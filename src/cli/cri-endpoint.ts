@@ -3,7 +3,7 @@ import { serveStreaming } from '../../cri/streaming/index.ts'
 import { Cleanup } from '../base/index.ts'
 import { type ImageStore, openImageStore } from '../image/index.ts'
 import { openNamespacePins } from '../kernel/index.ts'
-import { openLedger } from '../ledger/index.ts'
+import { type Ledger, openJournaledLedger, openLedger } from '../ledger/index.ts'
 import { createPodNetwork, type PodNetwork } from '../network/index.ts'
 import { createRuntime } from '../oci/index.ts'
 import { createPodService } from '../pod/index.ts'
@@ -47,7 +47,7 @@ export async function openPodStack(options: PodStackOptions): Promise<PodStack> 
   const paths = pathsOf(config)
   const { instance, runDirectory } = config
   await using undo = new Cleanup()
-  const ledger = instrumented.ledger(await undo.use(openLedger({ path: paths.nodeLedger })), around)
+  const ledger = instrumented.ledger(await undo.use(openNodeLedger(options)), around)
   const images = await undo.use(
     openImageStore({
       dataDirectory: paths.images,
@@ -104,6 +104,13 @@ export async function openPodStack(options: PodStackOptions): Promise<PodStack> 
   )
   onStep('pods found')
   return Object.assign(undo.move(), { runtime: pods.runtime, image: pods.image, network })
+}
+
+/** Its journal is gone after a reboot, as pods are. */
+async function openNodeLedger({ config, clock, log }: PodStackOptions): Promise<Ledger> {
+  const { nodeLedger, nodeJournal } = pathsOf(config)
+  const ledger = await openLedger({ path: nodeLedger })
+  return openJournaledLedger({ ledger, path: nodeJournal, clock, log: log.child({ part: 'ledger' }) })
 }
 
 /** The pod stack of a cluster's node: its settings, and the defaults of what only `keelson cri` can be told. */

@@ -18,5 +18,7 @@ export function pathsOf({ dataDirectory, runDirectory }: Pick<Config, 'dataDirec
     /** Containers: gone after a reboot, as they are. */
     containers: join(runDirectory, 'containers'),
     sandboxes: join(runDirectory, 'sandboxes'),
+    /** Of the node's ledger: what is not on disk yet. */
+    nodeJournal: join(runDirectory, 'journal/node'),
   }
 }

@@ -1,4 +1,5 @@
 /** Durable key-value store with group commit: the one door to lmdb. */
 
-export type { Ledger, LedgerOptions, Operation, Range } from './ledger.ts'
+export { openJournaledLedger } from './journaled.ts'
+export type { CommitOptions, Ledger, LedgerOptions, Operation, Range } from './ledger.ts'
 export { openLedger } from './lmdb.ts'

@@ -1,7 +1,7 @@
 /**
  * An ordered, durable map from string keys to bytes.
  *
- * - `commit` applies all its operations or none, and resolves only after they are on disk.
+ * - `commit` applies all its operations or none, and resolves only after they are on disk, unless it may be early.
  * - Commits of concurrent callers share one flush (group commit) and take effect in call order.
  * - Reads see every commit that was resolved before the read began; a read never waits for a writer.
  * - Keys are ordered by their UTF-8 bytes. A key is 1 to 1,900 bytes of well-formed Unicode: INVALID_ARGUMENT.
@@ -13,9 +13,17 @@ export interface Ledger extends AsyncDisposable {
   get(key: string): Uint8Array | undefined
   /** Entries with `start <= key < end`, in key order (or reversed, from the highest down). */
   range(range: Range): Iterable<readonly [key: string, value: Uint8Array]>
-  commit(operations: readonly Operation[]): Promise<void>
+  commit(operations: readonly Operation[], options?: CommitOptions): Promise<void>
   /** Writes a consistent copy of the whole store into an empty directory. */
   backup(directory: string): Promise<void>
+}
+
+export interface CommitOptions {
+  /**
+   * Resolve when the death of this process can no longer undo it, where the ledger has a journal (openJournaledLedger);
+   * it is on disk a moment later. Default false.
+   */
+  early?: boolean
 }
 
 export type Operation = { put: string; value: Uint8Array } | { remove: string }

@@ -27,7 +27,7 @@ export function hasLeases(ledger: Ledger): boolean {
   return false
 }
 
-/** The leases of this node: read once, then in memory; every change is on disk before it is answered. */
+/** The leases of this node: read once, then in memory; every change is recorded, early, before it is answered. */
 export class Leases {
   readonly #ledger: Ledger
   readonly #leases = new Map<string, Lease>()
@@ -56,14 +56,15 @@ export class Leases {
 
   async put(lease: Lease): Promise<void> {
     this.#leases.set(lease.sandboxId, lease)
-    await this.#ledger.commit([
+    const operations = [
       { put: leaseStart + lease.sandboxId, value: encoder.encode(JSON.stringify(lease)) },
       { put: cursorKey, value: encoder.encode(lease.address) },
-    ])
+    ]
+    await this.#ledger.commit(operations, { early: true })
   }
 
   async remove(sandboxId: string): Promise<void> {
-    await this.#ledger.commit([{ remove: leaseStart + sandboxId }])
+    await this.#ledger.commit([{ remove: leaseStart + sandboxId }], { early: true })
     this.#leases.delete(sandboxId)
   }
 }

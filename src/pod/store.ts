@@ -13,7 +13,7 @@ import {
 
 export type Cause = 'created' | 'started' | 'stopped' | 'deleted'
 
-/** One change of the store, told after it is durable and in the order in which the changes were asked for. */
+/** One change of the store, told after it is recorded and in the order in which the changes were asked for. */
 export interface Change {
   cause: Cause
   sandbox: SandboxRecord
@@ -25,8 +25,9 @@ export interface Change {
 type Subject = Pick<Change, 'sandbox' | 'container'>
 
 /**
- * All sandboxes and containers, in memory and in the ledger. A change is visible, and its listeners hear of it,
- * only once it is on disk; a record is replaced whole and never altered in place.
+ * All sandboxes and containers, in memory and in the ledger. A change is visible, and its listeners hear of it, only
+ * once the death of this process cannot undo it (the ledger's early commit: pods do not outlive the boot they are of);
+ * a record is replaced whole and never altered in place.
  */
 export class PodStore {
   readonly #ledger: Ledger
@@ -122,7 +123,7 @@ export class PodStore {
 
   /** Commits are applied one after the other in call order, although several may share one flush. */
   #commit(operation: Operation, causes: readonly Cause[], apply: () => Subject | undefined): Promise<void> {
-    const durable = this.#ledger.commit([operation])
+    const durable = this.#ledger.commit([operation], { early: true })
     const applied = this.#tail.then(async () => {
       await durable
       const subject = apply()

@@ -1,0 +1,166 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { Clock, Logger } from '../base/index.ts'
+import { JournalFile, readJournal } from './journal-file.ts'
+import { encodeKey } from './key.ts'
+import type { CommitOptions, Ledger, Operation, Range } from './ledger.ts'
+
+export interface JournalOptions {
+  /** The store itself; disposed with this. */
+  ledger: Ledger
+  /** Two files are made with this beginning; on a file system in memory, for each early commit waits for a write. */
+  path: string
+  clock: Clock
+  log: Logger
+}
+
+/** How long early commits are gathered: each flush of the store costs as much as the records of a dozen pods. */
+const gatherMs = 50
+/** From here on early commits wait as others do. */
+const journalBytesMax = 4 * 1024 * 1024
+
+/**
+ * A ledger with early commits: they are acknowledged when they are in a journal in memory, which the death of this
+ * process does not touch, and are in the store a moment later. What a power cut takes with it is at most that moment;
+ * that is for facts which do not outlive the boot they are of, as what runs.
+ *
+ * Of the two files one takes what comes, the other holds what the store is just being told. What the store refuses stays
+ * in both files and in memory, and the next commits, early or not, are refused until the store has taken it.
+ */
+export async function openJournaledLedger(options: JournalOptions): Promise<Ledger> {
+  const { ledger, path } = options
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  const paths = [`${path}.0`, `${path}.1`] as const
+  const found = paths.map(readJournal).filter((one) => one !== undefined)
+  found.sort((one, other) => one.generation - other.generation)
+  for (const { commits } of found) await ledger.commit(commits.flat())
+  return new JournaledLedger(options, new JournalFile(paths[0]), new JournalFile(paths[1]))
+}
+
+class JournaledLedger implements Ledger {
+  readonly #options: JournalOptions
+  /** Not in the store yet, by key: what reads must see. */
+  readonly #news = new Map<string, Operation>()
+  #active: JournalFile
+  #other: JournalFile
+  #generation = 1
+  #waiting: Operation[] = []
+  #tail: Promise<void> = Promise.resolve()
+  #refused = false
+  #cancelTimer: (() => void) | undefined
+
+  constructor(options: JournalOptions, active: JournalFile, other: JournalFile) {
+    this.#options = options
+    this.#active = active
+    this.#other = other
+  }
+
+  get(key: string): Uint8Array | undefined {
+    const news = this.#news.get(key)
+    if (!news) return this.#options.ledger.get(key)
+    return 'put' in news ? news.value : undefined
+  }
+
+  range(range: Range): Iterable<readonly [string, Uint8Array]> {
+    if (this.#news.size === 0) return this.#options.ledger.range(range)
+    return merged(this.#options.ledger, range, this.#news)
+  }
+
+  async commit(operations: readonly Operation[], { early = false }: CommitOptions = {}): Promise<void> {
+    for (const operation of operations) encodeKey('put' in operation ? operation.put : operation.remove)
+    if (operations.length === 0) return
+    if (!early || this.#refused || this.#active.bytes > journalBytesMax) return await this.#write(operations)
+    this.#active.append(this.#generation, operations)
+    const kept = operations.map(copied)
+    for (const operation of kept) this.#news.set(keyOf(operation), operation)
+    this.#waiting.push(...kept)
+    this.#cancelTimer ??= this.#options.clock.after(gatherMs, () => void this.#settle())
+  }
+
+  async backup(directory: string): Promise<void> {
+    await this.#write([])
+    await this.#options.ledger.backup(directory)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#settle()
+    await this.#options.ledger[Symbol.asyncDispose]()
+    this.#active[Symbol.dispose]()
+    this.#other[Symbol.dispose]()
+  }
+
+  async #settle(): Promise<void> {
+    try {
+      await this.#write([])
+    } catch (error) {
+      this.#options.log.error('what is recorded is not on disk yet', { error })
+    }
+  }
+
+  /** The store is told what waits and then this, as one commit; one after the other. */
+  #write(operations: readonly Operation[]): Promise<void> {
+    this.#cancelTimer?.()
+    this.#cancelTimer = undefined
+    const written = this.#tail.then(() => this.#writeNow(operations))
+    this.#tail = written.catch(() => undefined)
+    return written
+  }
+
+  async #writeNow(operations: readonly Operation[]): Promise<void> {
+    const waited = this.#waiting
+    if (waited.length + operations.length === 0) return
+    this.#waiting = []
+    if (this.#other.bytes === 0) this.#swap()
+    try {
+      await this.#options.ledger.commit([...waited, ...operations])
+    } catch (error) {
+      this.#waiting = [...waited, ...this.#waiting]
+      this.#refused = waited.length > 0
+      throw error
+    }
+    for (const operation of waited)
+      if (this.#news.get(keyOf(operation)) === operation) this.#news.delete(keyOf(operation))
+    this.#other.clear()
+    if (this.#waiting.length === 0) this.#active.clear()
+    this.#refused = false
+  }
+
+  #swap(): void {
+    const full = this.#active
+    this.#active = this.#other
+    this.#other = full
+    this.#generation++
+  }
+}
+
+/** The caller may use its buffer again. */
+function copied(operation: Operation): Operation {
+  return 'put' in operation ? { put: operation.put, value: Buffer.from(operation.value) } : operation
+}
+
+function keyOf(operation: Operation): string {
+  return 'put' in operation ? operation.put : operation.remove
+}
+
+function* merged(
+  ledger: Ledger,
+  { start, end, limit = Number.POSITIVE_INFINITY, reverse = false }: Range,
+  news: ReadonlyMap<string, Operation>,
+): Generator<readonly [string, Uint8Array]> {
+  const bounds = { ...(start === undefined ? {} : { start }), ...(end === undefined ? {} : { end }) }
+  const all = new Map(ledger.range(bounds))
+  for (const [key, operation] of news) {
+    if ('put' in operation && isWithin(key, bounds)) all.set(key, operation.value)
+    else all.delete(key)
+  }
+  const sorted = [...all].sort(([one], [other]) => compare(one, other))
+  yield* (reverse ? sorted.reverse() : sorted).slice(0, limit)
+}
+
+function isWithin(key: string, { start, end }: Range): boolean {
+  return (start === undefined || compare(start, key) <= 0) && (end === undefined || compare(key, end) < 0)
+}
+
+function compare(one: string, other: string): number {
+  return Buffer.compare(Buffer.from(one), Buffer.from(other))
+}
