@@ -30,7 +30,8 @@ const codeByStatus = new Map(table.map(([code, status]) => [status, code]))
 const messageMax = 4096
 
 /** What goes over the wire for an error of the implementation: one line, with its hint. */
-export function statusOf(error: unknown): Pick<StatusObject, 'code' | 'details'> {
+export function statusOf(thrown: unknown): Pick<StatusObject, 'code' | 'details'> {
+  const error = firstOf(thrown)
   const details = oneLine(error instanceof Error ? error.message : String(error))
   const hint = property(error, 'hint')
   return {
@@ -46,6 +47,12 @@ export function errorOf(failure: unknown): CriError {
   const code = typeof status === 'number' ? codeByStatus.get(status) : undefined
   const details = property(failure, 'details')
   return new CriError(code ?? 'INTERNAL', details || messageOf(failure), failure)
+}
+
+/** When an undo failed as well, what it was to undo is what the caller asks about. */
+function firstOf(error: unknown): unknown {
+  const isSuppressed = error instanceof Error && error.name === 'SuppressedError' && 'suppressed' in error
+  return isSuppressed ? firstOf(error.suppressed) : error
 }
 
 function messageOf(failure: unknown): string {

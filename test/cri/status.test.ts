@@ -48,6 +48,16 @@ test('an abort is CANCELLED, a failed system call keeps its words, a hint follow
   t.is(statusOf(new KeelsonError('INTERNAL', 'bad', { hint: 'do this' })).details, 'bad: do this')
 })
 
+test('of a failure whose undo failed too, the failure is told', (t) => {
+  const first = Object.assign(new Error('no address left'), { code: 'RESOURCE_EXHAUSTED' })
+  const both = Object.assign(new Error('two'), {
+    name: 'SuppressedError',
+    suppressed: first,
+    error: new Error('x'),
+  })
+  t.deepEqual(statusOf(both), { code: 8, details: 'no address left' })
+})
+
 test('a message is one bounded line, whatever the error says', (t) => {
   fc.assert(
     fc.property(fc.string({ maxLength: 9000, unit: 'grapheme' }), (message) => {
