@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { asKeelsonError, type Clock, KeelsonError, type Logger } from '../base/index.ts'
+import { asKeelsonError, type Clock, KeelsonError, type Logger, WorkQueue } from '../base/index.ts'
 import { podBandwidth } from './bandwidth.ts'
 import type { Attachment } from './cni/attachments.ts'
 import type { Offers } from './cni/capabilities.ts'
@@ -27,17 +27,27 @@ export interface CniOptions {
 
 const ifName = 'eth0'
 const defaultTimeoutMs = 60_000
+const [retryMinMs, retryMaxMs] = [5000, 300_000]
 
 /** The pod network that CNI plugins make. Which network is decided at each pod by the files that are there then. */
 export class CniNetwork implements PodNetwork {
   readonly #options: CniOptions & { log: Logger }
   readonly #networks: CniNetworks
+  /** Sandboxes that never came to be and whose DEL failed: nobody will ask for it again, so it is repeated from here. */
+  readonly #leftovers: WorkQueue<string>
   #podCidrs: readonly string[] = []
   #told = ''
 
   private constructor(options: CniOptions & { log: Logger }, networks: CniNetworks) {
     this.#options = options
     this.#networks = networks
+    this.#leftovers = new WorkQueue({
+      clock: options.clock,
+      backoffMinMs: retryMinMs,
+      backoffMaxMs: retryMaxMs,
+      worker: (sandboxId) => this.tearDown(sandboxId),
+      onError: (id, error) => options.log.warn('what a failed CNI ADD left stays for now', { id, error }),
+    })
   }
 
   static async open(options: CniOptions & { log: Logger }): Promise<CniNetwork> {
@@ -63,7 +73,7 @@ export class CniNetwork implements PodNetwork {
     const network = await this.network()
     if (!network)
       throw new KeelsonError('FAILED_PRECONDITION', await this.#whyNone(), { op: 'set up network' })
-    const result = await this.#networks.add({
+    const adding = this.#networks.add({
       containerId,
       ifName,
       network,
@@ -71,6 +81,10 @@ export class CniNetwork implements PodNetwork {
       args: podArgs({ podNamespace, podName, podUid, containerId }),
       offers: this.#offersOf(request),
       signal,
+    })
+    const result = await adding.catch((error: unknown) => {
+      if (this.list().includes(containerId)) this.#leftovers.addAfter(containerId, retryMinMs)
+      throw error
     })
     const answer = answerOf(result)
     if (answer.addresses.length > 0) return answer
@@ -124,6 +138,7 @@ export class CniNetwork implements PodNetwork {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#leftovers.close()
     await this.#networks[Symbol.asyncDispose]()
   }
 

@@ -8,8 +8,9 @@ import {
   type PodSandboxStatusRequest,
   PodSandboxStatusResponse,
 } from '../../cri/types.ts'
+import { asKeelsonError } from '../base/index.ts'
 import { nowNs, type PodContext } from './context.ts'
-import type { ContainerRecord } from './records.ts'
+import type { ContainerRecord, SandboxRecord } from './records.ts'
 import {
   containerItem,
   containerState,
@@ -63,17 +64,30 @@ export function selectContainers(
   )
 }
 
-export function podSandboxStatus(
-  { store, clock }: PodContext,
+export async function podSandboxStatus(
+  { store, clock, network }: PodContext,
   { podSandboxId, verbose }: PodSandboxStatusRequest,
-): PodSandboxStatusResponse {
+): Promise<PodSandboxStatusResponse> {
   const record = store.sandbox(podSandboxId)
   return PodSandboxStatusResponse.fromPartial({
     status: sandboxStatus(record),
-    info: verbose ? { info: JSON.stringify({ cgroupPath: record.cgroupPath }) } : {},
+    info: verbose ? { info: await sandboxInfo(network, record) } : {},
     containersStatuses: store.containersOf(record.id).map(containerStatus),
     timestamp: nowNs(clock),
   })
+}
+
+/** With whether the network is still as it was made, which may mean to ask CNI plugins. */
+async function sandboxInfo(
+  network: PodContext['network'],
+  { id, cgroupPath, addresses, stoppedAtNs }: SandboxRecord,
+): Promise<string> {
+  if (addresses.length === 0 || stoppedAtNs !== undefined) return JSON.stringify({ cgroupPath })
+  const problem = await network.check(id).then(
+    () => undefined,
+    (error: unknown) => asKeelsonError(error).message,
+  )
+  return JSON.stringify({ cgroupPath, network: { ok: problem === undefined, problem } })
 }
 
 export async function containerStatusOf(

@@ -140,7 +140,7 @@ function runtimeService(
     runPodSandbox: (request) => runPodSandbox(context, request),
     stopPodSandbox: (request) => stopPodSandbox(context, request),
     removePodSandbox: (request) => removePodSandbox(context, request),
-    podSandboxStatus: async (request) => podSandboxStatus(context, request),
+    podSandboxStatus: (request) => podSandboxStatus(context, request),
     listPodSandbox: async (request) => listPodSandbox(context, request),
     async *streamPodSandboxes(request) {
       for await (const podSandboxes of inChunks(listPodSandbox(context, request).items, PodSandbox))

@@ -1,7 +1,7 @@
 /**
  * Started by cri.test.ts in a network namespace of its own: the whole node stack below CRI, on a socket in the given
- * directory. Prints `ready` once it serves. Each line on stdin is JSON: a streaming URL and what to send as stdin or to
- * a forwarded port. The answer is a line of JSON with what came back on each channel (or as `data` and `error`).
+ * directory. Its network is built in, unless that directory has a CNI configuration in `net.d`. Prints `ready` once it
+ * serves. Each line on stdin is JSON: a streaming URL and what to send as stdin or to a forwarded port. The answer is a line of JSON with what came back on each channel (or as `data` and `error`).
  */
 import { once } from 'node:events'
 import { mkdir } from 'node:fs/promises'
@@ -28,13 +28,24 @@ const log = createLogger({ write: (line) => process.stderr.write(line), nowMs: (
 await changeNetwork(inNamespace(undefined, setLinkUp('lo')))
 const ledger = await openLedger({ path: join(dataDirectory, 'ledger') })
 const images = await openImageStore({ dataDirectory, log, clock })
+const pins = await openNamespacePins({ runDirectory, log })
 const podService = await createPodService({
   ledger,
   images,
-  pins: await openNamespacePins({ runDirectory, log }),
+  pins,
   network: await createPodNetwork({
     instance,
     podCidr: '10.97.0.0/24',
+    mode: 'auto',
+    cni: {
+      confDir: join(directory, 'net.d'),
+      binDirs: [join(directory, 'bin')],
+      cacheDir: join(directory, 'cache'),
+      timeoutMs: 3000,
+      env: process.env,
+      clock,
+      namespacePath: (id) => pins.networkPath(id),
+    },
     ledger,
     dataDirectory,
     runDirectory,

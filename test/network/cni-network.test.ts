@@ -3,11 +3,13 @@ import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
-import { Cleanup, silentLogger, systemClock } from '../../src/base/index.ts'
+import { Cleanup, type Clock, silentLogger, systemClock } from '../../src/base/index.ts'
 import { listLinks } from '../../src/kernel/index.ts'
 import { CniNetwork } from '../../src/network/cni-network.ts'
 import type { PodNetworkRequest } from '../../src/network/index.ts'
 import { CniFolders } from '../support/cni-folders.ts'
+import { eventually } from '../support/eventually.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 import { inside } from '../support/inside.ts'
 import { testNamespaces } from '../support/network-namespaces.ts'
 import { findPeer } from '../support/peers.ts'
@@ -42,7 +44,7 @@ async function scene(t: ExecutionContext) {
     host,
     folders,
     network,
-    open: () => CniNetwork.open(options),
+    open: (more: { clock?: Clock } = {}) => CniNetwork.open({ ...options, ...more }),
     configure: (plugins: readonly object[], more: object = {}) =>
       folders.configure('10-test.conflist', { cniVersion: '1.0.0', name: 'test', plugins, ...more }),
     ipam: (...subnets: string[]) => ({
@@ -233,3 +235,21 @@ pluginTest('a result without an address is no network, and words for CNI_ARGS hi
   })
   t.deepEqual(network.list(), [])
 })
+
+rootTest(
+  'what a failed ADD left and DEL could not take back yet is tried again, though nobody asks',
+  async (t) => {
+    const { namespaces, folders, configure, open } = await scene(t)
+    const clock = new FakeClock()
+    await using network = await open({ clock })
+    await folders.script('main', 'exit 1')
+    await configure([{ type: 'main' }])
+    const net = await namespaces.get('a')
+    await t.throwsAsync(network.setUp(podRequest('a', net)), { message: /"main" failed to ADD/ })
+    t.deepEqual(network.list(), ['a'])
+    await folders.script('main', 'exit 0')
+    clock.advance(5000)
+    await eventually('DEL', async () => network.list().length === 0)
+    t.deepEqual(await folders.order(), ['ADD main', 'DEL main', 'DEL main'])
+  },
+)

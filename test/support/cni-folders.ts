@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { OwnedFd } from '../../src/kernel/index.ts'
 import { findPeer, peerEnvironment } from './peers.ts'
@@ -56,19 +56,23 @@ export class CniFolders {
     return (await readdir(this.cacheDir)).filter((name) => name.endsWith('.json'))
   }
 
-  /** Debian's plugins, each acting on `host` as if that were the machine's own network. */
-  async installReal(host: OwnedFd): Promise<void> {
+  /** No configuration, no call and no plugin any more. */
+  async forget(): Promise<void> {
+    for (const folder of [this.confDir, this.binDir])
+      for (const name of await readdir(folder)) await rm(join(folder, name))
+    await writeFile(this.#log, '')
+  }
+
+  /** Debian's plugins. They act on `host` as if that were the machine's own network; absent: on the caller's. */
+  async installReal(host?: OwnedFd): Promise<void> {
     const folder = dirname(findPeer('cni-bridge') ?? '')
-    const environment = Object.entries(peerEnvironment(['iptables'])).map(
-      ([name, value]) => `${name}='${value}'`,
-    )
-    const enter = `nsenter --net=/proc/${process.pid}/fd/${host.fd} --`
-    for (const type of await readdir(folder))
-      await writeFile(
-        join(this.binDir, type),
-        `#!/bin/sh\nexport ${environment.join(' ')}\nexec ${enter} '${join(folder, type)}'\n`,
-        { mode: 0o755 },
-      )
+    const environment = Object.entries(peerEnvironment(['iptables']))
+    const words = environment.map(([name, value]) => `${name}='${value}'`).join(' ')
+    const enter = host ? `nsenter --net=/proc/${process.pid}/fd/${host.fd} --` : ''
+    for (const type of await readdir(folder)) {
+      const script = `#!/bin/sh\nexport ${words}\nexec ${enter} '${join(folder, type)}'\n`
+      await writeFile(join(this.binDir, type), script, { mode: 0o755 })
+    }
   }
 }
 

@@ -118,6 +118,8 @@ export class CniNetworks implements AsyncDisposable {
 
   async #add(request: AddRequest): Promise<CniResult> {
     const { containerId, ifName, network, args, offers, namespacePath } = request
+    // One that is missing would fail every DEL as well: nothing is begun without it.
+    for (const { type } of network.plugins) await this.#plugins.find(type)
     const attachment: Attachment = { version: 1, containerId, ifName, network, args, offers }
     await this.#attachments.put(attachment)
     try {

@@ -104,14 +104,15 @@ for (const [what, script, message] of [
     t.deepEqual(await folders.attachments(), [])
   })
 
-test('a plugin that is missing is named, the others still take back', async (t) => {
+test('a plugin that is missing is named before anything is begun', async (t) => {
   const { folders, networks } = await scene(t)
   const plugins = [{ type: 'main' }, { type: 'absent' }]
   await t.throwsAsync(networks.add(request({ network: network({ plugins }) })), {
     code: 'FAILED_PRECONDITION',
     message: `CNI plugin "absent" is not in ${folders.binDir}`,
   })
-  t.deepEqual(await folders.order(), ['ADD main', 'DEL main'])
+  t.deepEqual(await folders.order(), [])
+  t.deepEqual(networks.all(), [])
 })
 
 test('a DEL that fails is gone on with, told, and due again, also for the next process', async (t) => {
