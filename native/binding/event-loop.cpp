@@ -54,6 +54,10 @@ class LoopWaits {
     callbacks_[fd] = std::move(callback);
   }
 
+  void stop(int fd) {
+    if (callbacks_.count(fd) > 0) take(fd)();
+  }
+
  private:
   void run() {
     const Napi::HandleScope handles(env_);
@@ -95,6 +99,10 @@ void onReadable(Napi::Env env, int fd, std::function<void()> callback) {
         nullptr);
   }
   waits->add(fd, std::move(callback));
+}
+
+void stopWaiting(int fd) {
+  if (waits) waits->stop(fd);
 }
 
 }  // namespace keelson::binding

@@ -11,4 +11,7 @@ namespace keelson::binding {
 // Calls back once, on the event loop, where promises may be settled. The descriptor must stay open until then.
 void onReadable(Napi::Env env, int fd, std::function<void()> callback);
 
+// Calls back now for a descriptor that is waited for; otherwise does nothing.
+void stopWaiting(int fd);
+
 }  // namespace keelson::binding

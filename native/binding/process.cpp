@@ -1,5 +1,6 @@
 #include "binding/process.hpp"
 
+#include "binding/event-loop.hpp"
 #include "binding/value.hpp"
 #include "kernel/process.hpp"
 
@@ -31,6 +32,8 @@ Napi::Value pidfdWait(const Napi::CallbackInfo& info) {
   return whenReadable<kernel::Ended>(info.Env(), pidfd, [pidfd] { return kernel::pidfdReap(pidfd); }, endedToValue);
 }
 
+void stopPidfdWait(const Napi::CallbackInfo& info) { stopWaiting(readInt(info[0], "pidfd")); }
+
 void setSubreaper(const Napi::CallbackInfo& info) {
   const bool on = info[0].ToBoolean().Value();
   instant(info.Env(), [&] { kernel::setSubreaper(on); });
@@ -50,6 +53,7 @@ void exportProcess(Napi::Env env, Napi::Object exports) {
   exports.Set("pidfdOpen", Napi::Function::New(env, pidfdOpen));
   exports.Set("pidfdSendSignal", Napi::Function::New(env, pidfdSendSignal));
   exports.Set("pidfdWait", Napi::Function::New(env, pidfdWait));
+  exports.Set("stopPidfdWait", Napi::Function::New(env, stopPidfdWait));
   exports.Set("setSubreaper", Napi::Function::New(env, setSubreaper));
   exports.Set("originalFileLimit", Napi::Function::New(env, originalFileLimit));
 }

@@ -5,6 +5,7 @@ declare module './native.ts' {
     pidfdOpen(pid: number): number
     pidfdSendSignal(pidfd: number, signal: number): void
     pidfdWait(pidfd: number): Promise<{ code: number; signal: number } | undefined>
+    stopPidfdWait(pidfd: number): void
     setSubreaper(on: boolean): void
     originalFileLimit(): { soft: bigint; hard: bigint }
   }
@@ -22,10 +23,22 @@ export function pidfdSendSignal(pidfd: number, signal: number): void {
 
 /**
  * Resolves when the process has ended; keep the pidfd open until then. With its exit code (128 + signal when
- * killed) when it was a child of this process, which reaps it; otherwise undefined: only the parent is told.
+ * killed) when it was a child of this process, which reaps it; otherwise undefined: only the parent is told. The signal
+ * ends the waiting, with undefined as well.
  */
-export function pidfdWait(pidfd: number): Promise<{ code: number; signal: number } | undefined> {
-  return native.pidfdWait(pidfd)
+export async function pidfdWait(
+  pidfd: number,
+  signal?: AbortSignal,
+): Promise<{ code: number; signal: number } | undefined> {
+  if (!signal) return native.pidfdWait(pidfd)
+  if (signal.aborted) return undefined
+  const stop = () => native.stopPidfdWait(pidfd)
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await native.pidfdWait(pidfd)
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
 }
 
 /** PR_SET_CHILD_SUBREAPER: orphans below this process become its children. */

@@ -24,7 +24,7 @@ export async function waitForExit(
   if (recorded) return recorded
   const exit = await (record.life === 'monitored'
     ? monitoredExit(context, record, directory, signal)
-    : detachedExit(context, record, directory))
+    : detachedExit(context, record, directory, signal))
   await endRest(context, record)
   return exit
 }
@@ -104,9 +104,11 @@ async function detachedExit(
   context: RuntimeContext,
   record: ContainerRecord,
   directory: string,
+  signal: AbortSignal,
 ): Promise<Exit> {
   using process = record.process && openProcess(record.process, record.bootId, { zombie: true })
-  const ended = process && (await pidfdWait(process.fd))
+  const ended = process && (await pidfdWait(process.fd, signal))
+  signal.throwIfAborted()
   const exit: Exit = {
     exitCode: ended?.code ?? 255,
     ...(ended && ended.signal > 0 ? { signal: ended.signal } : {}),
