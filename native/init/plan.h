@@ -132,6 +132,7 @@
   X(114, bindGroups, "llq")                \
   X(115, makeGroup, "sn")                  \
   X(171, servePlans, "")                   \
+  X(173, hold, "")                         \
   X(172, inheritSetting, "ss")             \
   X(191, connect, "so")                    \
   X(192, raiseLoopback, "")

@@ -76,12 +76,12 @@ export async function createContainer(context: RuntimeContext, given: CreateRequ
 
 function startPlan(
   { zygote }: RuntimeContext,
-  { life, signal }: CreateRequest,
+  { life, holds, signal }: CreateRequest,
   plan: Plan,
   inherited: readonly number[],
 ): Promise<StartedInit> {
   const init = { plan: encodePlan(plan), inherited, signal }
-  return life.kind === 'monitored' ? zygote.start(init) : startInit(init)
+  return life.kind === 'monitored' || holds ? zygote.start(init) : startInit(init)
 }
 
 /** What the specification leaves to the runtime is written out, so that a later exec finds it in the record. */

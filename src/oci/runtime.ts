@@ -45,6 +45,11 @@ export interface CreateRequest {
   /** Detached mount trees (open_tree) by destination, for mounts of the spec whose source is a descriptor. Borrowed. */
   mountFds?: Readonly<Record<string, number>>
   life: MonitoredLife | DetachedLife | ForegroundLife
+  /**
+   * In place of a program keelson-init itself stays as the first process, for namespaces that others join: it has
+   * nothing open, reaps orphans, and ends on SIGTERM. No devices are made. `process.args` is not looked at.
+   */
+  holds?: boolean
   /** Stay in the caller's session keyring instead of a new one. */
   keepSessionKeyring?: boolean
   /** Switch the root by MS_MOVE and chroot(2), for hosts that run from a ramdisk, which cannot be pivoted away. */

@@ -47,6 +47,7 @@ export function compileCreate(given: CompileRequest): CompiledPlan {
   const v2 = openV2(cgroup, slots)
   const filter = compileFilter(containerFilter({ ...spec, ...request }), listenerState(request), slots)
   const v1 = makeV1(request, namespaces, slots)
+  const isHeldInUser = request.holds === true && namespaces.user !== 'none'
   const child: Operation[] = [
     ...namespaces.child,
     ...(namespaces.unshareNetwork ? newNetwork : []),
@@ -60,7 +61,7 @@ export function compileCreate(given: CompileRequest): CompiledPlan {
     ...devices.await,
     ...hooks.beforePivot,
     ...rootfs.enter,
-    ...programOf(request, process, filter, life, hooks),
+    ...programOf(request, isHeldInUser ? withoutScore(process) : process, filter, life, hooks),
   ]
   const parent: Operation[] = [
     ...life.first,
@@ -107,7 +108,7 @@ function programOf(
   life: LifePlan,
   hooks: HookPlan,
 ): Operation[] {
-  const { spec, host, fileLimit } = request
+  const { spec, host, fileLimit, holds } = request
   return compileProgram({
     process,
     filter,
@@ -118,11 +119,17 @@ function programOf(
     preserved: life.preserved,
     listener: life.listener,
     isInit: true,
+    ...(holds ? { holds } : {}),
     fileLimit,
     hooks: hooks.beforeProgram,
     later: hooks.later,
     wait: untilStart,
   })
+}
+
+/** Its parent has set it; in an empty root of a user namespace there is no procfs to do it by. */
+function withoutScore({ oomScoreAdj: _, ...process }: Process): Process {
+  return process
 }
 
 function listenerState({ id, spec, bundle }: CompileRequest): ListenerState {

@@ -83,7 +83,7 @@ function unmonitored(
   directory: number,
 ): LifePlan {
   const terminal = request.spec.process?.terminal === true
-  const stdio = (life.stdio ?? [0, 1, 2]).map((fd) => (terminal ? noFd : slots.inherit(fd)))
+  const stdio = (life.stdio ?? [0, 1, 2]).map((fd) => (terminal || request.holds ? noFd : slots.inherit(fd)))
   const preserved = Array.from({ length: life.preserveFds ?? 0 }, (_, index) => slots.inherit(3 + index))
   const listener = slots.allocate()
   const master = terminal ? slots.allocate() : noFd

@@ -24,6 +24,8 @@ export interface ProgramRequest {
   preserved: readonly number[]
   listener: number
   isInit: boolean
+  /** No program follows: keelson-init stays (native/init/hold.c). */
+  holds?: boolean
   fileLimit: { soft: bigint; hard: bigint }
   /** Goes between everything that prepares and everything that has to happen at the very end. */
   wait: readonly Operation[]
@@ -48,7 +50,6 @@ export function compileProgram(request: ProgramRequest): Operation[] {
   const landlock = compileLandlock(request.landlock, host.landlockAbi)
   const last = [...landlock.enforce, ...filter.load]
   const identity = compileIdentity(process, masks)
-  const path = env.find((one) => one.startsWith('PATH='))?.slice(5) ?? defaultPath
   const early = process.noNewPrivileges === true || last.length === 0
   return [
     ...compileAttributes(process, linux),
@@ -60,8 +61,7 @@ export function compileProgram(request: ProgramRequest): Operation[] {
     ...landlock.prepare,
     { op: 'dropBounding', kept: masks.bounding },
     ...(early ? identity : []),
-    ...(needsHome ? [{ op: 'findHome', uid: process.user?.uid ?? 0 } as const] : []),
-    { op: 'findProgram', name: args[0] ?? '', path },
+    ...(request.holds ? [] : findProgram(process, env, needsHome)),
     ...filter.learn,
     {
       op: 'keepDescriptors',
@@ -73,7 +73,15 @@ export function compileProgram(request: ProgramRequest): Operation[] {
     ...(request.hooks?.(early ? [] : identity) ?? []),
     ...last,
     ...(early ? [] : identity),
-    { op: 'execute', args, env },
+    request.holds ? { op: 'hold' } : { op: 'execute', args, env },
+  ]
+}
+
+function findProgram({ args, user }: Process, env: readonly string[], needsHome: boolean): Operation[] {
+  const path = env.find((one) => one.startsWith('PATH='))?.slice(5) ?? defaultPath
+  return [
+    ...(needsHome ? [{ op: 'findHome', uid: user?.uid ?? 0 } as const] : []),
+    { op: 'findProgram', name: args?.[0] ?? '', path },
   ]
 }
 

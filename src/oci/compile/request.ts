@@ -21,6 +21,7 @@ export interface CompileRequest {
   pidfdSocket?: string
   environment?: readonly string[]
   notify?: boolean
+  holds?: boolean
   privileges: Privileges
   life: MonitoredLife | DetachedLife | ForegroundLife
   /** The container's state directory: its path, and open. */

@@ -40,7 +40,7 @@ export function compileRootfs(
     ...root(request, trees),
     { op: 'attachRoot', place: trees.holdsAll ? '' : placeOf(request) },
     ...compileMounts(request, slots, namespaces, trees),
-    ...compileDevices(spec, namespaces.user === 'none' && privileges.isRoot),
+    ...(request.holds ? [] : compileDevices(spec, namespaces.user === 'none' && privileges.isRoot)),
   ]
   const enter: Operation[] = [
     // After the hooks, which may have to write below it.

@@ -249,6 +249,7 @@ export const operationTable = {
     code: 114,
     args: { names: 'strings', sources: 'strings', attributes: 'u64' },
   },
+  hold: { code: 173, args: {} },
   connect: { code: 191, args: { path: 'string', to: 'newFd' } },
   raiseLoopback: { code: 192, args: {} },
 } as const

@@ -45,6 +45,21 @@ test('limits are there before anybody joins, also where they are made after the 
   t.true(limited(child, 'await') < names(child).indexOf('joinCgroup'))
 })
 
+test('a container that only holds namespaces has no program, no devices, nothing open', (t) => {
+  const { child } = compileCreate(request(plainSpec(['true']), { holds: true })).plan
+  t.is(names(child).at(-1), 'hold')
+  for (const absent of ['execute', 'findProgram', 'findHome', 'makeNode', 'makeLink'])
+    t.false(names(child).includes(absent))
+  const users = plainSpec(['true'], ({ linux }) => {
+    linux.namespaces = [...(linux.namespaces ?? []), { type: 'user' }]
+    linux.uidMappings = linux.gidMappings = [{ containerID: 0, hostID: 1000, size: 10 }]
+  })
+  if (users.process) users.process.oomScoreAdj = -10
+  const held = compileCreate(request(users, { holds: true })).plan
+  t.true(names(held.parent).includes('adjustChild'))
+  t.false(names(held.child).includes('adjustOomScore'))
+})
+
 test('settings are written before anything covers /proc, and the filter is last with no_new_privs', (t) => {
   const spec = plainSpec(['true'], ({ linux }) => {
     linux.sysctl = { 'net.ipv4.ip_forward': '1' }
