@@ -24,6 +24,13 @@ kernel::PinRequest readRequest(const Napi::Object& object) {
   request.ipc = object.Get("ipc").ToBoolean();
   if (object.Has("hostname")) request.hostname = readString(object.Get("hostname"), "hostname");
   request.shmSizeBytes = static_cast<uint64_t>(object.Get("shmSizeBytes").ToNumber().Int64Value());
+  request.ownerUid = object.Get("ownerUid").ToNumber().Uint32Value();
+  request.ownerGid = object.Get("ownerGid").ToNumber().Uint32Value();
+  const auto made = object.Get("made").As<Napi::Array>();
+  for (uint32_t index = 0; index < made.Length(); index++) {
+    const auto pair = made.Get(index).As<Napi::Array>();
+    request.made.emplace_back(readString(pair.Get(0u), "kind"), readInt(pair.Get(1u), "namespace"));
+  }
   const auto sysctls = object.Get("sysctls").As<Napi::Array>();
   for (uint32_t index = 0; index < sysctls.Length(); index++) {
     const auto pair = sysctls.Get(index).As<Napi::Array>();

@@ -49,10 +49,12 @@ void makeReadOnly(int tree) {
   check(::syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attributes, sizeof attributes), "mount_setattr", "");
 }
 
-Fd makeTmpfs(const char* source, uint64_t sizeBytes, const char* mode) {
+Fd makeTmpfs(const char* source, uint64_t sizeBytes, const char* mode, uint32_t uid, uint32_t gid) {
   const Fd context(static_cast<int>(check(::syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC), "fsopen", "tmpfs")));
   setString(context.get(), "source", source);
   setString(context.get(), "mode", mode);
+  if (uid > 0) setString(context.get(), "uid", std::to_string(uid));
+  if (gid > 0) setString(context.get(), "gid", std::to_string(gid));
   if (sizeBytes > 0) setString(context.get(), "size", std::to_string(sizeBytes));
   check(::syscall(SYS_fsconfig, context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0), "fsconfig", "tmpfs");
   const unsigned attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;

@@ -19,7 +19,7 @@ Fd cloneTreePrivately(const std::string& path);
 void makeReadOnly(int tree);
 
 // A detached tmpfs, nosuid, nodev, noexec. `sizeBytes` 0 leaves the kernel's default of half the memory.
-Fd makeTmpfs(const char* source, uint64_t sizeBytes, const char* mode);
+Fd makeTmpfs(const char* source, uint64_t sizeBytes, const char* mode, uint32_t uid = 0, uint32_t gid = 0);
 
 // Attaches a detached tree (move_mount(2)).
 void attachTree(int tree, const std::string& path);

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "kernel/error.hpp"
@@ -20,7 +21,13 @@ struct Kind {
   const char* procName;
 };
 
-constexpr Kind kinds[] = {{"network", CLONE_NEWNET, "net"}, {"ipc", CLONE_NEWIPC, "ipc"}, {"uts", CLONE_NEWUTS, "uts"}};
+constexpr Kind kinds[] = {{"network", CLONE_NEWNET, "net"},
+                          {"ipc", CLONE_NEWIPC, "ipc"},
+                          {"uts", CLONE_NEWUTS, "uts"},
+                          {"pid", CLONE_NEWPID, "pid"},
+                          {"user", CLONE_NEWUSER, "user"}};
+// What a thread may enter and leave again with its end.
+constexpr int threadTypes = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
 constexpr const char* shm = "shm";
 
 std::string holderOf(const std::string& runDirectory) { return runDirectory + "/pins"; }
@@ -98,7 +105,7 @@ Fd makeBoundMountNamespace(const std::string& holder, const std::string& file) {
 }
 
 void removeDirectory(const std::string& directory) {
-  for (const char* name : {"network", "ipc", "uts", shm}) {
+  for (const char* name : {"network", "ipc", "uts", "pid", "user", shm}) {
     const std::string path = directory + "/" + name;
     while (detachMount(path)) {
     }
@@ -118,14 +125,38 @@ int typesOf(const PinRequest& request) {
          (request.hostname ? CLONE_NEWUTS : 0);
 }
 
+// Settings of an IPC namespace are for the root of the user namespace that owns it, and for nobody with more rights. To
+// be that user for a moment is the affair of this thread alone, hence no call of libc, which would tell all others.
+void writeSetting(const std::string& path, const std::string& value, uint32_t ownerUid) {
+  try {
+    return writeSysctl(path, value);
+  } catch (const SyscallFailure& failure) {
+    if (failure.number != EACCES || ownerUid == 0) throw;
+  }
+  check(::syscall(SYS_setresuid, -1, ownerUid, -1), "setresuid", path);
+  writeSysctl(path, value);
+  check(::syscall(SYS_setresuid, -1, 0, -1), "setresuid", path);
+}
+
+// A detached mount of each that is there already; for settings the thread enters those that have some.
+std::vector<Tree> adoptNamespaces(const PinRequest& request) {
+  std::vector<Tree> trees;
+  for (const auto& [name, fd] : request.made) {
+    trees.push_back({name, cloneTree("/proc/thread-self/fd/" + std::to_string(fd))});
+    const int type = namespaceType(fd);
+    if (!request.sysctls.empty() && (type & threadTypes) != 0) enterNamespace(fd, type, name);
+  }
+  return trees;
+}
+
 // Makes the namespaces as the thread's own, sets them up from inside, and takes a detached mount of each.
 std::vector<Tree> makeNamespaces(const PinRequest& request) {
   const int types = typesOf(request);
   unshareThread(types);
   if (request.hostname) check(::sethostname(request.hostname->data(), request.hostname->size()), "sethostname");
   if (request.network) raiseLoopback();
-  for (const auto& [path, value] : request.sysctls) writeSysctl(path, value);
-  std::vector<Tree> trees;
+  std::vector<Tree> trees = adoptNamespaces(request);
+  for (const auto& [path, value] : request.sysctls) writeSetting(path, value, request.ownerUid);
   for (const Kind& kind : kinds)
     if ((types & kind.type) != 0)
       trees.push_back({kind.name, cloneTree(std::string("/proc/thread-self/ns/") + kind.procName)});
@@ -173,7 +204,7 @@ void removePinNamespace(const std::string& runDirectory) {
 
 void createPins(int mountNamespace, const PinRequest& request) {
   std::vector<Tree> trees = makeNamespaces(request);
-  if (request.shmSizeBytes > 0) trees.push_back({shm, makeTmpfs("shm", request.shmSizeBytes, "1777")});
+  if (request.shmSizeBytes > 0) trees.push_back({shm, makeTmpfs("shm", request.shmSizeBytes, "1777", request.ownerUid, request.ownerGid)});
   enterNamespace(mountNamespace, CLONE_NEWNS, "pins");
   const std::string directory = "/" + request.id;
   if (::mkdir(directory.c_str(), 0700) != 0) {

@@ -8,8 +8,8 @@
 //
 // The mount namespace itself holds a tmpfs as root and nothing of the host, so that it keeps no host mount busy:
 //
-//   /<id>/network, /<id>/ipc, /<id>/uts   namespace files
-//   /<id>/shm                             a tmpfs
+//   /<id>/network, /<id>/ipc, /<id>/uts, /<id>/pid, /<id>/user   namespace files
+//   /<id>/shm                                                    a tmpfs
 //
 // Every function but openPin changes its thread's namespaces: use a thread that ends with the call.
 #pragma once
@@ -35,6 +35,10 @@ struct PinRequest {
   bool ipc = false;
   std::optional<std::string> hostname;  // present: a UTS namespace
   uint64_t shmSizeBytes = 0;            // 0: none
+  uint32_t ownerUid = 0;  // root of the pod
+  uint32_t ownerGid = 0;
+  // Namespaces that are there already, by kind, to be pinned as they are.
+  std::vector<std::pair<std::string, int>> made;
   std::vector<std::pair<std::string, std::string>> sysctls;
 };
 

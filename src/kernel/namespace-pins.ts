@@ -7,9 +7,9 @@ import { type OwnedFd, ownFd } from './owned-fd.ts'
 import { parseSysctlName } from './sysctl-name.ts'
 
 /**
- * The promise of the pod's namespaces: network, IPC and UTS namespaces and the pod's /dev/shm,
- * pinned as bind mounts in one private mount namespace of keelson's own. No process is needed to keep them, and
- * they stay when the daemon ends. How it looks in the kernel: native/kernel/namespace-pins.hpp.
+ * The promise of the pod's namespaces: network, IPC and UTS namespaces and the pod's /dev/shm, and what a process of
+ * the pod's made (its PID and user namespaces), pinned as bind mounts in one private mount namespace of keelson's own. No process is needed to keep them (but a
+ * PID namespace ends with its first process), and they stay when the daemon ends. How it looks in the kernel: native/kernel/namespace-pins.hpp.
  */
 export interface NamespacePins extends AsyncDisposable {
   /** Makes and pins what is asked for. A pin set of this id that exists is removed first. */
@@ -30,7 +30,8 @@ export interface NamespacePins extends AsyncDisposable {
   list(): Promise<string[]>
 }
 
-export type PinKind = 'network' | 'ipc' | 'uts' | 'shm'
+export type NamespacePin = 'network' | 'ipc' | 'uts' | 'pid' | 'user'
+export type PinKind = NamespacePin | 'shm'
 
 export interface PinRequest {
   /** 1–64 characters of [a-zA-Z0-9_.-]. */
@@ -40,6 +41,10 @@ export interface PinRequest {
   uts?: { hostname: string }
   /** Size of the tmpfs on /dev/shm; absent: none. */
   shmSizeBytes?: number
+  /** Root of the pod, as the host sees it: owns that tmpfs, and the IPC settings are its. Default root. */
+  owner?: { uid: number; gid: number }
+  /** Namespaces that are there already, each pinned in place of a new one. Borrowed. */
+  namespaceFds?: Partial<Record<NamespacePin, number>>
   /**
    * Namespaced sysctls (`net.…`, `kernel.shm…`, `fs.mqueue.…`), written from inside the new namespaces.
    * INVALID_ARGUMENT when the namespace they belong to is not asked for: it would be the host's.
@@ -70,6 +75,9 @@ interface NativePinRequest {
   ipc: boolean
   hostname?: string
   shmSizeBytes: number
+  ownerUid: number
+  ownerGid: number
+  made: [kind: string, fd: number][]
   sysctls: [path: string, value: string][]
 }
 
@@ -132,11 +140,11 @@ function targetOf(link: string): string | undefined {
 }
 
 function nativeRequest(request: PinRequest): NativePinRequest {
-  const { id, network, ipc, uts, shmSizeBytes } = request
+  const { id, network, ipc, uts, shmSizeBytes, owner, namespaceFds = {} } = request
   checkId(id)
   const sysctls = Object.entries(request.sysctls ?? {}).map(([name, value]): [string, string] => {
     const sysctl = parseSysctlName(name)
-    if (request[sysctl.namespace]) return [sysctl.path, value]
+    if (request[sysctl.namespace] || namespaceFds[sysctl.namespace] !== undefined) return [sysctl.path, value]
     throw new KeelsonError(
       'INVALID_ARGUMENT',
       `sysctl "${name}" needs a ${sysctl.namespace} namespace of the pod's own`,
@@ -149,10 +157,13 @@ function nativeRequest(request: PinRequest): NativePinRequest {
   })
   return {
     id,
-    network,
-    ipc,
-    ...(uts ? { hostname: uts.hostname } : {}),
+    network: network && namespaceFds.network === undefined,
+    ipc: ipc && namespaceFds.ipc === undefined,
+    ...(uts && namespaceFds.uts === undefined ? { hostname: uts.hostname } : {}),
     shmSizeBytes: shmSizeBytes ?? 0,
+    ownerUid: owner?.uid ?? 0,
+    ownerGid: owner?.gid ?? 0,
+    made: Object.entries(namespaceFds),
     sysctls,
   }
 }

@@ -1,9 +1,10 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { existsSync, fstatSync } from 'node:fs'
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { Cleanup, silentLogger } from '../../src/base/index.ts'
 import { type NamespacePins, openNamespacePins, removePinNamespace } from '../../src/kernel/index.ts'
+import { eventually } from '../support/eventually.ts'
 import { inside } from '../support/inside.ts'
 import { rootTest } from '../support/root.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
@@ -146,4 +147,47 @@ rootTest('a sysctl of a namespace that the pod shares with the host is refused',
     code: 'INVALID_ARGUMENT',
   })
   await t.throwsAsync(made.pins.create({ ...request, id: '../up' }), { code: 'INVALID_ARGUMENT' })
+})
+
+rootTest('namespaces that are there already are pinned as they are, with what a process made', async (t) => {
+  await using made = await pinned()
+  const holder = spawn('unshare', ['--user', '--pid', '--net', '--fork', 'sleep', '1000'], {
+    stdio: 'ignore',
+  })
+  const pid = await eventually('it sleeps', async () => {
+    const children = await readFile(`/proc/${holder.pid}/task/${holder.pid}/children`, 'utf8').catch(() => '')
+    return Number(children.trim()) || undefined
+  })
+  await using cleanup = new Cleanup()
+  cleanup.defer(() => void process.kill(pid, 'SIGKILL'))
+  const ns = async (name: string) => {
+    const handle = await cleanup.use(open(`/proc/${pid}/ns/${name}`))
+    return handle.fd
+  }
+  await made.pins.create({
+    id: 'web-1',
+    network: true,
+    ipc: true,
+    namespaceFds: { network: await ns('net'), pid: await ns('pid'), user: await ns('user') },
+    shmSizeBytes: 1 << 20,
+    owner: { uid: 1000, gid: 1001 },
+    sysctls: { 'net.ipv4.ip_unprivileged_port_start': '82', 'kernel.shmmni': '78' },
+  })
+  for (const [kind, name] of [
+    ['network', 'net'],
+    ['pid', 'pid'],
+    ['user', 'user'],
+  ] as const) {
+    using pin = await made.pins.open('web-1', kind)
+    t.is((await stat(`/proc/self/fd/${pin.fd}`)).ino, (await stat(`/proc/${pid}/ns/${name}`)).ino)
+  }
+  using net = await made.pins.open('web-1', 'network')
+  t.is(await inside({ net }, 'cat', '/proc/sys/net/ipv4/ip_unprivileged_port_start'), '82')
+  using ipc = await made.pins.open('web-1', 'ipc')
+  t.is(await inside({ ipc }, 'cat', '/proc/sys/kernel/shmmni'), '78')
+  using shm = await made.pins.open('web-1', 'shm')
+  const { uid, gid } = await stat(`/proc/self/fd/${shm.fd}/.`)
+  t.deepEqual([uid, gid], [1000, 1001])
+  await made.pins.remove('web-1')
+  t.deepEqual(await made.pins.list(), [])
 })
