@@ -6,6 +6,7 @@ import type { NamespacePins } from '../kernel/index.ts'
 import type { PodNetwork } from '../network/index.ts'
 import type { CgroupLayout, Runtime } from '../oci/index.ts'
 import type { CpuMeter } from './cpu-meter.ts'
+import type { Holders } from './holders.ts'
 import type { Joined } from './joined.ts'
 import type { Lives } from './lives.ts'
 import type { HostLimits } from './spec/spec.ts'
@@ -33,6 +34,7 @@ export interface PodContext {
   readonly pins: NamespacePins
   readonly store: PodStore
   readonly lives: Lives
+  readonly holders: Holders
   readonly streaming: StreamingUrls | undefined
   readonly host: HostLimits
   readonly clock: Clock

@@ -12,6 +12,7 @@ import { signalNumber } from '../oci/index.ts'
 import { containerSpec } from './container-spec.ts'
 import { nowNs, type PodContext } from './context.ts'
 import type { ContainerRecord, SandboxRecord } from './records.ts'
+import { containerPid, podNamespaces } from './spec/namespaces.ts'
 import { resolveUser } from './spec/user.ts'
 
 /**
@@ -63,6 +64,7 @@ async function make(context: PodContext, sandbox: SandboxRecord, config: Contain
     user: resolveUser({ security, imageUser, passwd, group }),
     createdAtNs: nowNs(clock),
   }
+  checkPid(context, sandbox, config)
   await containerSpec(context, sandbox, record)
   await using undo = new Cleanup()
   undo.defer(() => images.snapshots.remove(id))
@@ -70,6 +72,22 @@ async function make(context: PodContext, sandbox: SandboxRecord, config: Contain
   await store.putContainer(record, 'created')
   undo.keep()
   return id
+}
+
+function checkPid(context: PodContext, sandbox: SandboxRecord, config: ContainerConfig): void {
+  const options = config.linux?.securityContext?.namespaceOptions
+  const pid = containerPid(options, podNamespaces(sandbox.config))
+  if (pid.kind === 'target') targetOf(context, sandbox.id, pid.containerId)
+}
+
+/** The container of the same pod whose PID namespace is asked for. */
+export function targetOf({ store }: PodContext, sandboxId: string, targetId: string): ContainerRecord {
+  const found = store.container(targetId)
+  if (found.sandboxId === sandboxId) return found
+  throw new KeelsonError('INVALID_ARGUMENT', `container ${found.id} belongs to another pod`, {
+    op: 'CreateContainer',
+    id: found.id,
+  })
 }
 
 function findImage({ images }: PodContext, config: ContainerConfig): Image {

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DNSConfig } from '../../cri/types.ts'
 
@@ -8,6 +8,8 @@ export interface PodFiles {
   addresses: readonly string[]
   dns: DNSConfig | undefined
   hostNetwork: boolean
+  /** Root of the pod, as the host sees it: the pod may change what it sees. */
+  owner: { uid: number; gid: number }
 }
 
 const names = { '/etc/hostname': 'hostname', '/etc/hosts': 'hosts', '/etc/resolv.conf': 'resolv.conf' }
@@ -19,23 +21,28 @@ export function podFilePaths(directory: string): Record<string, string> {
 /** Where the DNS configuration says nothing the host's resolv.conf is copied. */
 export async function writePodNames(
   directory: string,
-  { hostname, dns }: Pick<PodFiles, 'hostname' | 'dns'>,
+  { hostname, dns, owner }: Pick<PodFiles, 'hostname' | 'dns' | 'owner'>,
 ): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o755 })
   const resolv = (dns && resolvText(dns)) || (await readOrEmpty('/etc/resolv.conf'))
   await Promise.all([
-    writeFile(join(directory, 'hostname'), `${hostname}\n`, { mode: 0o644 }),
-    writeFile(join(directory, 'resolv.conf'), resolv, { mode: 0o644 }),
+    writeOwned(join(directory, 'hostname'), `${hostname}\n`, owner),
+    writeOwned(join(directory, 'resolv.conf'), resolv, owner),
   ])
 }
 
 /** After the names, when the addresses are known. With the host's network the host's file is copied. */
 export async function writePodHosts(
   directory: string,
-  files: Pick<PodFiles, 'hostname' | 'addresses' | 'hostNetwork'>,
+  files: Pick<PodFiles, 'hostname' | 'addresses' | 'hostNetwork' | 'owner'>,
 ): Promise<void> {
   const hosts = files.hostNetwork ? await readOrEmpty('/etc/hosts') : hostsText(files)
-  await writeFile(join(directory, 'hosts'), hosts, { mode: 0o644 })
+  await writeOwned(join(directory, 'hosts'), hosts, files.owner)
+}
+
+async function writeOwned(path: string, text: string, { uid, gid }: PodFiles['owner']): Promise<void> {
+  await writeFile(path, text, { mode: 0o644 })
+  if (uid !== 0 || gid !== 0) await chown(path, uid, gid)
 }
 
 export async function removePodFiles(directory: string): Promise<void> {

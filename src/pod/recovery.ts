@@ -7,7 +7,7 @@ import { nowNs, type PodContext, sandboxDirectory } from './context.ts'
 import { lostExit, recordedExit } from './lives.ts'
 import type { ContainerRecord, SandboxRecord } from './records.ts'
 import { removePodCgroup } from './remove-pod-sandbox.ts'
-import { podNamespaces } from './spec/namespaces.ts'
+import { needsHolder, podNamespaces, podPins } from './spec/namespaces.ts'
 
 /**
  * Makes records and kernel agree again after the process ended in whatever way: containers that run are watched
@@ -18,7 +18,7 @@ export async function recover(context: PodContext): Promise<void> {
   const { store, runtime, log } = context
   const alive = new Map((await runtime.list()).map((container) => [container.id, container]))
   await Promise.all(store.containers().map((record) => reconcile(context, record, alive.get(record.id))))
-  await Promise.all(store.sandboxes().map((record) => checkSandbox(context, record)))
+  await Promise.all(store.sandboxes().map((record) => checkSandbox(context, record, alive.get(record.id))))
   await sweep(context, alive)
   log.info('pods found again', { sandboxes: store.sandboxes().length, containers: store.containers().length })
 }
@@ -58,10 +58,21 @@ async function stateOf(container: Container | undefined): Promise<ContainerState
   }
 }
 
-/** A pod lives as long as its namespaces do, and the files that its containers see; a reboot takes both. */
-async function checkSandbox(context: PodContext, record: SandboxRecord): Promise<void> {
+/**
+ * A pod lives as long as its namespaces do, the process that holds some of them, and the files that its containers see;
+ * a reboot takes all of it.
+ */
+async function checkSandbox(
+  context: PodContext,
+  record: SandboxRecord,
+  holder: Container | undefined,
+): Promise<void> {
   if (record.stoppedAtNs !== undefined) return
-  if (existsSync(sandboxDirectory(context, record.id)) && (await namespacesHold(context, record))) return
+  const isHeld = !needsHolder(podNamespaces(record.config)) || (await stateOf(holder))?.status === 'running'
+  if (isHeld && existsSync(sandboxDirectory(context, record.id)) && (await namespacesHold(context, record))) {
+    if (holder) context.holders.watch(record.id, holder)
+    return
+  }
   context.log.warn('the namespaces or files of a pod are gone', { id: record.id })
   await context.store.putSandbox({ ...record, stoppedAtNs: nowNs(context.clock) }, 'stopped')
 }
@@ -71,9 +82,8 @@ async function namespacesHold(
   { id, config }: SandboxRecord,
 ): Promise<boolean> {
   const own = podNamespaces(config)
-  const kinds = (['network', 'ipc', 'uts'] as const).filter((kind) => own[kind] === 'pod')
   try {
-    for (const kind of kinds) (await pins.open(id, kind))[Symbol.dispose]()
+    for (const kind of podPins(own)) (await pins.open(id, kind))[Symbol.dispose]()
     return own.network === 'host' || network.find(id) !== undefined
   } catch (error) {
     if (hasCode(error, 'NOT_FOUND')) return false
@@ -89,7 +99,8 @@ async function sweep(context: PodContext, alive: ReadonlyMap<string, Container>)
   const ready = new Set(
     store.sandboxes().flatMap(({ id, stoppedAtNs }) => (stoppedAtNs === undefined ? [id] : [])),
   )
-  for (const [id, container] of alive) if (!containers.has(id)) await container.delete({ force: true })
+  for (const [id, container] of alive)
+    if (!containers.has(id) && !ready.has(id)) await container.delete({ force: true })
   await Promise.all(network.list().map((id) => (ready.has(id) ? undefined : tearDown(context, id))))
   // Pods need not wait for it, nor for a plugin that takes its time.
   network.collect().catch((error: unknown) => log.warn('the pod network was not cleaned up', { error }))

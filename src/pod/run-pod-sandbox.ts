@@ -14,8 +14,10 @@ import type { PodDns, PodNetworkResult } from '../network/index.ts'
 import { planCgroup } from '../oci/index.ts'
 import { nowNs, type PodContext, sandboxDirectory } from './context.ts'
 import { removePodFiles, writePodHosts, writePodNames } from './files.ts'
+import { type NewSandbox, openHeldNamespaces, startHolder } from './holders.ts'
 import type { SandboxRecord } from './records.ts'
-import { podHostname, podNamespaces } from './spec/namespaces.ts'
+import { rootOf } from './spec/id-maps.ts'
+import { needsHolder, type PodNamespaces, podHostname, podNamespaces } from './spec/namespaces.ts'
 import { together } from './together.ts'
 
 /** Handlers a caller may name; they are one and the same. */
@@ -24,9 +26,9 @@ export const runtimeHandlers = ['', 'keelson']
 const shmSizeBytes = 64 * 1024 * 1024
 
 /**
- * Makes the pod's namespaces and network; no process is started. Repeated with the same pod, uid and attempt it
- * joins the first request, or returns its sandbox while that is ready. It is not tied to its caller: one who gives
- * up and asks again finds the work going on.
+ * Makes the pod's namespaces and network; no process is started, unless one has to hold namespaces (holders.ts).
+ * Repeated with the same pod, uid and attempt it joins the first request, or returns its sandbox while that is ready.
+ * It is not tied to its caller: one who gives up and asks again finds the work going on.
  */
 export async function runPodSandbox(
   context: PodContext,
@@ -49,35 +51,34 @@ async function make(context: PodContext, config: PodSandboxConfig, runtimeHandle
   await using undo = new Cleanup()
   const directory = sandboxDirectory(context, id)
   undo.defer(() => removePodFiles(directory))
-  const names = { hostname: podHostname(config) || hostname(), dns: config.dnsConfig }
+  const own = podNamespaces(config)
   const cgroup = podCgroup(context, id, config)
-  const network = makeNetwork(context, undo, { id, config, cgroupPath: cgroup.cgroupPath })
+  const names = {
+    hostname: podHostname(config) || hostname(),
+    dns: config.dnsConfig,
+    owner: rootOf(own.idMaps),
+  }
+  const network = makeNetwork(context, undo, { id, config, ...cgroup })
   const [{ addresses, dns }] = await together(network, writePodNames(directory, names))
-  const hostNetwork = podNamespaces(config).network === 'host'
   if (dns) await writePodNames(directory, { ...names, dns: mergedDns(config.dnsConfig, dns) })
-  await writePodHosts(directory, { ...names, addresses, hostNetwork })
+  await writePodHosts(directory, { ...names, addresses, hostNetwork: own.network === 'host' })
   const createdAtNs = nowNs(context.clock)
   const record = { id, config, runtimeHandler, createdAtNs, addresses, ...cgroup }
   await context.store.putSandbox(record, 'created', 'started')
   undo.keep()
+  if (needsHolder(own)) context.holders.watch(id, await context.runtime.get(id))
   return id
 }
 
 async function makeNetwork(
-  { pins, network }: PodContext,
+  context: PodContext,
   undo: Cleanup,
-  { id, config, cgroupPath }: { id: string; config: PodSandboxConfig; cgroupPath: string },
+  sandbox: NewSandbox,
 ): Promise<PodNetworkResult> {
+  const { pins, network } = context
+  const { id, config } = sandbox
   const own = podNamespaces(config)
-  undo.defer(() => pins.remove(id))
-  await pins.create({
-    id,
-    network: own.network === 'pod',
-    ipc: own.ipc === 'pod',
-    ...(own.uts === 'pod' ? { uts: { hostname: podHostname(config) } } : {}),
-    ...(own.ipc === 'pod' ? { shmSizeBytes } : {}),
-    sysctls: podSysctls(config),
-  })
+  await makeNamespaces(context, undo, sandbox, own)
   if (own.network === 'host') return { addresses: [] }
   using namespace = await pins.open(id, 'network')
   undo.defer(() => network.tearDown(id))
@@ -90,7 +91,7 @@ async function makeNetwork(
     portMappings: config.portMappings.filter(({ hostPort }) => hostPort > 0).map(portMapping),
     annotations: config.annotations,
     dns: config.dnsConfig,
-    cgroupPath,
+    cgroupPath: sandbox.cgroupPath,
   })
 }
 
@@ -103,6 +104,30 @@ function mergedDns(asked: DNSConfig | undefined, { servers, searches, options }:
     searches: pick(asked?.searches, searches),
     options: pick(asked?.options, options),
   }
+}
+
+/** Those that only a process can make are its, and are pinned like the others. */
+async function makeNamespaces(
+  context: PodContext,
+  undo: Cleanup,
+  sandbox: NewSandbox,
+  own: PodNamespaces,
+): Promise<void> {
+  const { pins } = context
+  const { id, config } = sandbox
+  await using held = new Cleanup()
+  const holder = needsHolder(own) ? await startHolder(context, undo, sandbox) : undefined
+  const namespaceFds = holder && (await openHeldNamespaces(holder, own, held))
+  undo.defer(() => pins.remove(id))
+  await pins.create({
+    id,
+    network: own.network === 'pod',
+    ipc: own.ipc === 'pod',
+    ...(own.uts === 'pod' ? { uts: { hostname: podHostname(config) } } : {}),
+    ...(own.ipc === 'pod' ? { shmSizeBytes, owner: rootOf(own.idMaps) } : {}),
+    ...(namespaceFds ? { namespaceFds } : {}),
+    sysctls: podSysctls(config),
+  })
 }
 
 /** Ports below 1024 and ping are for every user of a pod that has its own network, as with other CRI runtimes. */

@@ -33,9 +33,9 @@ export async function status(
     info: verbose ? { host: JSON.stringify(host) } : {},
     runtimeHandlers: runtimeHandlers.map((name) => ({
       name,
-      features: { recursiveReadOnlyMounts: true, userNamespaces: false },
+      features: { recursiveReadOnlyMounts: true, userNamespaces: true },
     })),
-    features: { supplementalGroupsPolicy: true },
+    features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: true },
   })
 }
 

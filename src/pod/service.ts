@@ -31,6 +31,7 @@ import { createContainer } from './create-container.ts'
 import { EventFeed } from './event-feed.ts'
 import { exec } from './exec.ts'
 import { execSync } from './exec-sync.ts'
+import { Holders } from './holders.ts'
 import { readHostLimits } from './host-limits.ts'
 import { imageFsInfo, imageStatus, listImages, pullImage, removeImage } from './images.ts'
 import { Joined } from './joined.ts'
@@ -95,6 +96,7 @@ export async function createPodService(options: PodServiceOptions): Promise<PodS
     cgroupLayout: readCgroupLayout(),
     cpuMeter: new CpuMeter(),
     lives: new Lives({ runtime, store, clock, log }),
+    holders: new Holders({ store, clock, log }),
     host: readHostLimits(
       await readFile('/proc/self/status', 'utf8'),
       await readFile('/proc/self/oom_score_adj', 'utf8'),
@@ -118,6 +120,7 @@ export async function createPodService(options: PodServiceOptions): Promise<PodS
     async [Symbol.asyncDispose]() {
       await Promise.all(Object.values(context.joined).map((joined) => joined.idle()))
       await context.lives.close()
+      await context.holders.close()
     },
   }
 }

@@ -3,11 +3,14 @@ import { dirname } from 'node:path'
 import { type StartContainerRequest, StartContainerResponse } from '../../cri/types.ts'
 import { asKeelsonError, Cleanup, KeelsonError } from '../base/index.ts'
 import { cloneMountTree, type PinKind } from '../kernel/index.ts'
-import type { Container, CreateRequest, NamespaceType, Spec } from '../oci/index.ts'
+import type { Container, CreateRequest, Spec } from '../oci/index.ts'
 import { containerSpec, isDescriptorPath } from './container-spec.ts'
 import { nowNs, type PodContext, sandboxDirectory } from './context.ts'
+import { targetOf } from './create-container.ts'
+import { openNamespacesOf } from './holders.ts'
 import type { ContainerRecord, SandboxRecord } from './records.ts'
-import { podNamespaces } from './spec/namespaces.ts'
+import { runningContainer } from './running.ts'
+import { containerPid, podNamespaces, podPins } from './spec/namespaces.ts'
 import { together } from './together.ts'
 
 /** Only from CREATED. A start that fails leaves the container EXITED with code 128, reason StartError. */
@@ -47,7 +50,7 @@ async function launch(
   const [spec, { lower, upper, work }, pins] = await together(
     containerSpec(context, sandbox, record),
     images.snapshots.prepare(record.id, record.imageId),
-    openPins(context, joined, sandbox),
+    openNamespaces(context, joined, sandbox, record),
     record.logPath && mkdir(dirname(record.logPath), { recursive: true, mode: 0o755 }),
   )
   const descriptors = { ...pins, mountFds: { ...pins.mountFds, ...(await cloneHeldSources(joined, spec)) } }
@@ -72,19 +75,32 @@ async function launch(
 }
 
 /** The pod's namespaces and its /dev/shm, open for as long as the container is being made. */
-async function openPins(
-  { pins }: PodContext,
+async function openNamespaces(
+  context: PodContext,
   joined: Cleanup,
   { id, config }: SandboxRecord,
+  record: ContainerRecord,
 ): Promise<Pick<CreateRequest, 'namespaceFds' | 'mountFds'>> {
+  const { pins } = context
   const own = podNamespaces(config)
-  const kinds: (PinKind & NamespaceType)[] = (['network', 'ipc', 'uts'] as const).filter(
-    (kind) => own[kind] === 'pod',
-  )
+  const pid = containerPid(record.config.linux?.securityContext?.namespaceOptions, own)
+  const kinds = podPins(own).filter((kind) => kind !== 'pid' || pid.kind === 'pod')
   const open = async (kind: PinKind) => (await joined.use(pins.open(id, kind))).fd
-  const namespaceFds = await together(...kinds.map(async (kind) => [kind, await open(kind)] as const))
+  const opened = await together(...kinds.map(async (kind) => [kind, await open(kind)] as const))
+  const target = pid.kind === 'target' ? await openTarget(context, joined, record, pid.containerId) : {}
   const mountFds = own.ipc === 'pod' ? { '/dev/shm': await open('shm') } : {}
-  return { namespaceFds: Object.fromEntries(namespaceFds), mountFds }
+  return { namespaceFds: { ...Object.fromEntries(opened), ...target }, mountFds }
+}
+
+/** The PID namespace of another container of the pod, which has to run. */
+async function openTarget(
+  context: PodContext,
+  joined: Cleanup,
+  { sandboxId }: ContainerRecord,
+  targetId: string,
+): Promise<CreateRequest['namespaceFds']> {
+  const { container } = await runningContainer(context, targetOf(context, sandboxId, targetId).id)
+  return openNamespacesOf(container, ['pid'], joined)
 }
 
 /** Sources named by a descriptor are taken from it here: the container's own mount namespace could not. */

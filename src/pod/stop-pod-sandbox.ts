@@ -1,6 +1,8 @@
 import { type StopPodSandboxRequest, StopPodSandboxResponse } from '../../cri/types.ts'
 import { nowNs, type PodContext } from './context.ts'
+import { endHolder } from './holders.ts'
 import type { SandboxRecord } from './records.ts'
+import { needsHolder, podNamespaces } from './spec/namespaces.ts'
 
 /** Kills what still runs, takes the network down, lets the namespaces go. What is unknown or stopped is a success. */
 export async function stopPodSandbox(
@@ -12,7 +14,7 @@ export async function stopPodSandbox(
   return StopPodSandboxResponse.create()
 }
 
-async function stop(context: PodContext, { id }: SandboxRecord): Promise<void> {
+async function stop(context: PodContext, { id, config }: SandboxRecord): Promise<void> {
   await Promise.all(
     context.store.containersOf(id).map(async (one) => {
       await context.joined.starts.settled(one.id)
@@ -21,6 +23,7 @@ async function stop(context: PodContext, { id }: SandboxRecord): Promise<void> {
   )
   await context.network.tearDown(id)
   await context.pins.remove(id)
+  if (needsHolder(podNamespaces(config))) await endHolder(context, id)
   const record = context.store.findSandbox(id)
   if (record && record.stoppedAtNs === undefined)
     await context.store.putSandbox({ ...record, stoppedAtNs: nowNs(context.clock) }, 'stopped')

@@ -155,11 +155,7 @@ test('what is refused before anything is made', async (t) => {
   })
   const refused = [
     [runRequest(podConfig('a'), 'kata'), 'INVALID_ARGUMENT', /kata/],
-    [
-      runRequest(podConfig('a', security({ pid: NamespaceMode.POD }))),
-      'UNIMPLEMENTED',
-      /PID namespace shared/,
-    ],
+    [runRequest(podConfig('a', security({ pid: NamespaceMode.TARGET }))), 'INVALID_ARGUMENT', /no container/],
     [runRequest(podConfig('a', { linux: { cgroupParent: 'x.slice' } })), 'INVALID_ARGUMENT', /systemd/],
     [runRequest(podConfig('a', { hostname: 'x'.repeat(65) })), 'INVALID_ARGUMENT', /64/],
     [{ config: undefined, runtimeHandler: '' }, 'INVALID_ARGUMENT', /metadata/],

@@ -5,7 +5,22 @@ import { join } from 'node:path'
 
 const applets = [
   ...['sh', 'cat', 'cp', 'cut', 'date', 'dd', 'echo', 'env', 'false', 'grep', 'head', 'hostname', 'id', 'ip'],
-  ...['kill', 'ls', 'mkdir', 'nc', 'printf', 'ps', 'seq', 'sleep', 'stat', 'stty', 'tail', 'touch', 'true'],
+  ...[
+    'kill',
+    'ls',
+    'mkdir',
+    'nc',
+    'printf',
+    'ps',
+    'readlink',
+    'seq',
+    'sleep',
+    'stat',
+    'stty',
+    'tail',
+    'touch',
+    'true',
+  ],
   ...['tty', 'wc', 'yes'],
 ]
 

@@ -2,6 +2,7 @@ import { posix } from 'node:path'
 import { type Mount as CriMount, MountPropagation } from '../../../cri/types.ts'
 import { KeelsonError } from '../../base/index.ts'
 import { deviceMounts, type Mount } from '../../oci/index.ts'
+import { ociMappings } from './id-maps.ts'
 
 export interface MountsRequest {
   mounts: readonly CriMount[]
@@ -79,12 +80,20 @@ function callersMount(mount: CriMount): Mount {
     throw invalid(`a mount needs a place inside the container, not ${JSON.stringify(mount.containerPath)}`)
   const options = ['rbind', propagationWord(mount.propagation), mount.readonly ? 'ro' : 'rw']
   if (mount.recursiveReadOnly) options.push('rro')
-  return { destination, type: 'bind', source: mount.hostPath, options }
+  const maps = mount.uidMappings.length + mount.gidMappings.length > 0
+  return {
+    destination,
+    type: 'bind',
+    source: mount.hostPath,
+    options,
+    ...(maps
+      ? { uidMappings: ociMappings(mount.uidMappings), gidMappings: ociMappings(mount.gidMappings) }
+      : {}),
+  }
 }
 
 function refuseUnsupported(mount: CriMount): void {
   if (mount.image?.image) throw unimplemented(mount, 'image volumes')
-  if (mount.uidMappings.length > 0 || mount.gidMappings.length > 0) throw unimplemented(mount, 'id mappings')
   if (mount.hostPath === '') throw invalid(`the mount at ${mount.containerPath} names no host path`)
   if (!mount.recursiveReadOnly) return
   if (!mount.readonly || mount.propagation !== MountPropagation.PROPAGATION_PRIVATE)

@@ -1,5 +1,7 @@
 import { NamespaceMode, type NamespaceOption, type PodSandboxConfig } from '../../../cri/types.ts'
 import { KeelsonError } from '../../base/index.ts'
+import type { NamespacePin } from '../../kernel/index.ts'
+import { checkSameMaps, type PodIdMaps, podIdMaps } from './id-maps.ts'
 
 /** Which namespaces a pod has of its own, and which each of its containers has. */
 export interface PodNamespaces {
@@ -7,14 +9,43 @@ export interface PodNamespaces {
   ipc: 'pod' | 'host'
   /** Goes with the network: a pod on the host's network has the host's name too. */
   uts: 'pod' | 'host'
+  /** A caller that says nothing about namespaces at all gets a PID namespace per container. */
+  pid: 'pod' | 'container' | 'host'
+  /** Of its user namespace; undefined with the host's. */
+  idMaps: PodIdMaps | undefined
 }
 
-/** UNIMPLEMENTED for what needs a process that holds the namespace: shared PID, user namespaces. */
+/** INVALID_ARGUMENT for combinations that cannot be. */
 export function podNamespaces(config: PodSandboxConfig): PodNamespaces {
   const options = config.linux?.securityContext?.namespaceOptions
-  containerPid(options)
   const network = options?.network === NamespaceMode.NODE ? 'host' : 'pod'
-  return { network, uts: network, ipc: options?.ipc === NamespaceMode.NODE ? 'host' : 'pod' }
+  const ipc = options?.ipc === NamespaceMode.NODE ? 'host' : 'pod'
+  const pid = podPid(options)
+  const idMaps = podIdMaps(options?.usernsOptions)
+  if (idMaps && (ipc === 'host' || pid === 'host'))
+    throw invalid('a pod with a user namespace cannot have the IPC or PID namespace of the host')
+  return { network, uts: network, ipc, pid, idMaps }
+}
+
+function podPid(options: NamespaceOption | undefined): PodNamespaces['pid'] {
+  if (!options || options.pid === NamespaceMode.CONTAINER) return 'container'
+  if (options.pid === NamespaceMode.TARGET)
+    throw invalid('a pod sandbox has no container whose PID namespace it could join')
+  return options.pid === NamespaceMode.NODE ? 'host' : 'pod'
+}
+
+/**
+ * Some namespaces live only in a process: the PID namespace that containers share, and a user namespace, which has to
+ * be there before the namespaces that it owns.
+ */
+export function needsHolder({ pid, idMaps }: PodNamespaces): boolean {
+  return pid === 'pod' || idMaps !== undefined
+}
+
+/** The namespaces that are pinned for the pod. */
+export function podPins({ network, ipc, uts, pid, idMaps }: PodNamespaces): NamespacePin[] {
+  const own = { network, ipc, uts, pid, user: idMaps ? 'pod' : 'host' } as const
+  return (Object.keys(own) as NamespacePin[]).filter((kind) => own[kind] === 'pod')
 }
 
 /** hostname(7): a label of at most 63 characters. */
@@ -26,17 +57,34 @@ export function podHostname(config: PodSandboxConfig): string {
   return config.hostname || (config.metadata?.name ?? '').slice(0, hostnameMax)
 }
 
-/** A caller that says nothing about namespaces at all gets a PID namespace per container. */
-export function containerPid(options: NamespaceOption | undefined): 'container' | 'host' {
-  if (options?.usernsOptions?.mode === NamespaceMode.POD && options.usernsOptions.uids.length > 0)
-    throw new KeelsonError('UNIMPLEMENTED', 'user namespaces for pods are not supported yet')
-  if (!options || options.pid === NamespaceMode.CONTAINER) return 'container'
-  if (options.pid === NamespaceMode.NODE) return 'host'
-  throw new KeelsonError(
-    'UNIMPLEMENTED',
-    options.pid === NamespaceMode.TARGET
-      ? 'joining the PID namespace of another container is not supported yet'
-      : 'a PID namespace shared by the containers of a pod is not supported yet',
-    { hint: 'set the PID namespace mode to CONTAINER (shareProcessNamespace: false)' },
-  )
+/** Which processes a container sees: its own, all of its pod, all of the host, or those of another container. */
+export type ContainerPid = { kind: 'container' | 'pod' | 'host' } | { kind: 'target'; containerId: string }
+
+export function containerPid(options: NamespaceOption | undefined, pod: PodNamespaces): ContainerPid {
+  checkSameMaps(options?.usernsOptions, pod.idMaps)
+  if (!options) return { kind: pod.pid }
+  switch (options.pid) {
+    case NamespaceMode.CONTAINER:
+      return { kind: 'container' }
+    case NamespaceMode.TARGET:
+      return target(options)
+    case NamespaceMode.NODE:
+      if (pod.idMaps)
+        throw invalid('a container in a user namespace cannot have the PID namespace of the host')
+      return { kind: 'host' }
+    default:
+      if (pod.pid !== 'container') return { kind: pod.pid }
+      throw invalid('the pod has no PID namespace that its containers share', {
+        hint: 'set the PID namespace mode of the pod to POD, or that of the container to CONTAINER',
+      })
+  }
+}
+
+function target({ targetId }: NamespaceOption): ContainerPid {
+  if (targetId !== '') return { kind: 'target', containerId: targetId }
+  throw invalid('the PID namespace mode TARGET needs a target_id')
+}
+
+function invalid(message: string, options?: { hint: string }): KeelsonError {
+  return new KeelsonError('INVALID_ARGUMENT', message, options)
 }

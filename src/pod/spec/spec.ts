@@ -34,12 +34,13 @@ export interface HostLimits {
 }
 
 /**
- * The runtime specification of one container of a pod. Pure: the same request gives the same spec. Network, IPC and
- * UTS namespaces have no path here, they are joined by descriptor. INVALID_ARGUMENT and UNIMPLEMENTED name what
- * cannot be had.
+ * The runtime specification of one container of a pod. Pure: the same request gives the same spec. The pod's
+ * namespaces have no path here, they are joined by descriptor. INVALID_ARGUMENT and UNIMPLEMENTED name what cannot be
+ * had.
  */
 export function buildSpec(request: SpecRequest): Spec {
   const { config, sandbox, files } = request
+  const { ipc, idMaps } = podNamespaces(sandbox)
   const security = config.linux?.securityContext
   const privileged = security?.privileged ?? false
   const propagation = rootfsPropagation(config.mounts)
@@ -55,7 +56,7 @@ export function buildSpec(request: SpecRequest): Spec {
       privileged,
       readonlyRootfs,
       files,
-      sharedMemory: podNamespaces(sandbox).ipc === 'pod' ? 'pinned' : 'host',
+      sharedMemory: ipc === 'pod' ? 'pinned' : 'host',
     }),
     annotations: {
       'io.kubernetes.cri.container-type': 'container',
@@ -67,6 +68,7 @@ export function buildSpec(request: SpecRequest): Spec {
     linux: {
       cgroupsPath: request.cgroupsPath,
       namespaces: namespaces(request),
+      ...(idMaps ? { uidMappings: idMaps.uids, gidMappings: idMaps.gids } : {}),
       devices: request.devices.map(({ device }) => device),
       resources: {
         ...ociResources(config.linux?.resources),
@@ -101,11 +103,12 @@ export function buildProcess({ config, image, user, hostname, host }: ProcessReq
 
 function namespaces({ config, sandbox }: SpecRequest): Namespace[] {
   const pod = podNamespaces(sandbox)
-  const pid = containerPid(config.linux?.securityContext?.namespaceOptions)
+  const pid = containerPid(config.linux?.securityContext?.namespaceOptions, pod)
   return [
     { type: 'mount' },
     { type: 'cgroup' },
-    ...(pid === 'container' ? [{ type: 'pid' }] : []),
+    ...(pid.kind === 'host' ? [] : [{ type: 'pid' }]),
+    ...(pod.idMaps ? [{ type: 'user' }] : []),
     ...(pod.network === 'pod' ? [{ type: 'network' }] : []),
     ...(pod.ipc === 'pod' ? [{ type: 'ipc' }] : []),
     ...(pod.uts === 'pod' ? [{ type: 'uts' }] : []),
