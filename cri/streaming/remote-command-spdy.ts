@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { ClientStreams, StreamSession, WantedStreams } from '../service.ts'
-import { ResizeFeed } from './resize.ts'
+import { firstSizeWithinMs, ResizeFeed } from './resize.ts'
 import { acceptSpdy, type SpdyChannel } from './spdy-connection.ts'
 import { switchToSpdy } from './spdy-upgrade.ts'
 import { runSession, statusJson, statusText } from './status.ts'
@@ -36,7 +36,10 @@ export async function serveSpdyCommand(
     onError,
   )
   if (!(await inTime(opened, gone.signal))) return void upgrade.socket.destroy()
-  const ending = await runSession(session, clientStreams(channels, wanted, gone.signal))
+  const sizes = new ResizeFeed()
+  channels.get('resize')?.on('data', (chunk: Buffer) => sizes.feed(chunk))
+  if (channels.has('resize')) await sizes.firstWithin(firstSizeWithinMs)
+  const ending = await runSession(session, clientStreams(channels, wanted, sizes, gone.signal))
   await finish(
     channels,
     version === 'v4.channel.k8s.io' ? statusJson(ending) : statusText(ending),
@@ -67,10 +70,9 @@ async function inTime(opened: Promise<void>, gone: AbortSignal): Promise<boolean
 function clientStreams(
   channels: ReadonlyMap<string, SpdyChannel>,
   wanted: WantedStreams,
+  sizes: ResizeFeed,
   signal: AbortSignal,
 ): ClientStreams {
-  const sizes = new ResizeFeed()
-  channels.get('resize')?.on('data', (chunk: Buffer) => sizes.feed(chunk))
   const stdin = wanted.stdin ? channels.get('stdin') : undefined
   const stdout = channels.get('stdout')
   const stderr = channels.get('stderr')

@@ -1,7 +1,7 @@
 import { Readable, Writable } from 'node:stream'
 import type { RawData, WebSocket } from 'ws'
 import type { ClientStreams, StreamSession, WantedStreams } from '../service.ts'
-import { ResizeFeed } from './resize.ts'
+import { firstSizeWithinMs, ResizeFeed } from './resize.ts'
 import { runSession, statusJson, statusText } from './status.ts'
 
 /** Sub-protocols of exec and attach, the best first; none at all is the first, `channel.k8s.io`. */
@@ -48,6 +48,7 @@ export async function serveWebSocketCommand(
   const streams = clientStreams(wire, wanted, gone.signal)
   const first = streams.stdout ? stdoutChannel : stderrChannel
   await wire.send(first, Buffer.alloc(0))
+  if (wanted.tty) await sizes.firstWithin(firstSizeWithinMs)
   const ending = await runSession(session, {
     ...streams,
     ...(stdin ? { stdin } : {}),

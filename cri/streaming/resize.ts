@@ -3,11 +3,15 @@ export interface Size {
   rows: number
 }
 
+/** How long a session with a terminal waits for its client to tell the size; every known one tells it at once. */
+export const firstSizeWithinMs = 100
+
 /** Terminal sizes: the last one waits for whoever listens later. */
 export class ResizeFeed {
   #last: Size | undefined
   #listener: ((size: Size) => void) | undefined
   #text = ''
+  #first: (() => void) | undefined
 
   /** JSON objects one after the other, cut anywhere: `{"Width":80,"Height":24}` (both 16 bit; 0 means unknown). */
   feed(chunk: Buffer): void {
@@ -25,9 +29,22 @@ export class ResizeFeed {
     if (this.#last) listener(this.#last)
   }
 
+  /** Resolves when a size has come, or after this time: a program that asks at once shall find it set. */
+  firstWithin(ms: number): Promise<void> {
+    if (this.#last) return Promise.resolve()
+    return new Promise((resolve) => {
+      const late = setTimeout(resolve, ms)
+      this.#first = () => {
+        clearTimeout(late)
+        resolve()
+      }
+    })
+  }
+
   #tell(size: Size | undefined): void {
     if (!size) return
     this.#last = size
+    this.#first?.()
     this.#listener?.(size)
   }
 }

@@ -1,5 +1,6 @@
 import type { ClientStreams } from '../../cri/service.ts'
 import { type ExecRequest, ExecResponse } from '../../cri/types.ts'
+import type { Process } from '../oci/index.ts'
 import type { PodContext } from './context.ts'
 import { execProcess, runningContainer } from './running.ts'
 import { connectStreams, streamingOf } from './streams.ts'
@@ -18,7 +19,7 @@ async function run(
   streams: ClientStreams,
 ): Promise<{ exitCode: number }> {
   const { record, container } = await runningContainer(context, containerId)
-  const process = execProcess(context, record, cmd, tty)
+  const process = { ...execProcess(context, record, cmd, tty), ...(tty ? sizeSoFar(streams) : {}) }
   const execution = await container.exec({ process, stdio: 'pipe', stdin })
   const hangUp = () => execution.kill(tty ? 'SIGHUP' : 'SIGKILL')
   streams.signal.addEventListener('abort', hangUp, { once: true })
@@ -32,4 +33,13 @@ async function run(
   } finally {
     streams.signal.removeEventListener('abort', hangUp)
   }
+}
+
+/** The terminal has its size before the program runs: one that asks at once, asks only once. */
+function sizeSoFar(streams: ClientStreams): Pick<Process, 'consoleSize'> {
+  let consoleSize: Process['consoleSize']
+  streams.onResize(({ columns, rows }) => {
+    consoleSize = { width: columns, height: rows }
+  })
+  return consoleSize ? { consoleSize } : {}
 }

@@ -5,7 +5,8 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type CriHost, criHostTests, startCriHost } from '../support/critest-host.ts'
+import { criHostTests } from '../support/cri-host-test.ts'
+import { type CriHost, startCriHost } from '../support/critest-host.ts'
 import { runCritest, type Spec } from '../support/critest-run.ts'
 import { passedIn, renderTable } from '../support/critest-table.ts'
 
