@@ -38,6 +38,7 @@ import { pushImage } from './push.ts'
 import { type Change, Records } from './records.ts'
 import { listReferrers } from './referrers.ts'
 import { RegistryClient } from './registry/client.ts'
+import type { RegistryTimeouts } from './registry/connection.ts'
 import type { Mirrors } from './registry/mirrors.ts'
 import { layerRecords, Snapshots } from './snapshots.ts'
 
@@ -47,6 +48,8 @@ export interface ImageStoreOptions {
   mirrors?: Mirrors
   /** Asked where a pull or push brings none of its own. */
   credentials?: Credentials
+  /** How long a registry may take; the defaults are for the slow ones. */
+  registryTimeouts?: RegistryTimeouts
   log: Logger
   clock: Clock
   /** Opens what records are kept in; for tests that fail in it. */
@@ -75,7 +78,14 @@ export async function openImageStore(options: ImageStoreOptions): Promise<ImageS
   const { log, clock } = options
   const layers = await undo.use(new LayerStore({ content, directory, log, clock }))
   const { credentials = async () => undefined } = options
-  const registry = await undo.use(new RegistryClient({ mirrors: options.mirrors ?? {}, log, clock }))
+  const registry = await undo.use(
+    new RegistryClient({
+      mirrors: options.mirrors ?? {},
+      log,
+      clock,
+      ...(options.registryTimeouts && { timeouts: options.registryTimeouts }),
+    }),
+  )
   const platform = options.platform ?? ownPlatform()
   const settler = await undo.use(new Settler({ records, directory, clock, log }))
   const store = new FileImageStore({

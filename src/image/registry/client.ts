@@ -1,7 +1,7 @@
 import { type Clock, KeelsonError, type Logger } from '../../base/index.ts'
 import type { RegistryAuth } from '../image-store.ts'
 import type { Reference } from '../reference.ts'
-import { Connection, type Timeouts } from './connection.ts'
+import { Connection, type RegistryTimeouts, type Timeouts } from './connection.ts'
 import { Dispatchers } from './dispatchers.ts'
 import { endpointsOf, type Mirrors } from './mirrors.ts'
 import { Repository } from './repository.ts'
@@ -10,8 +10,7 @@ export interface RegistryClientOptions {
   mirrors: Mirrors
   log: Logger
   clock: Clock
-  /** For tests, which have no minute. */
-  timeouts?: Partial<Timeouts>
+  timeouts?: RegistryTimeouts
   random?: () => number
 }
 

@@ -41,6 +41,8 @@ export interface Timeouts {
   paceBytes: number
 }
 
+export type RegistryTimeouts = Partial<Timeouts>
+
 const maxRedirects = 5
 const maxTokenBytes = 1024 * 1024
 
