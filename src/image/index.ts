@@ -2,5 +2,6 @@
 export type * from './image-store.ts'
 export { formatPlatform, type Platform, parsePlatform } from './platform.ts'
 export { formatReference, parseReference, type Reference, repositoryName } from './reference.ts'
+export { credentialFiles, decodeBasic, dockerCredentials } from './registry/docker-config.ts'
 export type { Mirror, Mirrors } from './registry/mirrors.ts'
 export { type ImageStoreOptions, openImageStore } from './store.ts'
