@@ -96,7 +96,7 @@ function unaryHandler(method: Method<Promise<unknown>>, key: string, onFailure: 
     try {
       reply(null, await method(call.request, { signal: abort.signal }))
     } catch (error) {
-      reply(statusOf(error))
+      reply(statusOf(error, key))
       onFailure?.(key, error)
     }
   }

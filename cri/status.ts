@@ -26,18 +26,27 @@ const table: readonly (readonly [code: string, status: Grpc])[] = [
 const statusByCode = new Map(table)
 const codeByStatus = new Map(table.map(([code, status]) => [status, code]))
 
+/**
+ * Failures that clients know by their first word, and only when it is an unclassified error's (cri-api,
+ * pkg/errors/errors.go): a kubelet then says that the registry is not there, instead of that the pull failed.
+ */
+const wellKnown: readonly { rpc: string; code: string; word: string }[] = [
+  { rpc: 'pullImage', code: 'UNAVAILABLE', word: 'RegistryUnavailable' },
+]
+
 /** gRPC puts the message into a header; more than this is cut. */
 const messageMax = 4096
 
 /** What goes over the wire for an error of the implementation: one line, with its hint. */
-export function statusOf(thrown: unknown): Pick<StatusObject, 'code' | 'details'> {
+export function statusOf(thrown: unknown, rpc = ''): Pick<StatusObject, 'code' | 'details'> {
   const error = firstOf(thrown)
-  const details = oneLine(error instanceof Error ? error.message : String(error))
+  const message = oneLine(error instanceof Error ? error.message : String(error))
   const hint = property(error, 'hint')
-  return {
-    code: statusByCode.get(property(error, 'code') ?? nameAsCode(error)) ?? Grpc.UNKNOWN,
-    details: (hint ? `${details}: ${oneLine(hint)}` : details).slice(0, messageMax),
-  }
+  const details = hint ? `${message}: ${oneLine(hint)}` : message
+  const code = property(error, 'code') ?? nameAsCode(error)
+  const known = wellKnown.find((one) => one.rpc === rpc && one.code === code)
+  if (known) return { code: Grpc.UNKNOWN, details: `${known.word}: ${details}`.slice(0, messageMax) }
+  return { code: statusByCode.get(code) ?? Grpc.UNKNOWN, details: details.slice(0, messageMax) }
 }
 
 /** The error a caller of the client gets for a failed call. */
@@ -45,8 +54,10 @@ export function errorOf(failure: unknown): CriError {
   if (failure instanceof CriError) return failure
   const status = failure instanceof Error && 'code' in failure ? failure.code : undefined
   const code = typeof status === 'number' ? codeByStatus.get(status) : undefined
-  const details = property(failure, 'details')
-  return new CriError(code ?? 'INTERNAL', details || messageOf(failure), failure)
+  const details = property(failure, 'details') || messageOf(failure)
+  const known = status === Grpc.UNKNOWN && wellKnown.find(({ word }) => details.startsWith(word))
+  if (known) return new CriError(known.code, details.slice(known.word.length).replace(/^: /, ''), failure)
+  return new CriError(code ?? 'INTERNAL', details, failure)
 }
 
 /** When an undo failed as well, what it was to undo is what the caller asks about. */

@@ -1,7 +1,7 @@
 import type { ImageService } from '../../cri/service.ts'
 import * as cri from '../../cri/types.ts'
 import type { Container, EventType } from '../api/index.ts'
-import { asKeelsonError, type Clock } from '../base/index.ts'
+import { asKeelsonError, type Clock, hasCode } from '../base/index.ts'
 import { Backoff } from './backoff.ts'
 import type { Waiting } from './pod-plan.ts'
 
@@ -29,13 +29,15 @@ interface Job {
   state: 'pulling' | 'done' | 'failed' | 'told'
   imageRef: string
   failedMs: number
+  /** What the container shows of a failure. */
+  reason: string
   message: string
 }
 
 /**
  * Brings images to the node, in the background: `ensure` answers at once whether the container may start, and
  * `onDone` says when to ask again. Pods that want the same image share one pull. A failure waits 10 s, doubling to
- * 300 s: the container shows ErrImagePull right after it and ImagePullBackOff until the next try.
+ * 300 s: the container shows what failed right after it and ImagePullBackOff until the next try.
  */
 export class ImagePuller {
   readonly #options: ImagePullerOptions
@@ -92,9 +94,15 @@ export class ImagePuller {
   #backingOff(request: ImageRequest, key: string, job: Job): ImageOutcome | undefined {
     const remainingMs = this.#backoff.remainingMs(key, job.failedMs, this.#options.clock.nowMs())
     if (remainingMs === 0) return undefined
+    if (job.reason === invalidName)
+      return {
+        state: 'waiting',
+        waiting: { reason: invalidName, message: job.message },
+        afterMs: remainingMs,
+      }
     const shownMs = job.failedMs + errorShownMs - this.#options.clock.nowMs()
     if (shownMs > 0) {
-      const waiting = { reason: 'ErrImagePull', message: job.message }
+      const waiting = { reason: job.reason, message: job.message }
       return { state: 'waiting', waiting, afterMs: Math.min(shownMs, remainingMs) }
     }
     const text = `Back-off pulling image "${request.container.image}"`
@@ -109,7 +117,7 @@ export class ImagePuller {
 
   #begin(request: ImageRequest, key: string): ImageOutcome {
     const { clock } = this.#options
-    const job: Job = { state: 'pulling', imageRef: '', failedMs: 0, message: '' }
+    const job: Job = { state: 'pulling', imageRef: '', failedMs: 0, reason: '', message: '' }
     const failedBefore = this.#jobs.get(key)?.failedMs
     this.#jobs.set(key, job)
     request.event('Normal', 'Pulling', `Pulling image "${request.container.image}"`)
@@ -132,9 +140,13 @@ export class ImagePuller {
     } catch (error) {
       job.state = 'failed'
       job.failedMs = clock.nowMs()
-      job.message = `failed to pull image "${name}": ${asKeelsonError(error).message}`
-      request.event('Warning', 'Failed', `Failed to pull image "${name}": ${asKeelsonError(error).message}`)
-      request.event('Warning', 'Failed', 'Error: ErrImagePull')
+      job.reason = reasonOf(error)
+      const { message } = asKeelsonError(error)
+      job.message = `failed to pull image "${name}": ${message}`
+      if (job.reason === invalidName)
+        request.event('Warning', 'InspectFailed', `Failed to apply default image tag "${name}": ${message}`)
+      else request.event('Warning', 'Failed', `Failed to pull image "${name}": ${message}`)
+      request.event('Warning', 'Failed', `Error: ${job.reason}`)
     }
   }
 
@@ -155,6 +167,15 @@ export class ImagePuller {
 
 /** A failed pull shows its error this long before the container shows that it waits. */
 const errorShownMs = 1000
+
+/** No try will help but another name, so the container shows this all the time. */
+const invalidName = 'InvalidImageName'
+
+/** A pull's only argument is the name; who may be out of reach is the registry. */
+function reasonOf(error: unknown): string {
+  if (hasCode(error, 'INVALID_ARGUMENT')) return invalidName
+  return hasCode(error, 'UNAVAILABLE') ? 'RegistryUnavailable' : 'ErrImagePull'
+}
 
 const creating: ImageOutcome = { state: 'waiting', waiting: { reason: 'ContainerCreating' } }
 

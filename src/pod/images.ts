@@ -13,7 +13,7 @@ import {
   RemoveImageResponse,
 } from '../../cri/types.ts'
 import { KeelsonError } from '../base/index.ts'
-import type { RegistryAuth, Image as StoredImage } from '../image/index.ts'
+import { decodeBasic, parseReference, type RegistryAuth, type Image as StoredImage } from '../image/index.ts'
 import { nowNs, type PodContext } from './context.ts'
 
 export function listImages({ images }: PodContext, { filter }: ListImagesRequest): ListImagesResponse {
@@ -40,10 +40,9 @@ export async function pullImage(
   { image, auth }: PullImageRequest,
   { signal }: Call,
 ): Promise<PullImageResponse> {
-  const pulled = await images.pull(nameOf(image?.image), {
-    ...(auth ? { auth: registryAuth(auth) } : {}),
-    signal,
-  })
+  const name = nameOf(image?.image)
+  const known = auth && registryAuth(auth, parseReference(name).host)
+  const pulled = await images.pull(name, { ...(known && { auth: known }), signal })
   return PullImageResponse.fromPartial({ imageRef: pulled.id })
 }
 
@@ -83,17 +82,32 @@ export function imageItem(image: StoredImage): Image {
   })
 }
 
-/** `auth` is `user:password` in base64, as Docker's config.json has it. */
-export function registryAuth(auth: AuthConfig): RegistryAuth {
-  const [username = '', ...password] = Buffer.from(auth.auth, 'base64').toString().split(':')
-  const decoded =
-    auth.auth === '' ? { username: '', password: '' } : { username, password: password.join(':') }
-  return {
-    username: auth.username || decoded.username,
-    password: auth.password || decoded.password,
-    ...(auth.registryToken ? { registryToken: auth.registryToken } : {}),
-    ...(auth.identityToken ? { identityToken: auth.identityToken } : {}),
+/**
+ * Every form that a kubelet may hand over: name and password, both in one as Docker's config.json has them, a token.
+ * Undefined when there is nothing in it, or it is meant for another server: then the node's own are asked.
+ */
+export function registryAuth(auth: AuthConfig, host: string): RegistryAuth | undefined {
+  if (auth.serverAddress !== '' && serverHost(auth.serverAddress) !== host) return undefined
+  const decoded = auth.auth === '' ? undefined : (decodeBasic(auth.auth) ?? refuseAuth(host))
+  const username = auth.username || decoded?.username
+  const found = {
+    ...(username && { username, password: auth.password || decoded?.password || '' }),
+    ...(auth.registryToken && { registryToken: auth.registryToken }),
+    ...(auth.identityToken && { identityToken: auth.identityToken }),
   }
+  return Object.keys(found).length > 0 ? found : undefined
+}
+
+/** `https://index.docker.io/v1/` → `docker.io`, `quay.io/team` → `quay.io`. */
+function serverHost(address: string): string {
+  const [host = ''] = address.replace(/^https?:\/\//, '').split('/')
+  return ['index.docker.io', 'registry-1.docker.io'].includes(host) ? 'docker.io' : host
+}
+
+function refuseAuth(host: string): never {
+  throw new KeelsonError('UNAUTHENTICATED', `the credentials for ${host} are not name:password in base64`, {
+    hint: 'make the pull secret anew',
+  })
 }
 
 function nameOf(name: string | undefined): string {

@@ -68,3 +68,15 @@ test('a message is one bounded line, whatever the error says', (t) => {
   const again = errorOf(new CriError('NOT_FOUND', 'x'))
   t.is(again.code, 'NOT_FOUND')
 })
+
+test('an unreachable registry has the word that kubelets look for, on a pull only', (t) => {
+  const error = new KeelsonError('UNAVAILABLE', 'registry a does not answer', { hint: 'wait' })
+  const status = statusOf(error, 'pullImage')
+  t.deepEqual(status, {
+    code: Grpc.UNKNOWN,
+    details: 'RegistryUnavailable: registry a does not answer: wait',
+  })
+  const back = errorOf(Object.assign(new Error('x'), status))
+  t.like(back, { code: 'UNAVAILABLE', message: 'registry a does not answer: wait' })
+  t.is(statusOf(error, 'runPodSandbox').code, Grpc.UNAVAILABLE)
+})

@@ -1,6 +1,7 @@
 /** Scenarios: what the API server and the runtime see of a kubelet when pods come, fail, change and go. */
 import test from 'ava'
 import { resources } from '../../src/api/index.ts'
+import { KeelsonError } from '../../src/base/index.ts'
 import { Scene, statusOf } from '../support/kubelet-scene.ts'
 
 const nginx = { name: 'nginx', image: 'nginx:1.7.9' }
@@ -80,6 +81,22 @@ test('a missing image: ErrImagePull, then ImagePullBackOff, and the others are u
   scene.cri.registry.add('nowhere:1')
   await scene.advance(10_000)
   t.is((await scene.pod('bad')).status?.phase, 'Running')
+})
+
+test('a name that is none is shown as that, an absent registry too, and neither as a failed pull', async (t) => {
+  const scene = await Scene.open(t)
+  scene.cri.pullFailures.set('BAD', new KeelsonError('INVALID_ARGUMENT', '"BAD" is not an image name'))
+  scene.cri.pullFailures.set('down:1', new KeelsonError('UNAVAILABLE', 'registry down does not answer'))
+  await scene.create('misnamed', { containers: [{ name: 'x', image: 'BAD' }] })
+  await scene.create('down', { containers: [{ name: 'x', image: 'down:1' }] })
+  const reason = async (name: string) =>
+    (await scene.pod(name)).status?.containerStatuses?.[0]?.state?.waiting?.reason
+  t.is(await reason('misnamed'), 'InvalidImageName')
+  t.is(await reason('down'), 'RegistryUnavailable')
+  await scene.advance(1000)
+  t.is(await reason('misnamed'), 'InvalidImageName')
+  t.is(await reason('down'), 'ImagePullBackOff')
+  t.true((await scene.eventReasons()).includes('InspectFailed'))
 })
 
 test('delete: the containers get their grace period, then the object is gone and nothing is left', async (t) => {

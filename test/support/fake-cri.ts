@@ -53,6 +53,8 @@ export class FakeCri {
   readonly images = new Set<string>()
   /** What can be pulled. */
   readonly registry = new Set<string>()
+  /** What pulling these names fails with. */
+  readonly pullFailures = new Map<string, KeelsonError>()
   /** By container name. */
   readonly programs = new Map<string, FakeProgram>()
   /** Every call that changes something, in order: `startContainer web`. */
@@ -264,6 +266,8 @@ export class FakeCri {
 
   async #pullImage(name: string): Promise<cri.PullImageResponse> {
     this.#called('pullImage', name)
+    const failure = this.pullFailures.get(name)
+    if (failure) throw failure
     if (!this.registry.has(name)) throw new KeelsonError('NOT_FOUND', `${name}: manifest unknown`)
     this.images.add(name)
     return { imageRef: `sha256:${name}` }
