@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events'
 import { realpathSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { asKeelsonError, createLogger, systemClock } from '../base/index.ts'
+import { asKeelsonError, type Clock, createLogger, systemClock } from '../base/index.ts'
 import type { Command } from './command.ts'
 import type { Context } from './context.ts'
 import { programHelp } from './help.ts'
@@ -52,19 +52,25 @@ function context(): Context {
   const abort = new AbortController()
   setMaxListeners(0, abort.signal) // everything that waits listens to it
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => abort.abort())
+  const clock = shiftedClock(Number(process.env['KEELSON_TEST_CLOCK_OFFSET_MS'] ?? 0))
   const here = realpathSync(fileURLToPath(import.meta.url))
   return {
-    clock: systemClock,
+    clock,
     signal: abort.signal,
     print: (line) => void process.stdout.write(`${line}\n`),
     notice: (line) => void process.stderr.write(`${line}\n`),
     logger: (level, format = 'json') =>
-      createLogger({ level, format, nowMs: Date.now, write: (line) => void writeSync(2, line) }),
+      createLogger({ level, format, nowMs: clock.nowMs, write: (line) => void writeSync(2, line) }),
     notifySocket: process.env['NOTIFY_SOCKET'],
-    faultFile: process.env['KEELSON_FAULT_FILE'],
+    faultFile: process.env['KEELSON_TEST_FAULT_FILE'],
     isRoot: process.getuid?.() === 0,
     launcher: join(findRoot(dirname(here)), 'bin/keelson'),
   }
+}
+
+/** For tests: another time of day; durations are what they are. */
+function shiftedClock(offsetMs: number): Clock {
+  return offsetMs === 0 ? systemClock : { ...systemClock, nowMs: () => systemClock.nowMs() + offsetMs }
 }
 
 /** This file runs from src/cli and, bundled, from dist/cli. */

@@ -101,6 +101,7 @@ export async function openImageStore(options: ImageStoreOptions): Promise<ImageS
     settler,
   })
   await dropUntrusted(records, boot, log)
+  settler.request() // for what an earlier process of this boot did not get to flush
   await store.sweep()
   undo.keep()
   return store

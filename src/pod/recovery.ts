@@ -31,16 +31,28 @@ async function reconcile(
   const { lives, clock } = context
   const state = await stateOf(container)
   if (!container || !state) await killLost(context, record)
-  if (record.exit || (state && !['running', 'paused', 'stopped'].includes(state.status)))
-    return await container?.delete({ force: true })
+  if (record.exit || (state && !['running', 'paused', 'stopped'].includes(state.status))) {
+    await container?.delete({ force: true })
+    if (!record.exit) await forgetMount(context, record)
+    return
+  }
   if (!container || !state) {
-    if (record.startedAtNs === undefined) return
+    if (record.startedAtNs === undefined) return await forgetMount(context, record)
     return await lives.record(record.id, recordedExit(lostExit(nowNs(clock))))
   }
   if (record.startedAtNs === undefined)
     await context.store.putContainer({ ...record, startedAtNs: state.startedAtNs ?? nowNs(clock) }, 'started')
   // Of one that stopped meanwhile the wait returns at once, and the exit is recorded as any other.
   lives.watch(record.id, container)
+}
+
+/**
+ * Of a start that was cut short: a volatile overlay leaves a mark in its work directory, for which the kernel refuses to
+ * mount it again (overlayfs.rst, volatile mount). Nothing of the container has run, so there is nothing it could warn of.
+ */
+async function forgetMount({ images }: PodContext, { id }: ContainerRecord): Promise<void> {
+  const snapshot = images.snapshots.find(id)
+  if (snapshot) await rm(join(snapshot.work, 'work'), { recursive: true, force: true })
 }
 
 /** The runtime's files are gone, its processes perhaps not: two of one container would run. */

@@ -31,6 +31,8 @@ setMaxListeners(0, call.signal)
 export interface EndpointOptions {
   /** Of the configuration file, besides names and places. */
   settings?: object
+  /** It may be told to die: see fault-walk.ts. */
+  faults?: boolean
   /** Words put before the program. */
   within?: readonly string[]
 }
@@ -60,7 +62,7 @@ export class CriEndpoint implements AsyncDisposable {
   static async start(name: string, options: EndpointOptions = {}): Promise<CriEndpoint> {
     const endpoint = await CriEndpoint.create(name, options)
     await endpoint.loadBusybox()
-    await endpoint.start()
+    await endpoint.start(endpoint.faults)
     return endpoint
   }
 
@@ -89,6 +91,10 @@ export class CriEndpoint implements AsyncDisposable {
   /** See src/cli/fault-point.ts. */
   get faultFile(): string {
     return join(this.directory, 'fault')
+  }
+  /** Environment of a program that looks there. */
+  get faults(): Record<string, string> {
+    return this.#options.faults ? { KEELSON_TEST_FAULT_FILE: this.faultFile } : {}
   }
   get runtime() {
     return this.client.runtime
