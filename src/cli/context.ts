@@ -1,5 +1,11 @@
+import type { Readable, Writable } from 'node:stream'
 import type { Clock, Logger, LoggerOptions, LogLevel } from '../base/index.ts'
 import { commandsWith } from './command.ts'
+
+export interface Terminal {
+  columns(): number
+  write(text: string): void
+}
 
 /** What the edge hands to every command: the only place where process globals come from. */
 export interface Context {
@@ -17,6 +23,11 @@ export interface Context {
   /** For tests of restarts: see fault-point.ts. */
   faultFile: string | undefined
   isRoot: boolean
+  /** Standard error where a person looks at it: a place for progress bars. */
+  terminal: Terminal | undefined
+  /** For the bytes of archives. */
+  input: Readable & { isTTY?: boolean }
+  output: Writable & { isTTY?: boolean }
   /** Path of the launcher, to start further processes of ours. */
   launcher: string
 }

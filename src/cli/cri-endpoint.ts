@@ -1,7 +1,7 @@
 import type { ImageService, RuntimeService } from '../../cri/service.ts'
 import { serveStreaming } from '../../cri/streaming/index.ts'
 import { Cleanup } from '../base/index.ts'
-import { type ImageStore, openImageStore } from '../image/index.ts'
+import { type ImageStore, openImageStore, serveDoor } from '../image/index.ts'
 import { openNamespacePins } from '../kernel/index.ts'
 import { type Ledger, openJournaledLedger, openLedger } from '../ledger/index.ts'
 import { createPodNetwork, type PodNetwork } from '../network/index.ts'
@@ -57,6 +57,7 @@ export async function openPodStack(options: PodStackOptions): Promise<PodStack> 
       log: log.child({ part: 'image' }),
     }),
   )
+  await undo.use(serveDoor(images, { dataDirectory: paths.images, clock, log: log.child({ part: 'image' }) }))
   onStep('images')
   const pins = await undo.use(openNamespacePins({ runDirectory, log: log.child({ part: 'pins' }) }))
   const network = await undo.use(

@@ -28,13 +28,21 @@ export async function dropUntrusted(records: Records, boot: string, log: Logger)
   await records.commit(changes)
 }
 
+interface SettlerOptions {
+  records: Records
+  directory: string
+  clock: Clock
+  log: Logger
+  flushOnClose: boolean
+}
+
 /** Flushes, a while after the last request, and takes the marks away. */
-export class Settler implements Disposable {
-  readonly #options: { records: Records; directory: string; clock: Clock; log: Logger }
+export class Settler implements AsyncDisposable {
+  readonly #options: SettlerOptions
   #cancel: (() => void) | undefined
   #closed = false
 
-  constructor(options: { records: Records; directory: string; clock: Clock; log: Logger }) {
+  constructor(options: SettlerOptions) {
     this.#options = options
   }
 
@@ -48,9 +56,10 @@ export class Settler implements Disposable {
     })
   }
 
-  [Symbol.dispose](): void {
-    this.#closed = true
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#cancel?.()
+    if (this.#options.flushOnClose && this.#options.records.unsynced.size > 0) await this.#settle()
+    this.#closed = true
   }
 
   async #settle(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Platform } from './platform.ts'
+import type { Mirrors } from './registry/mirrors.ts'
 
 /**
  * Images and the root filesystems made from them. An image is named by the digest of its config; tags and repo
@@ -21,11 +22,29 @@ export interface ImageStore extends AsyncDisposable {
   /** Removes the image with all its names; layers that nothing needs go too. Absent: no error. */
   remove(nameOrId: string): Promise<void>
   /** Loads every image of an OCI layout (directory or tar) or a docker-archive tar. */
-  load(path: string, options?: { reference?: string; signal?: AbortSignal }): Promise<Image[]>
+  load(path: string, options?: LoadOptions): Promise<Image[]>
   filesystem(): Promise<FilesystemUsage>
   readonly snapshots: SnapshotStore
   /** A regular file of the image's merged tree, at most `maxBytes` (default 1 MiB); undefined when absent. Never leaves the tree. */
   readFile(imageId: string, path: string, options?: { maxBytes?: number }): Promise<Uint8Array | undefined>
+}
+
+/** What a person or a node's housekeeping does with the images, beside what running containers takes. */
+export interface ManagedImageStore extends ImageStore {
+  /** Gives the image one more tag, which leaves the image that had it. */
+  tag(nameOrId: string, tag: string): Promise<Image>
+  /** Takes one name away; the image goes with its last tag. NOT_FOUND when no image has it. */
+  untag(name: string): Promise<Image>
+  /** Writes images as one archive or layout that other tools read, manifests and layers byte for byte as they came. */
+  save(names: readonly string[], options: SaveOptions): Promise<void>
+  /** How the image was made, newest step first. */
+  history(nameOrId: string): Promise<HistoryStep[]>
+  /** What the store knows about an image beside what it is. */
+  describe(nameOrId: string): ImageDescription
+  /** Removes images that no container uses: those without a tag, with `all` the others too. Pinned ones stay. */
+  prune(options?: PruneOptions): Promise<Freed>
+  /** Removes images, the longest unused first, once the disk is fuller than allowed. */
+  collectGarbage(policy: GarbagePolicy): Promise<Freed>
 }
 
 export interface PullOptions {
@@ -35,6 +54,70 @@ export interface PullOptions {
   platform?: Platform
   onProgress?: (event: PullProgress) => void
   signal?: AbortSignal
+  /** Instead of the table that the store was opened with. */
+  mirrors?: Mirrors
+}
+
+export interface LoadOptions {
+  /** For an archive that holds one image. */
+  reference?: string
+  platform?: Platform
+  signal?: AbortSignal
+}
+
+export type ArchiveFormat = 'oci-archive' | 'oci-dir' | 'docker-archive'
+
+export interface SaveOptions {
+  /** The file, or for `oci-dir` the directory, which must be empty or absent. */
+  path: string
+  /**
+   * `oci-archive` is a tar of an OCI layout that `docker load` reads as well, `oci-dir` the layout as a directory,
+   * `docker-archive` what `docker save` wrote for years: layers uncompressed, no manifest.
+   */
+  format: ArchiveFormat
+  signal?: AbortSignal
+}
+
+export interface HistoryStep {
+  created?: string
+  createdBy: string
+  comment?: string
+  /** Of the layer that this step made, as it was transferred; 0 for a step that made none. */
+  sizeBytes: number
+  layerDigest?: string
+}
+
+export interface ImageDescription {
+  image: Image
+  /** The manifest for its platform. */
+  manifestDigest: string | undefined
+  /** Milliseconds since the Unix epoch; undefined in records of before these were kept. */
+  addedMs: number | undefined
+  usedMs: number | undefined
+  /** Keys of the snapshots made from it. */
+  usedBy: string[]
+  /** Layers on disk, those shared with other images included. */
+  unpackedBytes: number
+}
+
+export interface PruneOptions {
+  all?: boolean
+  /** Younger images stay. */
+  minAgeMs?: number
+}
+
+export interface Freed {
+  images: Image[]
+  bytes: number
+}
+
+/** As the kubelet's `imageGCHighThresholdPercent`, `imageGCLowThresholdPercent` and `imageMinimumGCAge`. */
+export interface GarbagePolicy {
+  /** Nothing is removed while less of the file system is used. */
+  highPercent: number
+  /** Where removing stops. */
+  lowPercent: number
+  minAgeMs: number
 }
 
 export interface RegistryAuth {

@@ -1,7 +1,11 @@
 /** Images: reference, registry client, content store, layer unpack, snapshots. Starts no daemon and mounts nothing. */
+
+export { reachImageStore } from './door/reach.ts'
+export type { ImageDoor } from './door/requests.ts'
+export { serveDoor } from './door/serve.ts'
 export type * from './image-store.ts'
+export { type ImageStoreOptions, openImageStore } from './open-store.ts'
 export { formatPlatform, type Platform, parsePlatform } from './platform.ts'
 export { formatReference, parseReference, type Reference, repositoryName } from './reference.ts'
 export { credentialFiles, decodeBasic, dockerCredentials } from './registry/docker-config.ts'
 export type { Mirror, Mirrors } from './registry/mirrors.ts'
-export { type ImageStoreOptions, openImageStore } from './store.ts'

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { KeelsonError } from '../base/index.ts'
+import { type Clock, KeelsonError } from '../base/index.ts'
 import { maxConfigBytes, parseConfig } from './config.ts'
 import type { ContentStore } from './content-store.ts'
 import { digestOf } from './digest.ts'
@@ -12,7 +12,7 @@ import type { Change, ImageRecord, LayerRecord, Records } from './records.ts'
 /** What an image is made of and called, whether it comes from a registry or from an archive. */
 export interface Installation {
   manifest: Pick<Manifest, 'config' | 'layers'>
-  /** Index and manifest, as they came. */
+  /** Index and manifest, as they came: the manifest is the last. */
   documents: { digest: string; bytes: Buffer }[]
   source: BlobSource
   /** The image must run on this; unless given, whoever brings it knows what for. */
@@ -30,6 +30,7 @@ export interface InstallContext {
   boot: string
   /** Keeps the collector away from these blobs and layers until the image is recorded. */
   pin(names: readonly string[]): Disposable
+  clock: Clock
 }
 
 /** Fetches and unpacks what is missing, then records the image: durable, and visible only as a whole. */
@@ -64,7 +65,10 @@ export async function install(
     layers: diffIds,
     pinned: false,
   }
-  return await record(context, { image, blobs, layerKeys: layers.map(({ key }) => key) }, layers)
+  const manifestDigest = documents.at(-1)?.digest
+  const layerKeys = layers.map(({ key }) => key)
+  const named = manifestDigest === undefined ? {} : { manifest: manifestDigest }
+  return await record(context, { image, blobs, layerKeys, ...named }, layers)
 }
 
 /** Every layer at once; what needs the directories below it waits for those only at its end. */
@@ -147,7 +151,7 @@ async function makeLayer(
 
 /** A tag names one image: it leaves the image that had it. Names of an image that is here already add up. */
 async function record(
-  { records, boot }: InstallContext,
+  { records, boot, clock }: InstallContext,
   fresh: ImageRecord,
   layers: readonly LayerRecord[],
 ): Promise<Image> {
@@ -158,12 +162,7 @@ async function record(
       { put: 'layer', key: layer.key, record: layer },
       { put: 'unsynced', key: layer.directory, record: { boot } },
     ])
-  for (const other of records.images.values()) {
-    const kept = other.image.repoTags.filter((tag) => !fresh.image.repoTags.includes(tag))
-    if (other.image.id === id || kept.length === other.image.repoTags.length) continue
-    const untagged = { ...other, image: { ...other.image, repoTags: kept } }
-    changes.push({ put: 'image', key: other.image.id, record: untagged })
-  }
+  changes.push(...withoutTags(records, fresh.image.repoTags, id))
   const known = records.images.get(id)
   const image = {
     ...fresh.image,
@@ -171,7 +170,15 @@ async function record(
     repoDigests: union(known?.image.repoDigests, fresh.image.repoDigests),
     pinned: known?.image.pinned ?? false,
   }
-  const merged = { image, blobs: union(known?.blobs, fresh.blobs), layerKeys: fresh.layerKeys }
+  const nowMs = clock.nowMs()
+  const merged = {
+    ...known,
+    ...fresh,
+    image,
+    blobs: union(known?.blobs, fresh.blobs),
+    addedMs: known?.addedMs ?? nowMs,
+    usedMs: nowMs,
+  }
   await records.commit([...changes, { put: 'image', key: id, record: merged }])
   return image
 }
@@ -185,6 +192,16 @@ function requirePlatform({ os, architecture, variant }: ImageConfig, wanted: Pla
       'NOT_FOUND',
       `the image is not there for ${formatPlatform(wanted)}, only for ${formatPlatform(have)}`,
     )
+}
+
+/** These tags are about to go to the image `id`: the others that have them, without them. */
+export function withoutTags(records: Records, tags: readonly string[], id: string): Change[] {
+  return [...records.images.values()]
+    .filter(({ image }) => image.id !== id && image.repoTags.some((tag) => tags.includes(tag)))
+    .map((other) => {
+      const repoTags = other.image.repoTags.filter((tag) => !tags.includes(tag))
+      return { put: 'image', key: other.image.id, record: { ...other, image: { ...other.image, repoTags } } }
+    })
 }
 
 async function store(content: ContentStore, digest: string, bytes: Buffer): Promise<void> {

@@ -22,6 +22,10 @@ export interface ImageRecord {
   blobs: string[]
   /** Keys of its layer records, bottom first. */
   layerKeys: string[]
+  /** Digest of the manifest, one of the blobs; and times since the Unix epoch. Earlier versions recorded neither. */
+  manifest?: string
+  addedMs?: number
+  usedMs?: number
 }
 
 export interface SnapshotRecord {

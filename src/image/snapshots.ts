@@ -1,10 +1,10 @@
 import { chmod, mkdir, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Cleanup, KeelsonError } from '../base/index.ts'
+import { Cleanup, type Clock, KeelsonError } from '../base/index.ts'
 import { adoptAttributes, removeTree, treeUsage } from '../kernel/index.ts'
 import type { Snapshot, SnapshotStore } from './image-store.ts'
 import type { LayerStore } from './layer-store.ts'
-import type { LayerRecord, Records, SnapshotRecord } from './records.ts'
+import type { Change, LayerRecord, Records, SnapshotRecord } from './records.ts'
 import { SharedWork } from './shared-work.ts'
 
 /** Also a directory name: container ids and the like. */
@@ -18,6 +18,7 @@ export class Snapshots implements SnapshotStore {
   readonly #temporaryPath: () => string
   readonly #pin: (names: readonly string[]) => Disposable
   readonly #released: () => Promise<void>
+  readonly #clock: Clock
   readonly #preparing = new SharedWork<Snapshot>()
 
   constructor(options: {
@@ -29,6 +30,7 @@ export class Snapshots implements SnapshotStore {
     pin: (names: readonly string[]) => Disposable
     /** Called after a snapshot is gone: its layers may be needed no more. */
     released: () => Promise<void>
+    clock: Clock
   }) {
     this.#records = options.records
     this.#layers = options.layers
@@ -36,6 +38,7 @@ export class Snapshots implements SnapshotStore {
     this.#temporaryPath = options.temporaryPath
     this.#pin = options.pin
     this.#released = options.released
+    this.#clock = options.clock
   }
 
   /** Removes directories that a crash left without a record. */
@@ -65,8 +68,9 @@ export class Snapshots implements SnapshotStore {
 
   /** Absent: no error. The overlay must not be mounted any more. */
   async remove(key: string): Promise<void> {
-    if (!this.#records.snapshots.has(key)) return
-    await this.#records.commit([{ remove: 'snapshot', key }])
+    const record = this.#records.snapshots.get(key)
+    if (!record) return
+    await this.#records.commit([{ remove: 'snapshot', key }, ...this.#usedNow(record.imageId)])
     const doomed = this.#temporaryPath()
     await rename(this.#path(key), doomed).catch(() => undefined) // the key is free again at once
     await removeTree(doomed)
@@ -96,6 +100,13 @@ export class Snapshots implements SnapshotStore {
     await this.#records.commit([{ put: 'snapshot', key, record }])
     undo.keep()
     return this.#toSnapshot(record)
+  }
+
+  /** Garbage collection takes what has not been used for long: until now it was. */
+  #usedNow(imageId: string): Change[] {
+    const image = this.#records.images.get(imageId)
+    if (!image) return []
+    return [{ put: 'image', key: imageId, record: { ...image, usedMs: this.#clock.nowMs() } }]
   }
 
   /** The root of an overlay is its topmost directory, so it takes the looks of the topmost layer that has a say. */

@@ -1,113 +1,51 @@
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import {
-  asKeelsonError,
-  bootId,
-  Cleanup,
-  type Clock,
-  hasErrno,
-  isAbort,
-  KeelsonError,
-  type Logger,
-} from '../base/index.ts'
-import { FileLock, readLayeredFile } from '../kernel/index.ts'
-import { openLedger } from '../ledger/index.ts'
-import { ContentStore } from './content-store.ts'
-import { dropUntrusted, Settler } from './durability.ts'
+import { asKeelsonError, Cleanup, type Clock, hasErrno, KeelsonError, type Logger } from '../base/index.ts'
+import { type FileLock, readLayeredFile } from '../kernel/index.ts'
+import { cancelled } from './cancelled.ts'
+import type { ContentStore } from './content-store.ts'
+import type { Settler } from './durability.ts'
 import { checkStore } from './fsck.ts'
+import { bytesToFree, diskUse, prunable, removableImages } from './garbage.ts'
+import { readHistory } from './history.ts'
 import type {
   Credentials,
   FilesystemUsage,
+  Freed,
+  GarbagePolicy,
+  HistoryStep,
   Image,
-  ImageStore,
+  ImageDescription,
+  LoadOptions,
+  ManagedImageStore,
+  PruneOptions,
   PullOptions,
   Pushed,
   PushOptions,
   Referrer,
   ReferrersOptions,
+  SaveOptions,
   StoreCheck,
 } from './image-store.ts'
 import type { InstallContext } from './install.ts'
-import { LayerStore } from './layer-store.ts'
+import type { LayerStore } from './layer-store.ts'
 import { loadImages } from './load/load.ts'
 import { findImage, targetName } from './names.ts'
 import { Pins } from './pins.ts'
-import { ownPlatform, type Platform } from './platform.ts'
+import type { Platform } from './platform.ts'
 import { pullImage } from './pull.ts'
 import { pushImage } from './push.ts'
-import { type Change, Records } from './records.ts'
+import type { Change, ImageRecord, Records } from './records.ts'
+import { formatReference, parseReference } from './reference.ts'
 import { listReferrers } from './referrers.ts'
 import { RegistryClient } from './registry/client.ts'
-import type { RegistryTimeouts } from './registry/connection.ts'
-import type { Mirrors } from './registry/mirrors.ts'
+import { saveImages } from './save/save.ts'
 import { layerRecords, Snapshots } from './snapshots.ts'
-
-export interface ImageStoreOptions {
-  /** The store lives in `image/` below it, all on one file system that can carry an overlay's upper directory. */
-  dataDirectory: string
-  mirrors?: Mirrors
-  /** Asked where a pull or push brings none of its own. */
-  credentials?: Credentials
-  /** How long a registry may take; the defaults are for the slow ones. */
-  registryTimeouts?: RegistryTimeouts
-  log: Logger
-  clock: Clock
-  /** Opens what records are kept in; for tests that fail in it. */
-  openLedger?: typeof openLedger
-  /** Which image of an index to take; default: linux on this processor. */
-  platform?: Platform
-}
+import { readStoredManifest } from './stored-manifest.ts'
+import { tagImage, untagImage } from './tags.ts'
 
 const defaultReadBytes = 2 ** 20
 
-/**
- * Opens the image store of a data directory. It has one owner at a time: FAILED_PRECONDITION while another process
- * has it open. What a crash left unfinished is removed.
- */
-export async function openImageStore(options: ImageStoreOptions): Promise<ImageStore> {
-  const directory = join(options.dataDirectory, 'image')
-  await using undo = new Cleanup()
-  await mkdir(directory, { recursive: true, mode: 0o700 }).catch((error) => {
-    throw asKeelsonError(error, { op: 'open image store', path: directory })
-  })
-  const lock = await undo.use(takeLock(directory))
-  const open = options.openLedger ?? openLedger
-  const records = await undo.use(new Records(await open({ path: join(directory, 'metadata') })))
-  const boot = bootId()
-  const content = await ContentStore.open(directory, boot)
-  const { log, clock } = options
-  const layers = await undo.use(new LayerStore({ content, directory, log, clock }))
-  const { credentials = async () => undefined } = options
-  const registry = await undo.use(
-    new RegistryClient({
-      mirrors: options.mirrors ?? {},
-      log,
-      clock,
-      ...(options.registryTimeouts && { timeouts: options.registryTimeouts }),
-    }),
-  )
-  const platform = options.platform ?? ownPlatform()
-  const settler = await undo.use(new Settler({ records, directory, clock, log }))
-  const store = new FileImageStore({
-    directory,
-    lock,
-    records,
-    content,
-    layers,
-    registry,
-    credentials,
-    platform,
-    boot,
-    settler,
-  })
-  await dropUntrusted(records, boot, log)
-  settler.request() // for what an earlier process of this boot did not get to flush
-  await store.sweep()
-  undo.keep()
-  return store
-}
-
-interface Parts {
+/** What a store is made of; it disposes all of it. */
+export interface Parts {
   directory: string
   lock: FileLock
   records: Records
@@ -118,9 +56,11 @@ interface Parts {
   platform: Platform
   boot: string
   settler: Settler
+  clock: Clock
+  log: Logger
 }
 
-class FileImageStore implements ImageStore {
+export class FileImageStore implements ManagedImageStore {
   readonly snapshots: Snapshots
   readonly #parts: Parts
   readonly #pins = new Pins()
@@ -129,7 +69,7 @@ class FileImageStore implements ImageStore {
 
   constructor(parts: Parts) {
     this.#parts = parts
-    const { records, layers, directory, content } = parts
+    const { records, layers, directory, content, clock } = parts
     this.snapshots = new Snapshots({
       records,
       layers,
@@ -137,18 +77,29 @@ class FileImageStore implements ImageStore {
       temporaryPath: () => content.temporaryPath('snapshot'),
       pin: (names) => this.#pins.pin(names),
       released: () => this.#collect(),
+      clock,
     })
   }
 
   async pull(reference: string, options: PullOptions = {}): Promise<Image> {
+    const { mirrors, platform = this.#parts.platform } = options
+    const { log, clock } = this.#parts
+    return await this.#work(options.signal, async (signal) => {
+      await using own = mirrors && new RegistryClient({ mirrors, log, clock })
+      const context = { ...this.#context(), platform, registry: own ?? this.#parts.registry }
+      return await pullImage(context, reference, options, signal)
+    })
+  }
+
+  async load(path: string, options: LoadOptions = {}): Promise<Image[]> {
+    const { platform = this.#parts.platform, reference } = options
     return await this.#work(options.signal, (signal) =>
-      pullImage(this.#context(), reference, options, signal),
+      loadImages({ ...this.#context(), platform }, path, reference, signal),
     )
   }
 
   async push(nameOrId: string, options: PushOptions = {}): Promise<Pushed> {
-    const record = this.#parts.records.images.get(this.get(nameOrId).id)
-    if (!record) throw new KeelsonError('NOT_FOUND', `image ${nameOrId} is not here`, { id: nameOrId })
+    const record = this.#record(nameOrId)
     using _blobs = this.#pins.pin(record.blobs)
     return await this.#work(options.signal, (signal) =>
       pushImage(this.#parts, record, targetName(record.image, nameOrId, options), options, signal),
@@ -169,10 +120,67 @@ class FileImageStore implements ImageStore {
     })
   }
 
-  async load(path: string, options: { reference?: string; signal?: AbortSignal } = {}): Promise<Image[]> {
-    return await this.#work(options.signal, (signal) =>
-      loadImages(this.#context(), path, options.reference, signal),
+  async save(names: readonly string[], options: SaveOptions): Promise<void> {
+    const images = names.map((name) => ({ record: this.#record(name), tags: this.#tagsMeant(name) }))
+    using _blobs = this.#pins.pin(images.flatMap(({ record }) => record.blobs))
+    await this.#work(options.signal, (signal) =>
+      saveImages(this.#parts.content, images, { ...options, signal }),
     )
+  }
+
+  async tag(nameOrId: string, tag: string): Promise<Image> {
+    return await tagImage(this.#parts.records, this.get(nameOrId).id, tag)
+  }
+
+  async untag(name: string): Promise<Image> {
+    const left = await untagImage(this.#parts.records, this.get(name).id, name)
+    await this.#collect()
+    return left
+  }
+
+  async history(nameOrId: string): Promise<HistoryStep[]> {
+    const { content } = this.#parts
+    const { parsed } = await readStoredManifest(content, this.#record(nameOrId))
+    return await readHistory(content, parsed.config.digest, parsed.layers)
+  }
+
+  describe(nameOrId: string): ImageDescription {
+    const { image, manifest, addedMs, usedMs, layerKeys } = this.#record(nameOrId)
+    const { records } = this.#parts
+    const usedBy = [...records.snapshots.values()].filter(({ imageId }) => imageId === image.id)
+    return {
+      image,
+      manifestDigest: manifest,
+      addedMs,
+      usedMs,
+      usedBy: usedBy.map(({ key }) => key),
+      unpackedBytes: sum(layerRecords(records, layerKeys).map(({ bytes }) => bytes)),
+    }
+  }
+
+  async prune(options: PruneOptions = {}): Promise<Freed> {
+    const { records, clock } = this.#parts
+    const before = await this.filesystem()
+    const doomed = prunable(records, options, clock.nowMs())
+    await records.commit(doomed.map(({ image }) => ({ remove: 'image', key: image.id })))
+    await this.#collect()
+    const { usedBytes } = await this.filesystem()
+    return { images: doomed.map(({ image }) => image), bytes: Math.max(0, before.usedBytes - usedBytes) }
+  }
+
+  async collectGarbage(policy: GarbagePolicy): Promise<Freed> {
+    const { records, clock, directory } = this.#parts
+    const before = await diskUse(directory)
+    const wanted = bytesToFree(before, policy)
+    const removed: Image[] = []
+    let bytes = 0
+    for (const { image } of removableImages(records, { ...policy, nowMs: clock.nowMs() })) {
+      if (bytes >= wanted) break
+      await this.remove(image.id)
+      removed.push(image)
+      bytes = before.usedBytes - (await diskUse(directory)).usedBytes
+    }
+    return { images: removed, bytes: Math.max(0, bytes) }
   }
 
   find(nameOrId: string): Image | undefined {
@@ -219,8 +227,8 @@ class FileImageStore implements ImageStore {
     { maxBytes = defaultReadBytes }: { maxBytes?: number } = {},
   ): Promise<Uint8Array | undefined> {
     const { records, layers } = this.#parts
-    const record = records.images.get(this.get(imageId).id)
-    const directories = layerRecords(records, record?.layerKeys ?? []).map((layer) => layers.path(layer))
+    const { layerKeys } = this.#record(imageId)
+    const directories = layerRecords(records, layerKeys).map((layer) => layers.path(layer))
     try {
       return await readLayeredFile(directories, path, maxBytes)
     } catch (error) {
@@ -250,6 +258,21 @@ class FileImageStore implements ImageStore {
     await undo.use(layers)
     await undo.use(registry)
     await undo.use(settler)
+  }
+
+  #record(nameOrId: string): ImageRecord {
+    const { id } = this.get(nameOrId)
+    const record = this.#parts.records.images.get(id)
+    if (record) return record
+    throw new KeelsonError('NOT_FOUND', `image ${id} is not here`, { id })
+  }
+
+  /** Whoever names one tag means that one; by id or digest all are meant. */
+  #tagsMeant(nameOrId: string): string[] {
+    const { repoTags, id } = this.get(nameOrId)
+    if (`sha256:${nameOrId}`.includes(id) || id.startsWith(`sha256:${nameOrId}`)) return repoTags
+    const named = formatReference(parseReference(nameOrId))
+    return repoTags.includes(named) ? [named] : repoTags
   }
 
   #context(): InstallContext & Pick<Parts, 'registry' | 'credentials' | 'platform'> {
@@ -305,28 +328,6 @@ class FileImageStore implements ImageStore {
     const { images } = this.#parts.records
     return this.#pins.has(digest) || [...images.values()].some(({ blobs }) => blobs.includes(digest))
   }
-}
-
-function takeLock(directory: string): FileLock {
-  try {
-    return new FileLock(join(directory, 'lock'))
-  } catch (error) {
-    if (!hasErrno(error, 'EAGAIN', 'EWOULDBLOCK')) throw error
-    throw new KeelsonError('FAILED_PRECONDITION', `the image store ${directory} is open in another process`, {
-      path: directory,
-      cause: error,
-      hint: 'stop the other keelson, or give this one a data directory of its own',
-    })
-  }
-}
-
-function cancelled(reason: unknown): KeelsonError {
-  if (reason instanceof KeelsonError) return reason
-  if (reason instanceof Error && reason.name === 'TimeoutError')
-    return new KeelsonError('DEADLINE_EXCEEDED', 'the time for it ran out', { cause: reason })
-  return new KeelsonError('CANCELLED', isAbort(reason) ? 'cancelled' : `cancelled: ${String(reason)}`, {
-    cause: reason,
-  })
 }
 
 function sum(numbers: readonly number[]): number {

@@ -1,9 +1,11 @@
+import { open } from 'node:fs/promises'
 import { maxConfigBytes } from '../config.ts'
-import type { Blob, ContentStore } from '../content-store.ts'
+import type { ContentStore } from '../content-store.ts'
 import { digestOf } from '../digest.ts'
 import { type Installation, once } from '../install.ts'
-import { asObject, broken, composeManifest, maxManifestBytes } from '../manifest.ts'
+import { asObject, broken, composeManifest, type Descriptor, maxManifestBytes } from '../manifest.ts'
 import { formatReference, parseReference } from '../reference.ts'
+import { compressionOf } from '../unpack/decompress.ts'
 import type { Folder } from './folder.ts'
 import { requireOneImage } from './one-name.ts'
 
@@ -40,13 +42,15 @@ async function readImage(
   } = asObject(entry, 'an entry of manifest.json')
   if (typeof configPath !== 'string' || !isTexts(layerPaths)) broken('manifest.json lacks Config or Layers')
   const config = await folder.whole(configPath, maxConfigBytes)
-  const layers: Blob[] = []
-  for (const path of layerPaths) layers.push(await content.ingestUnknown(folder.read(path), { signal }))
+  const layers: Descriptor[] = []
+  for (const path of layerPaths) {
+    const blob = await content.ingestUnknown(folder.read(path), { signal })
+    layers.push({ ...blob, mediaType: await layerType(content.path(blob.digest)) })
+  }
   const named = reference === undefined ? (isTexts(tags) ? tags : []) : [reference]
-  const configType = 'application/vnd.oci.image.config.v1+json'
   const manifest = {
-    config: { digest: digestOf(config), sizeBytes: config.length, mediaType: configType },
-    layers: layers.map((blob) => ({ ...blob, mediaType: 'application/vnd.oci.image.layer.v1.tar' })),
+    config: { digest: digestOf(config), sizeBytes: config.length, mediaType: ociTypes.config },
+    layers,
   }
   const bytes = composeManifest(manifest)
   return {
@@ -56,6 +60,18 @@ async function readImage(
     tags: named.map((tag) => formatReference(parseReference(tag))),
     digests: [],
   }
+}
+
+const ociTypes = {
+  config: 'application/vnd.oci.image.config.v1+json',
+  layer: 'application/vnd.oci.image.layer.v1.tar',
+}
+
+/** By its first bytes: most tools write plain tars here, some what they have. */
+async function layerType(path: string): Promise<string> {
+  await using file = await open(path, 'r')
+  const { buffer } = await file.read(Buffer.alloc(4), 0, 4, 0)
+  return `${ociTypes.layer}${{ gzip: '+gzip', zstd: '+zstd', none: '' }[compressionOf(buffer)]}`
 }
 
 function parse(bytes: Buffer): unknown {

@@ -9,12 +9,19 @@ export async function* decompressed(source: AsyncIterable<Buffer>): AsyncIterabl
   const iterator = source[Symbol.asyncIterator]()
   const first = await firstBytes(iterator)
   const whole = resume(first, iterator)
-  if (startsWith(first, 0x28, 0xb5, 0x2f, 0xfd))
+  const compression = compressionOf(first)
+  if (compression === 'zstd')
     throw new KeelsonError('UNIMPLEMENTED', 'layers compressed with zstd are not supported yet', {
       hint: 'push the image with gzip layers',
     })
-  if (startsWith(first, 0x1f, 0x8b)) yield* gunzipped(whole)
+  if (compression === 'gzip') yield* gunzipped(whole)
   else yield* whole
+}
+
+/** Told by the first four bytes. */
+export function compressionOf(first: Buffer): 'gzip' | 'zstd' | 'none' {
+  if (startsWith(first, 0x1f, 0x8b)) return 'gzip'
+  return startsWith(first, 0x28, 0xb5, 0x2f, 0xfd) ? 'zstd' : 'none'
 }
 
 async function* gunzipped(source: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
