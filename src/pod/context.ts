@@ -11,6 +11,7 @@ import type { Joined } from './joined.ts'
 import type { Lives } from './lives.ts'
 import type { HostLimits } from './spec/spec.ts'
 import type { PodStore } from './store.ts'
+import type { Turns } from './turns.ts'
 
 /** What pods need of an image store. */
 export type PodImages = Pick<
@@ -46,6 +47,8 @@ export interface PodContext {
   readonly cpuMeter: CpuMeter
   /** Files of pods: hosts, hostname, resolv.conf. */
   readonly filesDirectory: string
+  /** Of what changes one container's record and kernel state together, by its id. */
+  readonly turns: Turns
   /** Requests a client repeats while the first is still being worked on. */
   readonly joined: {
     sandboxes: Joined<string>

@@ -8,11 +8,12 @@ import {
 } from '../../cri/types.ts'
 import { Cleanup, KeelsonError } from '../base/index.ts'
 import type { Image } from '../image/index.ts'
-import { signalNumber } from '../oci/index.ts'
+import { signalNumber, validateSpec } from '../oci/index.ts'
 import { containerSpec } from './container-spec.ts'
 import { nowNs, type PodContext } from './context.ts'
 import type { ContainerRecord, SandboxRecord } from './records.ts'
 import { containerPid, podNamespaces } from './spec/namespaces.ts'
+import { checkedResources } from './spec/resources.ts'
 import { resolveUser } from './spec/user.ts'
 
 /**
@@ -65,7 +66,8 @@ async function make(context: PodContext, sandbox: SandboxRecord, config: Contain
     createdAtNs: nowNs(clock),
   }
   checkPid(context, sandbox, config)
-  await containerSpec(context, sandbox, record)
+  if (config.linux?.resources) checkedResources(config.linux.resources)
+  validateSpec(await containerSpec(context, sandbox, record))
   await using undo = new Cleanup()
   undo.defer(() => images.snapshots.remove(id))
   await images.snapshots.prepare(id, image.id)

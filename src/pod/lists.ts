@@ -80,14 +80,18 @@ export async function podSandboxStatus(
 /** With whether the network is still as it was made, which may mean to ask CNI plugins. */
 async function sandboxInfo(
   network: PodContext['network'],
-  { id, cgroupPath, addresses, stoppedAtNs }: SandboxRecord,
+  { id, cgroupPath, addresses, stoppedAtNs, config: { linux } }: SandboxRecord,
 ): Promise<string> {
-  if (addresses.length === 0 || stoppedAtNs !== undefined) return JSON.stringify({ cgroupPath })
-  const problem = await network.check(id).then(
-    () => undefined,
-    (error: unknown) => asKeelsonError(error).message,
-  )
-  return JSON.stringify({ cgroupPath, network: { ok: problem === undefined, problem } })
+  const hasNetwork = addresses.length > 0 && stoppedAtNs === undefined
+  const problem = hasNetwork && (await network.check(id).then(() => undefined, messageOf))
+  const { overhead, resources } = linux ?? {}
+  const info = {
+    cgroupPath,
+    ...(hasNetwork ? { network: { ok: problem === undefined, problem } } : {}),
+    overhead,
+    resources,
+  }
+  return JSON.stringify(info, (_name, value) => (typeof value === 'bigint' ? String(value) : value))
 }
 
 export async function containerStatusOf(
@@ -111,4 +115,8 @@ export function hasLabels(
   wanted: Record<string, string> | undefined,
 ): boolean {
   return Object.entries(wanted ?? {}).every(([name, value]) => labels[name] === value)
+}
+
+function messageOf(error: unknown): string {
+  return asKeelsonError(error).message
 }

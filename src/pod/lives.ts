@@ -126,7 +126,8 @@ export class Lives {
 
   async record(id: string, exit: ContainerExit): Promise<void> {
     const record = this.#options.store.findContainer(id)
-    if (record && !record.exit) await this.#options.store.putContainer({ ...record, exit }, 'stopped')
+    if (!record || record.exit) return
+    await this.#options.store.changeContainer(id, (last) => ({ ...last, exit }), 'stopped')
   }
 }
 

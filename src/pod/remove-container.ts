@@ -8,7 +8,10 @@ export async function removeContainer(
   { containerId }: RemoveContainerRequest,
 ): Promise<RemoveContainerResponse> {
   const found = context.store.findContainer(containerId)
-  if (found) await context.joined.removals.run(`remove ${found.id}`, () => remove(context, found))
+  if (found)
+    await context.joined.removals.run(`remove ${found.id}`, () =>
+      context.turns.take(found.id, () => remove(context, found)),
+    )
   return RemoveContainerResponse.create()
 }
 

@@ -14,7 +14,6 @@ import {
   StreamPodSandboxesResponse,
   StreamPodSandboxMetricsResponse,
   StreamPodSandboxStatsResponse,
-  UpdateRuntimeConfigResponse,
 } from '../../cri/types.ts'
 import type { Clock, Logger } from '../base/index.ts'
 import type { NamespacePins } from '../kernel/index.ts'
@@ -50,8 +49,11 @@ import { startContainer } from './start-container.ts'
 import { stopContainer } from './stop-container.ts'
 import { stopPodSandbox } from './stop-pod-sandbox.ts'
 import { PodStore } from './store.ts'
+import { Turns } from './turns.ts'
 import { unimplemented } from './unimplemented.ts'
 import { updateContainerResources } from './update-container-resources.ts'
+import { updatePodSandboxResources } from './update-pod-sandbox-resources.ts'
+import { updateRuntimeConfig } from './update-runtime-config.ts'
 
 export interface PodServiceOptions {
   runtime: Runtime
@@ -95,6 +97,7 @@ export async function createPodService(options: PodServiceOptions): Promise<PodS
     filesDirectory,
     cgroupLayout: readCgroupLayout(),
     cpuMeter: new CpuMeter(),
+    turns: new Turns(),
     lives: new Lives({ runtime, store, clock, log }),
     holders: new Holders({ store, clock, log }),
     host: readHostLimits(
@@ -134,12 +137,7 @@ function runtimeService(
     version: async () => version(runtimeVersion),
     status: (request) => status(context, request),
     runtimeConfig: async () => runtimeConfig(),
-    // For networks that take ranges from elsewhere; the built-in one has its own from keelson's configuration.
-    updateRuntimeConfig: async ({ runtimeConfig }) => {
-      const podCidrs = runtimeConfig?.networkConfig?.podCidr ?? ''
-      context.network.setPodCidrs(podCidrs.split(',').filter((podCidr) => podCidr !== ''))
-      return UpdateRuntimeConfigResponse.create()
-    },
+    updateRuntimeConfig: async (request) => updateRuntimeConfig(context, request),
     runPodSandbox: (request) => runPodSandbox(context, request),
     stopPodSandbox: (request) => stopPodSandbox(context, request),
     removePodSandbox: (request) => removePodSandbox(context, request),
@@ -160,6 +158,7 @@ function runtimeService(
     },
     containerStatus: (request) => containerStatusOf(context, request),
     updateContainerResources: (request) => updateContainerResources(context, request),
+    updatePodSandboxResources: (request) => updatePodSandboxResources(context, request),
     reopenContainerLog: (request) => reopenContainerLog(context, request),
     execSync: (request, call) => execSync(context, request, call),
     exec: (request) => exec(context, request),

@@ -19,7 +19,9 @@ export async function startContainer(
   { containerId }: StartContainerRequest,
 ): Promise<StartContainerResponse> {
   const { id } = context.store.container(containerId)
-  await context.joined.starts.run(id, () => start(context, context.store.container(id)))
+  await context.joined.starts.run(id, () =>
+    context.turns.take(id, () => start(context, context.store.container(id))),
+  )
   return StartContainerResponse.create()
 }
 

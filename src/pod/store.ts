@@ -34,6 +34,11 @@ export class PodStore {
   readonly #now: () => bigint
   readonly #sandboxes = new Map<string, SandboxRecord>()
   readonly #containers = new Map<string, ContainerRecord>()
+  /** What is asked for and not durable yet. */
+  readonly #asked = {
+    sandboxes: new Map<string, SandboxRecord>(),
+    containers: new Map<string, ContainerRecord>(),
+  }
   readonly #listeners = new Set<(change: Change) => void>()
   #tail: Promise<unknown> = Promise.resolve()
 
@@ -88,18 +93,40 @@ export class PodStore {
   }
 
   putSandbox(record: SandboxRecord, ...causes: Cause[]): Promise<void> {
-    return this.#commit({ put: sandboxKey(record.id), value: encodeSandbox(record) }, causes, () => {
-      this.#sandboxes.set(record.id, record)
-      return { sandbox: record }
-    })
+    const operation = { put: sandboxKey(record.id), value: encodeSandbox(record) }
+    return this.#asking(this.#asked.sandboxes, record, () =>
+      this.#commit(operation, causes, () => {
+        this.#sandboxes.set(record.id, record)
+        return { sandbox: record }
+      }),
+    )
   }
 
   putContainer(record: ContainerRecord, ...causes: Cause[]): Promise<void> {
     const operation = { put: containerKey(record.id), value: encodeContainer(record) }
-    return this.#commit(operation, causes, () => {
-      this.#containers.set(record.id, record)
-      return this.#withSandbox(record)
-    })
+    return this.#asking(this.#asked.containers, record, () =>
+      this.#commit(operation, causes, () => {
+        this.#containers.set(record.id, record)
+        return this.#withSandbox(record)
+      }),
+    )
+  }
+
+  /** Of the newest record, be it durable yet or not, so that no change goes under. NOT_FOUND once it is removed. */
+  async changeContainer(
+    id: string,
+    change: (record: ContainerRecord) => ContainerRecord,
+    ...causes: Cause[]
+  ): Promise<void> {
+    await this.putContainer(change(this.#asked.containers.get(id) ?? this.container(id)), ...causes)
+  }
+
+  async changeSandbox(
+    id: string,
+    change: (record: SandboxRecord) => SandboxRecord,
+    ...causes: Cause[]
+  ): Promise<void> {
+    await this.putSandbox(change(this.#asked.sandboxes.get(id) ?? this.sandbox(id)), ...causes)
   }
 
   removeSandbox(record: SandboxRecord): Promise<void> {
@@ -114,6 +141,19 @@ export class PodStore {
       this.#containers.delete(record.id)
       return this.#withSandbox(record)
     })
+  }
+
+  async #asking<Record extends { id: string }>(
+    asked: Map<string, Record>,
+    record: Record,
+    commit: () => Promise<void>,
+  ): Promise<void> {
+    asked.set(record.id, record)
+    try {
+      await commit()
+    } finally {
+      if (asked.get(record.id) === record) asked.delete(record.id)
+    }
   }
 
   #withSandbox(container: ContainerRecord): Subject | undefined {

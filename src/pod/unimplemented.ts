@@ -6,7 +6,6 @@ export const unimplemented = {
   checkpointContainer: refusal('CheckpointContainer'),
   checkpointPod: refusal('CheckpointPod'),
   restorePod: refusal('RestorePod'),
-  updatePodSandboxResources: refusal('UpdatePodSandboxResources'),
 } satisfies Partial<RuntimeService>
 
 function refusal(op: string): () => Promise<never> {

@@ -8,86 +8,12 @@ import {
   PodSandboxState,
   SecurityProfile_ProfileType,
 } from '../../cri/types.ts'
-import { asKeelsonError, hasCode, KeelsonError, silentLogger } from '../../src/base/index.ts'
-import { openLedger } from '../../src/ledger/index.ts'
-import { createPodService, type PodService } from '../../src/pod/index.ts'
+import { asKeelsonError, hasCode, KeelsonError } from '../../src/base/index.ts'
 import { eventually } from '../support/eventually.ts'
-import { FakeClock, settle } from '../support/fake-clock.ts'
-import { FakePodHost, fakeImage } from '../support/fake-pod-host.ts'
+import { settle } from '../support/fake-clock.ts'
+import { fakeImage } from '../support/fake-pod-host.ts'
+import { Bench, call } from '../support/pod-bench.ts'
 import { containerConfig, createRequest, podConfig, runRequest } from '../support/pod-requests.ts'
-import { temporaryDirectory } from '../support/temporary-directory.ts'
-
-const call = { signal: new AbortController().signal }
-
-/** A service on a fake host; `restart` ends it and makes another on the same host and ledger. */
-class Bench implements AsyncDisposable {
-  readonly host = new FakePodHost()
-  readonly clock = new FakeClock()
-  readonly path: string
-  readonly #end: () => Promise<void>
-  service!: PodService
-  #ledger: Awaited<ReturnType<typeof openLedger>> | undefined
-
-  private constructor(path: string, end: () => Promise<void>) {
-    this.path = path
-    this.#end = end
-  }
-
-  static async open(): Promise<Bench> {
-    const directory = await temporaryDirectory()
-    const bench = new Bench(directory.path, async () => directory[Symbol.asyncDispose]())
-    await bench.restart()
-    return bench
-  }
-
-  async restart(): Promise<void> {
-    await this.service?.[Symbol.asyncDispose]()
-    await this.#ledger?.[Symbol.asyncDispose]()
-    this.#ledger = await openLedger({ path: join(this.path, 'ledger') })
-    const { host, clock } = this
-    this.service = await createPodService({
-      ...host,
-      ledger: this.#ledger,
-      cgroupInstance: `keelson-test-${process.pid}`,
-      runDirectory: join(this.path, 'run'),
-      version: '1.2.3',
-      clock,
-      log: silentLogger,
-    })
-  }
-
-  get runtime() {
-    return this.service.runtime
-  }
-
-  async pod(name = 'web'): Promise<string> {
-    return (await this.runtime.runPodSandbox(runRequest(podConfig(name)), call)).podSandboxId
-  }
-
-  async container(podId: string, more: Parameters<typeof containerConfig>[1] = {}): Promise<string> {
-    const request = createRequest(podId, containerConfig('main', more))
-    return (await this.runtime.createContainer(request, call)).containerId
-  }
-
-  async running(more: Parameters<typeof containerConfig>[1] = {}) {
-    const podId = await this.pod()
-    const id = await this.container(podId, more)
-    await this.runtime.startContainer({ containerId: id }, call)
-    return { podId, id, live: this.host.runtime.container(id) }
-  }
-
-  async status(containerId: string) {
-    const { status } = await this.runtime.containerStatus({ containerId, verbose: false }, call)
-    if (!status) throw new Error('no status')
-    return status
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.service[Symbol.asyncDispose]()
-    await this.#ledger?.[Symbol.asyncDispose]()
-    await this.#end()
-  }
-}
 
 test('a pod: namespaces, network, files; ready with its address; stopped; removed with all it had', async (t) => {
   await using bench = await Bench.open()

@@ -85,9 +85,13 @@ export class CriNode implements AsyncDisposable {
       .podSandboxId
   }
 
-  async run(podId: string, name: string, more: DeepPartial<ContainerConfig>): Promise<string> {
+  async create(podId: string, name: string, more: DeepPartial<ContainerConfig>): Promise<string> {
     const config = containerConfig(name, { image: { image: 'busybox:test' }, ...more })
-    const { containerId } = await this.runtime.createContainer(createRequest(podId, config), call)
+    return (await this.runtime.createContainer(createRequest(podId, config), call)).containerId
+  }
+
+  async run(podId: string, name: string, more: DeepPartial<ContainerConfig>): Promise<string> {
+    const containerId = await this.create(podId, name, more)
     await this.runtime.startContainer({ containerId }, call)
     return containerId
   }

@@ -2,7 +2,15 @@ import { KeelsonError } from '../../src/base/index.ts'
 import type { Image, Snapshot } from '../../src/image/index.ts'
 import type { NamespacePins, PinRequest } from '../../src/kernel/index.ts'
 import type { PodDns, PodNetwork, PodNetworkRequest, PodNetworkResult } from '../../src/network/index.ts'
-import type { Container, ContainerState, CreateRequest, Exit, Runtime, Spec } from '../../src/oci/index.ts'
+import type {
+  Container,
+  ContainerState,
+  CreateRequest,
+  Exit,
+  LinuxResources,
+  Runtime,
+  Spec,
+} from '../../src/oci/index.ts'
 import type { PodImages } from '../../src/pod/context.ts'
 
 /** What src/pod stands on, in memory: it outlives a pod service, as the kernel does. */
@@ -61,6 +69,8 @@ export class FakeRuntime implements Runtime {
 export class FakeContainer implements Container {
   readonly id: string
   readonly signals: (string | number)[] = []
+  readonly updates: LinuxResources[] = []
+  updateFailure: Error | undefined
   status: ContainerState['status'] = 'created'
   exit: Exit | undefined
   readonly #runtime: FakeRuntime
@@ -141,7 +151,11 @@ export class FakeContainer implements Container {
     return []
   }
 
-  async update(): Promise<void> {}
+  async update(resources: LinuxResources): Promise<void> {
+    if (this.updateFailure) throw this.updateFailure
+    this.updates.push(resources)
+  }
+
   async reopenLog(): Promise<void> {}
   async resize(): Promise<void> {}
 

@@ -1,20 +1,21 @@
 import type { LinuxContainerResources } from '../../../cri/types.ts'
-import type { DeviceRule, LinuxResources } from '../../oci/index.ts'
+import { KeelsonError } from '../../base/index.ts'
+import { type DeviceRule, type LinuxResources, validateResources } from '../../oci/index.ts'
 
 /** CRI's limits in the runtime specification's words. 0 means "not asked for". */
 export function ociResources(resources: LinuxContainerResources | undefined): LinuxResources {
   if (!resources) return {}
   const cpu = {
-    ...positive('shares', resources.cpuShares),
-    ...positive('period', resources.cpuPeriod),
+    ...asked('shares', resources.cpuShares),
+    ...asked('period', resources.cpuPeriod),
     // -1 lifts a quota.
-    ...(resources.cpuQuota === 0n ? {} : { quota: Number(resources.cpuQuota) }),
+    ...asked('quota', resources.cpuQuota),
     ...(resources.cpusetCpus ? { cpus: resources.cpusetCpus } : {}),
     ...(resources.cpusetMems ? { mems: resources.cpusetMems } : {}),
   }
   const memory = {
-    ...positive('limit', resources.memoryLimitInBytes),
-    ...(resources.memorySwapLimitInBytes === 0n ? {} : { swap: Number(resources.memorySwapLimitInBytes) }),
+    ...asked('limit', resources.memoryLimitInBytes),
+    ...asked('swap', resources.memorySwapLimitInBytes),
   }
   const hugepageLimits = resources.hugepageLimits.map(({ pageSize, limit }) => ({
     pageSize,
@@ -28,8 +29,27 @@ export function ociResources(resources: LinuxContainerResources | undefined): Li
   }
 }
 
-function positive<Name extends string>(name: Name, value: bigint): Partial<Record<Name, number>> {
-  return value > 0n ? ({ [name]: Number(value) } as Record<Name, number>) : {}
+/** INVALID_ARGUMENT with the field's name when a value can never be a limit, before anything is changed. */
+export function checkedResources(resources: LinuxContainerResources): LinuxContainerResources {
+  const { cpuShares, cpuPeriod, cpuQuota, memoryLimitInBytes, memorySwapLimitInBytes, oomScoreAdj } =
+    resources
+  const bounds: [name: string, value: bigint, least: bigint, most?: bigint][] = [
+    ['cpu_shares', cpuShares, 0n],
+    ['cpu_period', cpuPeriod, 0n],
+    ['cpu_quota', cpuQuota, -1n],
+    ['memory_limit_in_bytes', memoryLimitInBytes, -1n],
+    ['memory_swap_limit_in_bytes', memorySwapLimitInBytes, -1n],
+    ['oom_score_adj', oomScoreAdj, -1000n, 1000n],
+  ]
+  for (const [name, value, least, most = value] of bounds)
+    if (value < least || value > most)
+      throw new KeelsonError('INVALID_ARGUMENT', `${name}: ${value} is out of range`, { path: name })
+  validateResources(ociResources(resources))
+  return resources
+}
+
+function asked<Name extends string>(name: Name, value: bigint): Partial<Record<Name, number>> {
+  return value !== 0n ? ({ [name]: Number(value) } as Record<Name, number>) : {}
 }
 
 /** Later values replace earlier ones where they are set: an update may name only what changes. */
