@@ -51,6 +51,7 @@ if [[ $purpose = demo || $purpose = test ]] && ! command -v kubectl >/dev/null; 
 fi
 if [ "$purpose" = test ]; then
   node scripts/peers.mjs >/tmp/keelson-setup-peers.log 2>&1 || say "some peers cannot be had (their tests are skipped): $(tail -n 1 /tmp/keelson-setup-peers.log)"
+  [ "${KEELSON_TEST_FULL:-}" != 1 ] || node scripts/kubelet.mjs >/tmp/keelson-setup-kubelet.log 2>&1 || say "a stock kubelet cannot be built (its test is skipped): $(tail -n 1 /tmp/keelson-setup-kubelet.log)"
   node scripts/cri-tools.mjs >/tmp/keelson-setup-cri-tools.log 2>&1 || say "crictl and critest cannot be built (their tests are skipped): $(tail -n 1 /tmp/keelson-setup-cri-tools.log)"
 fi
 newer() { [ ! -e "$1" ] || [ -n "$(find "${@:2}" -newer "$1" -type f -print -quit)" ]; }

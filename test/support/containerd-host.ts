@@ -95,7 +95,7 @@ state = "/run/containerd"
 [${cri}.cni]
   bin_dir = "${dirname(findPeer('cni-bridge') ?? '')}"
   conf_dir = "${folder}"
-${guideSnippet('With containerd', runtime)}`
+${guideSnippet('oci-runtime', 'With containerd', { '/usr/local/bin/keelson-oci': runtime })}`
 }
 
 const network = {

@@ -24,7 +24,10 @@ export async function startDockerHost(runtime: string): Promise<Engine> {
   await using undo = new Cleanup()
   const host = await undo.use(EngineHost.create('docker', dockerPeers))
   const configuration = join(host.folder, 'daemon.json')
-  await writeFile(configuration, guideSnippet('With Docker', runtime))
+  await writeFile(
+    configuration,
+    guideSnippet('oci-runtime', 'With Docker', { '/usr/local/bin/keelson-oci': runtime }),
+  )
   const flags = [
     ...['--config-file', configuration],
     // What a machine without systemd, CAP_SYS_RESOURCE and a network needs.

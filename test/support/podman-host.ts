@@ -27,7 +27,13 @@ export async function startPodmanHost(runtime: string): Promise<PodmanHost> {
   const withoutLines = join(host.folder, 'bare.conf')
   const conmon = `conmon_path = ["${await conmonIn(host.folder)}"]\n`
   const own = `[engine]\n${conmon}cgroup_manager = "cgroupfs"\n`
-  await writeFile(withLines, guideSnippet('With Podman', runtime).replace('[engine]\n', own))
+  await writeFile(
+    withLines,
+    guideSnippet('oci-runtime', 'With Podman', { '/usr/local/bin/keelson-oci': runtime }).replace(
+      '[engine]\n',
+      own,
+    ),
+  )
   await writeFile(withoutLines, `[engine]\n${conmon}`)
   const policy = '{"default":[{"type":"insecureAcceptAnything"}]}'
   await host.shell(`mkdir -p /etc/containers; echo '${policy}' > /etc/containers/policy.json`)

@@ -1,0 +1,3 @@
+export const kubeletVersion: string
+/** Path of the program; undefined where it was not built. */
+export function findKubelet(): string | undefined
