@@ -3,8 +3,9 @@ import { KeelsonError } from '../../base/index.ts'
 import { type Config, configOptions, loadSavedConfig, resolveConfig, saveConfig } from '../config.ts'
 import { type Context, command } from '../context.ts'
 import { type DaemonName, type StartingDaemon, startDaemon, stopDaemon } from '../daemon.ts'
+import { checkMachine } from '../doctor/check-machine.ts'
 import { pathsOf } from '../paths.ts'
-import { checkMachine, requireRoot } from '../preflight.ts'
+import { requireRoot } from '../preflight.ts'
 import { findProcess } from '../process-file.ts'
 import { lookBefore, undoUp } from '../undo-up.ts'
 
@@ -48,7 +49,7 @@ async function start(context: Context, config: Config): Promise<void> {
 }
 
 async function refuseUnfitMachine(config: Config): Promise<void> {
-  const failed = (await checkMachine(config.dataDirectory)).find(({ result }) => result === 'failed')
+  const failed = checkMachine(config).find(({ result }) => result === 'failed')
   if (!failed) return
   throw new KeelsonError('FAILED_PRECONDITION', `${failed.name}: ${failed.detail}`, {
     hint: '`keelson doctor` checks everything',
