@@ -17,7 +17,7 @@ export class Snapshots implements SnapshotStore {
   readonly #directory: string
   readonly #temporaryPath: () => string
   readonly #pin: (names: readonly string[]) => Disposable
-  readonly #released: () => Promise<void>
+  readonly #released: (layerKeys: readonly string[]) => Promise<void>
   readonly #clock: Clock
   readonly #preparing = new SharedWork<Snapshot>()
 
@@ -29,7 +29,7 @@ export class Snapshots implements SnapshotStore {
     /** Keeps the collector away from these layers. */
     pin: (names: readonly string[]) => Disposable
     /** Called after a snapshot is gone: its layers may be needed no more. */
-    released: () => Promise<void>
+    released: (layerKeys: readonly string[]) => Promise<void>
     clock: Clock
   }) {
     this.#records = options.records
@@ -72,10 +72,13 @@ export class Snapshots implements SnapshotStore {
     if (!record) return
     await this.#records.commit([{ remove: 'snapshot', key }, ...this.#usedNow(record.imageId)])
     const doomed = this.#temporaryPath()
-    await rename(this.#path(key), doomed).catch(() => undefined) // the key is free again at once
-    await removeTree(doomed)
-    await removeTree(this.#path(key))
-    await this.#released()
+    // The key is free again at once.
+    const doomedPath = await rename(this.#path(key), doomed).then(
+      () => doomed,
+      () => this.#path(key),
+    )
+    await removeTree(doomedPath)
+    await this.#released(record.layerKeys)
   }
 
   async usage(key: string): Promise<{ bytes: number; inodes: number }> {
@@ -93,8 +96,7 @@ export class Snapshots implements SnapshotStore {
     const path = this.#path(key)
     await mkdir(path, { mode: 0o700 })
     undo.defer(() => removeTree(path))
-    await mkdir(join(path, 'upper'))
-    await mkdir(join(path, 'work'))
+    await Promise.all([mkdir(join(path, 'upper')), mkdir(join(path, 'work'))])
     await this.#giveRootAttributes(join(path, 'upper'), image.layerKeys)
     const record = { key, imageId, layerKeys: image.layerKeys }
     await this.#records.commit([{ put: 'snapshot', key, record }])
@@ -111,9 +113,9 @@ export class Snapshots implements SnapshotStore {
 
   /** The root of an overlay is its topmost directory, so it takes the looks of the topmost layer that has a say. */
   async #giveRootAttributes(upper: string, layerKeys: readonly string[]): Promise<void> {
-    await chmod(upper, 0o755)
     const layer = this.#recordsOf(layerKeys).find(({ describesRoot }) => describesRoot)
-    if (layer) await adoptAttributes([this.#layers.path(layer)], upper, '')
+    const adopted = layer && (await adoptAttributes([this.#layers.path(layer)], upper, ''))
+    if (!adopted) await chmod(upper, 0o755)
   }
 
   #toSnapshot({ key, imageId, layerKeys }: SnapshotRecord): Snapshot {

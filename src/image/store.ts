@@ -76,7 +76,7 @@ export class FileImageStore implements ManagedImageStore {
       directory,
       temporaryPath: () => content.temporaryPath('snapshot'),
       pin: (names) => this.#pins.pin(names),
-      released: () => this.#collect(),
+      released: (layerKeys) => this.#collectOf(layerKeys),
       clock,
     })
   }
@@ -301,6 +301,14 @@ export class FileImageStore implements ManagedImageStore {
       await this.#collect()
       throw signal.aborted ? cancelled(signal.reason) : asKeelsonError(error)
     }
+  }
+
+  /** After a snapshot is gone: usually its image is still there, and then there is nothing to look for. */
+  async #collectOf(layerKeys: readonly string[]): Promise<void> {
+    const { images, snapshots } = this.#parts.records
+    const isUsed = (key: string) =>
+      [images, snapshots].some((table) => [...table.values()].some((one) => one.layerKeys.includes(key)))
+    if (!layerKeys.every(isUsed)) await this.#collect()
   }
 
   /** Removes layers and blobs that no image, no snapshot and no running pull needs. */

@@ -10,12 +10,23 @@ import { podHostname } from './spec/namespaces.ts'
 import { seccompChoice } from './spec/seccomp.ts'
 import { buildSpec } from './spec/spec.ts'
 
-/** Reads from the host what the specification depends on, then builds it. */
+/** What CreateContainer found is what StartContainer starts, unless the record was changed in between. */
+const found = new WeakMap<ContainerRecord, Spec>()
+
+/** Reads from the host what the specification depends on, then builds it. Once for each record. */
 export async function containerSpec(
   context: PodContext,
   sandbox: SandboxRecord,
   record: ContainerRecord,
 ): Promise<Spec> {
+  const known = found.get(record)
+  if (known) return known
+  const spec = await makeSpec(context, sandbox, record)
+  found.set(record, spec)
+  return spec
+}
+
+async function makeSpec(context: PodContext, sandbox: SandboxRecord, record: ContainerRecord): Promise<Spec> {
   const config = await withRealPaths(record.config)
   const [seccomp, devices] = await Promise.all([seccompOf(config), devicesOf(config)])
   const spec = buildSpec({

@@ -12,6 +12,7 @@ import type { Lives } from './lives.ts'
 import type { HostLimits } from './spec/spec.ts'
 import type { PodStore } from './store.ts'
 import type { Turns } from './turns.ts'
+import type { UserFiles } from './user-files.ts'
 
 /** What pods need of an image store. */
 export type PodImages = Pick<
@@ -31,6 +32,7 @@ export interface ContainerLimits {
 export interface PodContext {
   readonly runtime: Runtime
   readonly images: PodImages
+  readonly userFiles: UserFiles
   readonly network: PodNetwork
   readonly pins: NamespacePins
   readonly store: PodStore

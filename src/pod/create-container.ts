@@ -46,10 +46,7 @@ async function make(context: PodContext, sandbox: SandboxRecord, config: Contain
   const { images, store, clock } = context
   const id = randomBytes(32).toString('hex')
   const image = findImage(context, config)
-  const [passwd, group] = await Promise.all([
-    readText(context, image, '/etc/passwd'),
-    readText(context, image, '/etc/group'),
-  ])
+  const texts = await context.userFiles.of(image.id)
   const security = config.linux?.securityContext
   const imageUser = image.config.config.User ?? ''
   const record: ContainerRecord = {
@@ -62,7 +59,7 @@ async function make(context: PodContext, sandbox: SandboxRecord, config: Contain
     imageName: image.repoTags[0] ?? config.image?.image ?? image.id,
     stopSignal: stopSignal(config, image),
     logPath: logPath(sandbox, config),
-    user: resolveUser({ security, imageUser, passwd, group }),
+    user: resolveUser({ security, imageUser, ...texts }),
     createdAtNs: nowNs(clock),
   }
   checkPid(context, sandbox, config)
@@ -100,10 +97,6 @@ function findImage({ images }: PodContext, config: ContainerConfig): Image {
     op: 'CreateContainer',
     hint: 'pull it first',
   })
-}
-
-async function readText({ images }: PodContext, image: Image, path: string): Promise<string> {
-  return Buffer.from((await images.readFile(image.id, path)) ?? []).toString()
 }
 
 /** The caller's signal, else the image's, else SIGTERM. */

@@ -1,4 +1,5 @@
-import { chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chownSync, mkdirSync, writeFileSync } from 'node:fs'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DNSConfig } from '../../cri/types.ts'
 
@@ -18,31 +19,23 @@ export function podFilePaths(directory: string): Record<string, string> {
   return Object.fromEntries(Object.entries(names).map(([place, name]) => [place, join(directory, name)]))
 }
 
-/** Where the DNS configuration says nothing the host's resolv.conf is copied. */
-export async function writePodNames(
-  directory: string,
-  { hostname, dns, owner }: Pick<PodFiles, 'hostname' | 'dns' | 'owner'>,
-): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o755 })
+/**
+ * Where the DNS configuration says nothing the host's resolv.conf is copied; with the host's network, its hosts. The
+ * directory is in memory (/run), so each write is instant, and a trip to another thread would be most of its time.
+ */
+export async function writePodFiles(directory: string, files: PodFiles): Promise<void> {
+  const { hostname, dns, hostNetwork, owner } = files
   const resolv = (dns && resolvText(dns)) || (await readOrEmpty('/etc/resolv.conf'))
-  await Promise.all([
-    writeOwned(join(directory, 'hostname'), `${hostname}\n`, owner),
-    writeOwned(join(directory, 'resolv.conf'), resolv, owner),
-  ])
+  const hosts = hostNetwork ? await readOrEmpty('/etc/hosts') : hostsText(files)
+  mkdirSync(directory, { recursive: true, mode: 0o755 })
+  writeOwned(join(directory, 'hostname'), `${hostname}\n`, owner)
+  writeOwned(join(directory, 'resolv.conf'), resolv, owner)
+  writeOwned(join(directory, 'hosts'), hosts, owner)
 }
 
-/** After the names, when the addresses are known. With the host's network the host's file is copied. */
-export async function writePodHosts(
-  directory: string,
-  files: Pick<PodFiles, 'hostname' | 'addresses' | 'hostNetwork' | 'owner'>,
-): Promise<void> {
-  const hosts = files.hostNetwork ? await readOrEmpty('/etc/hosts') : hostsText(files)
-  await writeOwned(join(directory, 'hosts'), hosts, files.owner)
-}
-
-async function writeOwned(path: string, text: string, { uid, gid }: PodFiles['owner']): Promise<void> {
-  await writeFile(path, text, { mode: 0o644 })
-  if (uid !== 0 || gid !== 0) await chown(path, uid, gid)
+function writeOwned(path: string, text: string, { uid, gid }: PodFiles['owner']): void {
+  writeFileSync(path, text, { mode: 0o644 })
+  if (uid !== 0 || gid !== 0) chownSync(path, uid, gid)
 }
 
 export async function removePodFiles(directory: string): Promise<void> {

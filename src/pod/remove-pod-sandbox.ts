@@ -1,4 +1,5 @@
 import { type RemovePodSandboxRequest, RemovePodSandboxResponse } from '../../cri/types.ts'
+import { removeDirectories } from '../kernel/index.ts'
 import { killCgroup, planCgroup, removeCgroup } from '../oci/index.ts'
 import { type PodContext, sandboxDirectory } from './context.ts'
 import { removePodFiles } from './files.ts'
@@ -20,10 +21,19 @@ async function remove(context: PodContext, record: SandboxRecord): Promise<void>
   await stopPodSandbox(context, { podSandboxId: record.id })
   const containers = context.store.containersOf(record.id)
   await Promise.all(containers.map(({ id }) => removeContainer(context, { containerId: id })))
-  await removePodFiles(sandboxDirectory(context, record.id))
-  if (ownsItsCgroup(context, record)) await removePodCgroup(context, record.cgroupPath)
+  await removeRest(context, record)
   const last = context.store.findSandbox(record.id)
   if (last) await context.store.removeSandbox(last)
+}
+
+/** Usually nothing is left in them: one trip to another thread for the groups and the files. */
+async function removeRest(context: PodContext, record: SandboxRecord): Promise<void> {
+  const directory = sandboxDirectory(context, record.id)
+  const owned = ownsItsCgroup(context, record)
+  const { leaves } = planCgroup({ layout: context.cgroupLayout, path: record.cgroupPath })
+  if (await removeDirectories({ empty: owned ? leaves : [], flat: directory })) return
+  await removePodFiles(directory)
+  if (owned) await removePodCgroup(context, record.cgroupPath)
 }
 
 function ownsItsCgroup({ store }: PodContext, { id, ownsCgroup, cgroupPath }: SandboxRecord): boolean {

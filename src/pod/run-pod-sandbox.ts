@@ -13,12 +13,11 @@ import { Cleanup, KeelsonError } from '../base/index.ts'
 import type { PodDns, PodNetworkResult } from '../network/index.ts'
 import { planCgroup } from '../oci/index.ts'
 import { nowNs, type PodContext, sandboxDirectory } from './context.ts'
-import { removePodFiles, writePodHosts, writePodNames } from './files.ts'
+import { removePodFiles, writePodFiles } from './files.ts'
 import { type NewSandbox, openHeldNamespaces, startHolder } from './holders.ts'
 import type { SandboxRecord } from './records.ts'
 import { rootOf } from './spec/id-maps.ts'
 import { needsHolder, type PodNamespaces, podHostname, podNamespaces } from './spec/namespaces.ts'
-import { together } from './together.ts'
 
 /** Handlers a caller may name; they are one and the same. */
 export const runtimeHandlers = ['', 'keelson']
@@ -53,15 +52,14 @@ async function make(context: PodContext, config: PodSandboxConfig, runtimeHandle
   undo.defer(() => removePodFiles(directory))
   const own = podNamespaces(config)
   const cgroup = podCgroup(context, id, config)
-  const names = {
+  const { addresses, dns } = await makeNetwork(context, undo, { id, config, ...cgroup })
+  await writePodFiles(directory, {
     hostname: podHostname(config) || hostname(),
-    dns: config.dnsConfig,
+    addresses,
+    dns: dns ? mergedDns(config.dnsConfig, dns) : config.dnsConfig,
+    hostNetwork: own.network === 'host',
     owner: rootOf(own.idMaps),
-  }
-  const network = makeNetwork(context, undo, { id, config, ...cgroup })
-  const [{ addresses, dns }] = await together(network, writePodNames(directory, names))
-  if (dns) await writePodNames(directory, { ...names, dns: mergedDns(config.dnsConfig, dns) })
-  await writePodHosts(directory, { ...names, addresses, hostNetwork: own.network === 'host' })
+  })
   const createdAtNs = nowNs(context.clock)
   const record = { id, config, runtimeHandler, createdAtNs, addresses, ...cgroup }
   await context.store.putSandbox(record, 'created', 'started')

@@ -54,6 +54,7 @@ import { unimplemented } from './unimplemented.ts'
 import { updateContainerResources } from './update-container-resources.ts'
 import { updatePodSandboxResources } from './update-pod-sandbox-resources.ts'
 import { updateRuntimeConfig } from './update-runtime-config.ts'
+import { UserFiles } from './user-files.ts'
 
 export interface PodServiceOptions {
   runtime: Runtime
@@ -94,6 +95,7 @@ export async function createPodService(options: PodServiceOptions): Promise<PodS
     streaming: options.streaming,
     containers: options.containers ?? { pidsMax: 0, execDrainMs: 250 },
     store,
+    userFiles: new UserFiles(options.images),
     filesDirectory,
     cgroupLayout: readCgroupLayout(),
     cpuMeter: new CpuMeter(),
