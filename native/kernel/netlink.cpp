@@ -37,6 +37,7 @@ const char* typeName(int protocol, int type) {
     case RTM_GETROUTE: return "RTM_GETROUTE";
     case RTM_NEWNEIGH: return "RTM_NEWNEIGH";
     case RTM_DELNEIGH: return "RTM_DELNEIGH";
+    case RTM_NEWQDISC: return "RTM_NEWQDISC";
     default: return "rtnetlink";
   }
 }

@@ -1,9 +1,11 @@
 import { addressAt, type Cidr, indexInCidr, KeelsonError, parseCidr } from '../base/index.ts'
+import { parseRanges } from './pod-ranges.ts'
 
 /**
  * The addresses of a node's pod range, in memory. The first usable one is the node's own (`gateway`); network and
  * broadcast address are never given out. Addresses go round: a released one comes back as late as possible, so that
- * connections and caches of its last owner have ended.
+ * connections and caches of its last owner have ended. Of a range that is larger than any node, as those of IPv6 are,
+ * the first sixteen million are used.
  */
 export class AddressPool {
   readonly gateway: string
@@ -13,15 +15,15 @@ export class AddressPool {
   readonly #held = new Set<string>()
   #last: number
 
-  /** INVALID_ARGUMENT for a range that is not IPv4 or has no room for a pod. */
+  /** INVALID_ARGUMENT for a range that has no room for a pod. */
   constructor(text: string) {
     this.#cidr = parseCidr(text)
-    if (this.#cidr.family !== 4 || this.#cidr.prefix > 30)
+    if (this.#cidr.size < 4n)
       throw new KeelsonError('INVALID_ARGUMENT', `"${text}" has no room for pods`, {
-        hint: 'give an IPv4 range with a prefix of at most 30, such as 10.42.0.0/24',
+        hint: 'give a range of at least four addresses, such as 10.42.0.0/24',
       })
     this.gateway = addressAt(this.#cidr, gatewayPlace)
-    this.#end = Number(this.#cidr.size) - 1
+    this.#end = Number(this.#cidr.size < placesMax ? this.#cidr.size : placesMax) - 1
     this.#last = this.#end - 1
   }
 
@@ -59,8 +61,9 @@ export class AddressPool {
 
 const gatewayPlace = 1
 const firstPlace = 2
+const placesMax = 1n << 24n
 
 /** The node's own address in its pod range: the first. Pods can answer to it; for the service proxy's `hostAddress`. */
 export function nodeAddress(podCidr: string): string {
-  return new AddressPool(podCidr).gateway
+  return new AddressPool(parseRanges(podCidr).four).gateway
 }

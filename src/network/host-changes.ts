@@ -1,10 +1,11 @@
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { bootId, hasErrno, writeAtomic } from '../base/index.ts'
+import { bootId, hasErrno, KeelsonError, writeAtomic } from '../base/index.ts'
 import {
   changeNetwork,
   deleteAddress,
   inNamespace,
+  listLinks,
   readSysctl,
   setAddress,
   writeSysctl,
@@ -42,6 +43,37 @@ export async function setHostSysctl(options: HostChangesOptions, path: string, a
   await writeSysctl(path, after, options.namespaceFd)
 }
 
+/**
+ * A host that forwards IPv6 takes no router's word any more and would lose its own way out when that expires, unless it
+ * is told to (`accept_ra` 2). FAILED_PRECONDITION where IPv6 is switched off.
+ */
+export async function forwardIPv6(options: HostChangesOptions): Promise<void> {
+  const { namespaceFd } = options
+  const isOff = await readSysctl('net/ipv6/conf/default/disable_ipv6', namespaceFd).then(
+    (value) => value !== '0',
+    () => true,
+  )
+  if (isOff)
+    throw new KeelsonError('FAILED_PRECONDITION', 'IPv6 is switched off on this host', {
+      hint: 'leave the IPv6 range of pods out, or set net.ipv6.conf.default.disable_ipv6 to 0',
+    })
+  const forwarding = 'net/ipv6/conf/all/forwarding'
+  if ((await readSysctl(forwarding, namespaceFd)) === '1') return
+  for (const { name } of (await listLinks(namespaceFd)).filter(({ index }) => index !== loopbackIndex)) {
+    const path = `net/ipv6/conf/${name}/accept_ra`
+    if ((await readOrNothing(path, namespaceFd)) === '1') await setHostSysctl(options, path, '2')
+  }
+  await setHostSysctl(options, forwarding, '1')
+}
+
+/** Undefined for what belongs to a link that is gone or has no IPv6. */
+async function readOrNothing(path: string, namespaceFd: number | undefined): Promise<string | undefined> {
+  return readSysctl(path, namespaceFd).catch((error: unknown) => {
+    if (hasErrno(error, 'ENOENT')) return undefined
+    throw error
+  })
+}
+
 export async function setLoopbackAddress(options: HostChangesOptions, address: string): Promise<void> {
   const record = await readRecord(options.path)
   if (!record.addresses.includes(address)) {
@@ -64,7 +96,7 @@ export async function restoreHostChanges(
     })
   }
   for (const { path, before, after } of record.sysctls.reverse())
-    if (!sysctlsNeeded && (await readSysctl(path, options.namespaceFd)) === after)
+    if (!sysctlsNeeded && (await readOrNothing(path, options.namespaceFd)) === after)
       await writeSysctl(path, before, options.namespaceFd)
   await rm(options.path, { force: true })
 }

@@ -7,6 +7,8 @@ export interface Lease {
   version: 1
   sandboxId: string
   address: string
+  /** Of a node that has an IPv6 range as well. */
+  address6?: string
   /** Name of the host's end of the veth. */
   link: string
   portMappings: readonly PortMapping[]
@@ -17,7 +19,7 @@ export interface Lease {
 
 const leaseStart = 'network/lease/'
 const leaseEnd = 'network/lease0' // '0' follows '/' in ASCII
-const cursorKey = 'network/last-address'
+const cursorKeys = { 4: 'network/last-address', 6: 'network/last-address6' } as const
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
@@ -49,8 +51,8 @@ export class Leases {
   }
 
   /** The address that was given out last, over restarts. */
-  lastAddress(): string | undefined {
-    const value = this.#ledger.get(cursorKey)
+  lastAddress(family: 4 | 6): string | undefined {
+    const value = this.#ledger.get(cursorKeys[family])
     return value && decoder.decode(value)
   }
 
@@ -58,7 +60,10 @@ export class Leases {
     this.#leases.set(lease.sandboxId, lease)
     const operations = [
       { put: leaseStart + lease.sandboxId, value: encoder.encode(JSON.stringify(lease)) },
-      { put: cursorKey, value: encoder.encode(lease.address) },
+      { put: cursorKeys[4], value: encoder.encode(lease.address) },
+      ...(lease.address6 === undefined
+        ? []
+        : [{ put: cursorKeys[6], value: encoder.encode(lease.address6) }]),
     ]
     await this.#ledger.commit(operations, { early: true })
   }

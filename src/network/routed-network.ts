@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import { asKeelsonError, hasErrno, KeelsonError, type Logger } from '../base/index.ts'
 import {
@@ -11,10 +12,12 @@ import {
 } from '../kernel/index.ts'
 import type { Ledger } from '../ledger/index.ts'
 import { AddressPool } from './address-pool.ts'
-import { restoreHostChanges, setHostSysctl, setLoopbackAddress } from './host-changes.ts'
+import { podBandwidth } from './bandwidth.ts'
+import { forwardIPv6, restoreHostChanges, setHostSysctl, setLoopbackAddress } from './host-changes.ts'
+import { checkHostIp, overlaps } from './host-ports.ts'
 import { type Lease, Leases } from './leases.ts'
 import { isPodTable, type NetworkNames, networkNames } from './names.ts'
-import { connectPod, disconnectPod, removeLink } from './pod-link.ts'
+import { connectPod, disconnectPod, removeLink, wholeAddress } from './pod-link.ts'
 import type {
   NetworkStatus,
   PodNetwork,
@@ -22,13 +25,17 @@ import type {
   PodNetworkResult,
   PortMapping,
 } from './pod-network.ts'
-import { onAnyAddress, podRuleset, removeTable } from './ruleset.ts'
+import { parseRanges } from './pod-ranges.ts'
+import { podRuleset, removeTable } from './ruleset.ts'
 
 export interface RoutedNetworkOptions {
   instance: string
-  /** This node's range: `10.42.0.0/24`. Its first address becomes the node's own, on `lo`. */
+  /**
+   * This node's range, or one of each family: `10.42.0.0/24`, `10.42.0.0/24,fd00:42::/64`. The first address of each
+   * becomes the node's own, on `lo`.
+   */
   podCidr: string
-  /** All pods of the cluster: `10.42.0.0/16`. Default: `podCidr`. */
+  /** All pods of the cluster: `10.42.0.0/16`, or one of each family. Default: `podCidr`. */
   clusterCidr?: string
   /** Keys `network/…` are ours. Borrowed. */
   ledger: Ledger
@@ -44,14 +51,16 @@ export interface RoutedNetworkOptions {
 
 /** Sets the node up and takes over what leases there are. FAILED_PRECONDITION when nft is not installed. */
 export async function createRoutedNetwork(options: RoutedNetworkOptions): Promise<PodNetwork> {
-  const pool = new AddressPool(options.podCidr)
+  const { four, six } = parseRanges(options.podCidr)
+  const pools = [new AddressPool(four), ...(six === undefined ? [] : [new AddressPool(six)])]
   const names = networkNames(options.instance)
   const nft = options.host?.nft ?? (await openNft({ directory: options.runDirectory }))
   const changes = hostChanges(options)
   await setHostSysctl(changes, 'net/ipv4/ip_forward', '1')
-  await setLoopbackAddress(changes, `${pool.gateway}/32`)
+  if (six !== undefined) await forwardIPv6(changes)
+  for (const { gateway } of pools) await setLoopbackAddress(changes, wholeAddress(gateway))
   const mtu = options.mtu ?? (await findMtu(options.host?.namespaceFd))
-  const network = new RoutedNetwork({ ...options, pool, names, nft, mtu })
+  const network = new RoutedNetwork({ ...options, pools, names, nft, mtu })
   await network.applyRules()
   return network
 }
@@ -88,7 +97,12 @@ async function findMtu(namespaceFd: number | undefined): Promise<number> {
   return links.find(({ index }) => index === way?.linkIndex)?.mtu ?? 1500
 }
 
-type Parts = RoutedNetworkOptions & { pool: AddressPool; names: NetworkNames; nft: Nft; mtu: number }
+type Parts = RoutedNetworkOptions & {
+  pools: readonly AddressPool[]
+  names: NetworkNames
+  nft: Nft
+  mtu: number
+}
 
 class RoutedNetwork implements PodNetwork {
   readonly #parts: Parts
@@ -102,9 +116,13 @@ class RoutedNetwork implements PodNetwork {
   constructor(parts: Parts) {
     this.#parts = parts
     this.#leases = new Leases(parts.ledger)
-    for (const { address } of this.#leases.all()) parts.pool.claim(address)
-    const last = this.#leases.lastAddress()
-    if (last) parts.pool.continueAfter(last)
+    const [four, six] = parts.pools
+    for (const lease of this.#leases.all()) {
+      four?.claim(lease.address)
+      if (lease.address6 !== undefined) six?.claim(lease.address6)
+    }
+    four?.continueAfter(this.#leases.lastAddress(4) ?? '')
+    six?.continueAfter(this.#leases.lastAddress(6) ?? '')
   }
 
   setUp(request: PodNetworkRequest): Promise<PodNetworkResult> {
@@ -117,7 +135,7 @@ class RoutedNetwork implements PodNetwork {
 
   find(sandboxId: string): PodNetworkResult | undefined {
     const lease = this.#leases.get(sandboxId)
-    return lease && { addresses: [lease.address] }
+    return lease && { addresses: addressesOf(lease) }
   }
 
   list(): string[] {
@@ -127,11 +145,13 @@ class RoutedNetwork implements PodNetwork {
   async check(sandboxId: string): Promise<void> {
     const lease = this.#leases.get(sandboxId)
     if (!lease) throw new KeelsonError('NOT_FOUND', `${sandboxId} has no network`, { id: sandboxId })
-    const routes = await listRoutes(4, this.#parts.host?.namespaceFd)
-    if (routes.some(({ destination }) => destination === `${lease.address}/32`)) return
-    throw new KeelsonError('FAILED_PRECONDITION', `the host has no route to ${lease.address}`, {
-      id: sandboxId,
-    })
+    for (const address of addressesOf(lease)) {
+      const routes = await listRoutes(isIPv6(address) ? 6 : 4, this.#parts.host?.namespaceFd)
+      if (!routes.some(({ destination }) => destination === wholeAddress(address)))
+        throw new KeelsonError('FAILED_PRECONDITION', `the host has no route to ${address}`, {
+          id: sandboxId,
+        })
+    }
   }
 
   async collect(): Promise<void> {}
@@ -163,7 +183,7 @@ class RoutedNetwork implements PodNetwork {
     const lease = known ?? this.#newLease(request)
     if (!known || !this.#connected.has(request.sandboxId))
       await this.#connect(lease, request, known === undefined)
-    return { addresses: [lease.address] }
+    return { addresses: addressesOf(lease) }
   }
 
   async #connect(lease: Lease, request: PodNetworkRequest, isNew: boolean): Promise<void> {
@@ -178,17 +198,18 @@ class RoutedNetwork implements PodNetwork {
     }
   }
 
-  #link(
-    { address, link: hostLink, portMappings }: Lease,
-    { namespaceFd: podNamespaceFd }: PodNetworkRequest,
-  ) {
-    const { names, pool, mtu, host } = this.#parts
+  #link(lease: Lease, { namespaceFd: podNamespaceFd, annotations = {} }: PodNetworkRequest) {
+    const { link: hostLink, portMappings } = lease
+    const { names, pools, mtu, host } = this.#parts
     return {
       hostLink,
       linkGroup: names.linkGroup,
       mtu,
-      address,
-      hostAddress: pool.gateway,
+      addresses: addressesOf(lease).map((address, index) => ({
+        address,
+        hostAddress: pools[index]?.gateway ?? address,
+      })),
+      bandwidth: podBandwidth(annotations),
       podNamespaceFd,
       hostNamespaceFd: host?.namespaceFd,
       localHostPorts: portMappings.length > 0,
@@ -207,7 +228,7 @@ class RoutedNetwork implements PodNetwork {
     const lease = this.#leases.get(sandboxId)
     this.#connected.delete(sandboxId)
     if (!lease) return
-    await disconnectPod(lease.address, this.#parts.host?.namespaceFd)
+    await disconnectPod(addressesOf(lease), this.#parts.host?.namespaceFd)
     await this.#release(lease)
   }
 
@@ -215,19 +236,21 @@ class RoutedNetwork implements PodNetwork {
   async #release(lease: Lease): Promise<void> {
     await this.#leases.remove(lease.sandboxId)
     if (lease.portMappings.length > 0) await this.applyRules()
-    this.#parts.pool.release(lease.address)
+    const [four, six] = this.#parts.pools
+    four?.release(lease.address)
+    if (lease.address6 !== undefined) six?.release(lease.address6)
   }
 
   #newLease(request: PodNetworkRequest): Lease {
     const { sandboxId, podNamespace, podName, podUid } = request
     const portMappings = request.portMappings.filter(({ hostPort }) => hostPort > 0)
     for (const mapping of portMappings) this.#checkFree(mapping, sandboxId)
-    const { pool, names } = this.#parts
+    podBandwidth(request.annotations ?? {}) // refused before anything is taken
     return {
       version: 1,
       sandboxId,
-      address: pool.take(),
-      link: names.link(sandboxId),
+      ...this.#takeAddresses(),
+      link: this.#parts.names.link(sandboxId),
       portMappings,
       podNamespace,
       podName,
@@ -235,11 +258,21 @@ class RoutedNetwork implements PodNetwork {
     }
   }
 
+  #takeAddresses(): Pick<Lease, 'address' | 'address6'> {
+    const [four, six] = this.#parts.pools
+    if (!four) throw new KeelsonError('INTERNAL', 'a pod network without a range')
+    const address = four.take()
+    if (!six) return { address }
+    try {
+      return { address, address6: six.take() }
+    } catch (error) {
+      four.release(address)
+      throw error
+    }
+  }
+
   #checkFree(mapping: PortMapping, id: string): void {
-    if (!onAnyAddress(mapping.hostIp) && !/^[\d.]+$/.test(mapping.hostIp ?? ''))
-      throw new KeelsonError('INVALID_ARGUMENT', `host address "${mapping.hostIp}" is not an IPv4 address`, {
-        id,
-      })
+    checkHostIp(mapping, this.#parts.pools.length > 1, id)
     const owner = this.#leases
       .all()
       .find((lease) => lease.portMappings.some((other) => overlaps(mapping, other)))
@@ -264,9 +297,8 @@ class RoutedNetwork implements PodNetwork {
   }
 }
 
-function overlaps(one: PortMapping, other: PortMapping): boolean {
-  if (one.protocol !== other.protocol || one.hostPort !== other.hostPort) return false
-  return onAnyAddress(one.hostIp) || onAnyAddress(other.hostIp) || one.hostIp === other.hostIp
+function addressesOf({ address, address6 }: Lease): string[] {
+  return address6 === undefined ? [address] : [address, address6]
 }
 
 /** Waits for both also when one fails, so that the undo does not race the other. */

@@ -1,47 +1,63 @@
+import { type Family, hostAddressOf } from './host-ports.ts'
 import type { Lease } from './leases.ts'
 import type { NetworkNames } from './names.ts'
+import { parseRanges } from './pod-ranges.ts'
 
 export interface RulesetOptions {
   names: Pick<NetworkNames, 'table' | 'linkPrefix'>
-  /** This node's range. */
+  /** This node's range, or one of each family. */
   podCidr: string
   /** All pods of the cluster: traffic to them keeps its source. */
   clusterCidr: string
 }
 
+type Ports = readonly Pick<Lease, 'address' | 'address6' | 'portMappings'>[]
+
+/** What differs between the families. */
+interface FamilyWords {
+  family: Family
+  /** As nft names the header: `ip daddr`. */
+  ip: 'ip' | 'ip6'
+  type: 'ipv4_addr' | 'ipv6_addr'
+  /** Ending of the names of maps and sets. */
+  mark: '' | '6'
+  multicast: string
+  range: string
+  cluster: string
+}
+
+const words = {
+  4: { family: 4, ip: 'ip', type: 'ipv4_addr', mark: '', multicast: '224.0.0.0/4' },
+  6: { family: 6, ip: 'ip6', type: 'ipv6_addr', mark: '6', multicast: 'ff00::/8' },
+} as const
+
 /**
  * The pod network's table, whole; applying it replaces the former one in the same transaction. Costs per packet do not
  * grow with the number of pods: everything per pod is a map or set element.
  */
-export function podRuleset(options: RulesetOptions, leases: readonly Lease[]): string {
-  const { names, podCidr, clusterCidr } = options
+export function podRuleset({ names, podCidr, clusterCidr }: RulesetOptions, leases: Ports): string {
   const pods = `"${names.linkPrefix}*"`
-  const { anyAddress, oneAddress, hairpin } = hostPortElements(leases)
+  const [range, cluster] = [parseRanges(podCidr), parseRanges(clusterCidr)]
+  const families: FamilyWords[] = [{ ...words[4], range: range.four, cluster: cluster.four }]
+  if (range.six !== undefined)
+    families.push({ ...words[6], range: range.six, cluster: cluster.six ?? range.six })
+  const each = (write: (one: FamilyWords, pods: string) => string) =>
+    families.map((one) => write(one, pods)).join('')
   return `table inet ${names.table}
 delete table inet ${names.table}
 table inet ${names.table} {
-  map host-ports {
-    type inet_proto . inet_service : ipv4_addr . inet_service
-${elements(anyAddress)}  }
-  map host-ports-of-address {
-    type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service
-${elements(oneAddress)}  }
-  set host-port-hairpin {
-    type ipv4_addr . ipv4_addr
-${elements(hairpin)}  }
-  chain from-pods {
+${each((one) => hostPortMaps(one, leases))}  chain from-pods {
     type filter hook prerouting priority raw
     # A link with route_localnet (host ports on 127.0.0.1) would let the pod speak to the host's loopback services.
     iifname ${pods} ip daddr 127.0.0.0/8 drop
-    # A pod speaks with its own address only: the one that is routed to its link.
+    # A pod speaks with its own addresses only: those that are routed to its link.
     iifname ${pods} meta nfproto ipv4 fib saddr . iif oif missing drop
+    iifname ${pods} ip6 saddr != { ::, fe80::/10 } fib saddr . iif oif missing drop
   }
   # An address of a pod that is gone has no route here any more: without an answer at once its clients, Services
   # among them, would send on to wherever the host's other packets go.
   chain refuse-gone {
-    ip daddr ${podCidr} oifname != { "lo", ${pods} } meta l4proto tcp reject with tcp reset
-    ip daddr ${podCidr} oifname != { "lo", ${pods} } reject with icmpx host-unreachable
-  }
+${each(refuseGone)}  }
   chain forward {
     type filter hook forward priority filter
     jump refuse-gone
@@ -52,9 +68,9 @@ ${elements(hairpin)}  }
   }
   chain to-host-ports {
     fib daddr type != local return
-    meta l4proto { tcp, udp, sctp } dnat ip addr . port to ip daddr . meta l4proto . th dport map @host-ports-of-address
-    meta l4proto { tcp, udp, sctp } dnat ip addr . port to meta l4proto . th dport map @host-ports
-  }
+    # The kernel looks for ::1 on the link that an answer came by, and nowhere else: better refused than unanswered.
+    ip6 daddr ::1 return
+${each(toHostPorts)}  }
   chain prerouting {
     type nat hook prerouting priority dstnat
     jump to-host-ports
@@ -66,10 +82,28 @@ ${elements(hairpin)}  }
   chain postrouting {
     type nat hook postrouting priority srcnat
     oifname ${pods} ip saddr 127.0.0.0/8 masquerade
-    ct status dnat ip saddr . ip daddr @host-port-hairpin masquerade
-    ip saddr ${podCidr} ip daddr != { ${clusterCidr}, 224.0.0.0/4 } masquerade fully-random
-  }
+${each(hideSources)}  }
 }
+`
+}
+
+function refuseGone({ ip, range }: FamilyWords, pods: string): string {
+  const gone = `${ip} daddr ${range} oifname != { "lo", ${pods} }`
+  return `    ${gone} meta l4proto tcp reject with tcp reset
+    ${gone} reject with icmpx host-unreachable
+`
+}
+
+function toHostPorts({ ip, mark }: FamilyWords): string {
+  const send = `meta l4proto { tcp, udp, sctp } dnat ${ip} addr . port to`
+  return `    ${send} ${ip} daddr . meta l4proto . th dport map @host-ports-of-address${mark}
+    ${send} meta l4proto . th dport map @host-ports${mark}
+`
+}
+
+function hideSources({ ip, mark, range, cluster, multicast }: FamilyWords): string {
+  return `    ct status dnat ${ip} saddr . ${ip} daddr @host-port-hairpin${mark} masquerade
+    ${ip} saddr ${range} ${ip} daddr != { ${cluster}, ${multicast} } masquerade fully-random
 `
 }
 
@@ -78,22 +112,34 @@ export function removeTable(family: string, table: string): string {
   return `table ${family} ${table}\ndelete table ${family} ${table}\n`
 }
 
-/** True for a host port that is open on every address of the host. */
-export function onAnyAddress(hostIp: string | undefined): boolean {
-  return hostIp === undefined || hostIp === '' || hostIp === '0.0.0.0' || hostIp === '::'
+function hostPortMaps({ family, type, mark }: FamilyWords, leases: Ports): string {
+  const { anyAddress, oneAddress, hairpin } = hostPortElements(family, leases)
+  return `  map host-ports${mark} {
+    type inet_proto . inet_service : ${type} . inet_service
+${elements(anyAddress)}  }
+  map host-ports-of-address${mark} {
+    type ${type} . inet_proto . inet_service : ${type} . inet_service
+${elements(oneAddress)}  }
+  set host-port-hairpin${mark} {
+    type ${type} . ${type}
+${elements(hairpin)}  }
+`
 }
 
-function hostPortElements(leases: readonly Lease[]) {
+function hostPortElements(family: Family, leases: Ports) {
   const anyAddress: string[] = []
   const oneAddress: string[] = []
   const hairpin: string[] = []
-  for (const { address, portMappings } of leases) {
-    for (const { protocol, hostPort, hostIp, containerPort } of portMappings) {
-      const element = `${protocol} . ${hostPort} : ${address} . ${containerPort}`
-      if (onAnyAddress(hostIp)) anyAddress.push(element)
-      else oneAddress.push(`${hostIp} . ${element}`)
+  for (const lease of leases) {
+    const address = family === 4 ? lease.address : lease.address6
+    if (address === undefined) continue
+    for (const mapping of lease.portMappings) {
+      const element = `${mapping.protocol} . ${mapping.hostPort} : ${address} . ${mapping.containerPort}`
+      const host = hostAddressOf(mapping, family)
+      if (host === 'any') anyAddress.push(element)
+      else if (host !== undefined) oneAddress.push(`${host} . ${element}`)
     }
-    if (portMappings.length > 0) hairpin.push(`${address} . ${address}`)
+    if (lease.portMappings.length > 0) hairpin.push(`${address} . ${address}`)
   }
   return { anyAddress, oneAddress, hairpin }
 }

@@ -57,6 +57,17 @@ test('a released address comes back last', (t) => {
 })
 
 test('a range without room for a pod is refused', (t) => {
-  for (const cidr of ['10.42.0.0/31', '10.42.0.0/32', 'fd00::/64', '10.42.0.0'])
+  for (const cidr of ['10.42.0.0/31', '10.42.0.0/32', 'fd00::/127', '10.42.0.0'])
     t.throws(() => new AddressPool(cidr), { code: 'INVALID_ARGUMENT' }, cidr)
+})
+
+test('an IPv6 range: the first is the node’s, then one after the other, also of a range without end', (t) => {
+  const pool = new AddressPool('fd00:42::/64')
+  t.is(pool.gateway, 'fd00:42::1')
+  t.deepEqual([pool.take(), pool.take()], ['fd00:42::2', 'fd00:42::3'])
+  pool.continueAfter('fd00:42::ff')
+  t.is(pool.take(), 'fd00:42::100')
+  const small = new AddressPool('fd00::/126')
+  t.is(small.take(), 'fd00::2')
+  t.throws(() => small.take(), { code: 'RESOURCE_EXHAUSTED' })
 })

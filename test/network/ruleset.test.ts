@@ -58,3 +58,20 @@ test('names: 15 bytes, the same each time, different per instance and sandbox', 
   for (const bad of ['', 'Keelson', '1st', 'a b', 'a"b', 'x'.repeat(33)])
     t.throws(() => networkNames(bad), { code: 'INVALID_ARGUMENT' }, bad)
 })
+
+test('with both ranges every map is there twice, and a host port goes to the family that it is open in', (t) => {
+  const both = { ...options, podCidr: '10.42.3.0/24,fd00:3::/64', clusterCidr: '10.42.0.0/16,fd00::/48' }
+  const port = { protocol: 'sctp', hostPort: 9, containerPort: 9 } as const
+  const text = podRuleset(both, [
+    { ...lease('10.42.3.4', port, { ...port, hostPort: 10, hostIp: '0.0.0.0' }), address6: 'fd00:3::4' },
+    { ...lease('10.42.3.5', { ...port, hostPort: 11, hostIp: 'fd00::1' }), address6: 'fd00:3::5' },
+  ])
+  const of = (name: string) => new RegExp(`(?:map|set) ${name} \\{([^}]*)\\}?`).exec(text)?.[1] ?? ''
+  t.regex(of('host-ports'), /sctp \. 9 : 10\.42\.3\.4 \. 9,\s*sctp \. 10 : 10\.42\.3\.4 \. 9\s/)
+  t.regex(of('host-ports6'), /sctp \. 9 : fd00:3::4 \. 9\s/)
+  t.notRegex(of('host-ports6'), /sctp \. 10/)
+  t.regex(of('host-ports-of-address6'), /fd00::1 \. sctp \. 11 : fd00:3::5 \. 9\s/)
+  t.notRegex(of('host-ports-of-address'), /elements/)
+  t.true(text.includes('ip6 saddr fd00:3::/64 ip6 daddr != { fd00::/48, ff00::/8 } masquerade'))
+  t.false(podRuleset(options, []).includes('host-ports6'))
+})

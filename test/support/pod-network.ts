@@ -63,9 +63,15 @@ export async function testNodeOptions() {
   return Object.assign(cleanup.move(), { namespaces, host, nft, ledger, options })
 }
 
-export async function testNode(more: Partial<TestNode['options']> = {}): Promise<TestNode> {
+export type TestNodeParts = Awaited<ReturnType<typeof testNodeOptions>>
+
+/** `made` stays the caller's. */
+export async function testNode(
+  more: Partial<TestNode['options']> = {},
+  made?: TestNodeParts,
+): Promise<TestNode> {
   await using cleanup = new Cleanup()
-  const node = await cleanup.use(testNodeOptions())
+  const node = made ?? (await cleanup.use(testNodeOptions()))
   const options = { ...node.options, ...more }
   const network = await cleanup.use(createPodNetwork(options))
   return Object.assign(cleanup.move(), {
