@@ -2,7 +2,7 @@ import type { ImageService, RuntimeService } from '../../cri/service.ts'
 import { serveStreaming } from '../../cri/streaming/index.ts'
 import { Cleanup } from '../base/index.ts'
 import { type ImageStore, openImageStore, serveDoor } from '../image/index.ts'
-import { openNamespacePins } from '../kernel/index.ts'
+import { type NamespacePins, openNamespacePins } from '../kernel/index.ts'
 import { type Ledger, openJournaledLedger, openLedger } from '../ledger/index.ts'
 import { createPodNetwork, type PodNetwork } from '../network/index.ts'
 import { createRuntime } from '../oci/index.ts'
@@ -60,16 +60,7 @@ export async function openPodStack(options: PodStackOptions): Promise<PodStack> 
   await undo.use(serveDoor(images, { dataDirectory: paths.images, clock, log: log.child({ part: 'image' }) }))
   onStep('images')
   const pins = await undo.use(openNamespacePins({ runDirectory, log: log.child({ part: 'pins' }) }))
-  const network = await undo.use(
-    createPodNetwork({
-      instance,
-      podCidr: config.network.podCidrs[0],
-      runDirectory,
-      ledger,
-      dataDirectory: paths.network,
-      log: log.child({ part: 'network' }),
-    }),
-  )
+  const network = await undo.use(openNetwork(options, ledger, pins))
   onStep('pod network')
   const runtime = await undo.use(
     createRuntime({
@@ -107,6 +98,30 @@ export async function openPodStack(options: PodStackOptions): Promise<PodStack> 
   return Object.assign(undo.move(), { runtime: pods.runtime, image: pods.image, network })
 }
 
+function openNetwork(
+  { config: { instance, runDirectory, dataDirectory, network }, clock, log }: PodStackOptions,
+  ledger: Ledger,
+  pins: NamespacePins,
+): Promise<PodNetwork> {
+  const paths = pathsOf({ dataDirectory, runDirectory })
+  return createPodNetwork({
+    instance,
+    podCidr: network.podCidrs.join(','),
+    mode: network.mode,
+    cni: {
+      ...network.cni,
+      cacheDir: network.cni.cacheDir || paths.cni,
+      env: process.env,
+      clock,
+      namespacePath: (id) => pins.networkPath(id),
+    },
+    runDirectory,
+    ledger,
+    dataDirectory: paths.network,
+    log: log.child({ part: 'network' }),
+  })
+}
+
 /** Its journal is gone after a reboot, as pods are. */
 async function openNodeLedger({ config, clock, log }: PodStackOptions): Promise<Ledger> {
   const { nodeLedger, nodeJournal } = pathsOf(config)
@@ -117,7 +132,12 @@ async function openNodeLedger({ config, clock, log }: PodStackOptions): Promise<
 /** The pod stack of a cluster's node: its settings, and the defaults of what only `keelson cri` can be told. */
 export function openNodePodStack({ config, ...rest }: Omit<ProcessOptions, 'signal'>): Promise<PodStack> {
   const { instance, dataDirectory, runDirectory, podCidr, registries: mirrors } = config
-  const settings = { instance, dataDirectory, runDirectory, network: { podCidrs: [podCidr] } }
+  const settings = {
+    instance,
+    dataDirectory,
+    runDirectory,
+    network: { podCidrs: podCidr.split(','), mode: 'builtin' },
+  }
   return openPodStack({ ...rest, mirrors, config: criConfigWith(settings) })
 }
 

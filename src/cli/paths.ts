@@ -13,6 +13,7 @@ export function pathsOf({ dataDirectory, runDirectory }: Pick<Config, 'dataDirec
     nodeLedger: join(dataDirectory, 'node/ledger'),
     images: join(dataDirectory, 'node/images'),
     network: join(dataDirectory, 'node/network'),
+    cni: join(dataDirectory, 'node/cni'),
     kubelet: join(dataDirectory, 'node/kubelet'),
     logs: join(dataDirectory, 'log'),
     /** Containers: gone after a reboot, as they are. */

@@ -40,6 +40,16 @@ test('flags come after the file, the file after the defaults', async (t) => {
   const config = await resolveCriConfig({ config: path, 'log-level': 'warn', 'pod-cidr': '10.9.0.0/24' })
   t.like(config, { socket: { path: '/run/other/cri.sock' }, log: { level: 'warn', format: 'text' } })
   t.deepEqual(config.network.podCidrs, ['10.9.0.0/24'])
+  const both = await resolveCriConfig({
+    'pod-cidr': '10.9.0.0/24,fd00::/64',
+    network: 'cni',
+    'cni-bin-dirs': '/a,/b',
+  })
+  t.like(both.network, {
+    mode: 'cni',
+    podCidrs: ['10.9.0.0/24', 'fd00::/64'],
+    cni: { binDirs: ['/a', '/b'] },
+  })
 })
 
 test('what is wrong is named: the path in the file, or the flag', async (t) => {
@@ -58,8 +68,21 @@ test('what is wrong is named: the path in the file, or the flag', async (t) => {
   await refused('cgroupDriver: systemd', /cgroupDriver: .* another driver is not served, not "systemd"$/)
   await refused('socket: { mode: rw }', /socket.mode: permissions like "0660" are expected, not "rw"$/)
   await refused('metrics: { address: "localhost" }', /metrics.address: an address like/)
-  await refused('network: { podCidrs: ["fd00::/64"] }', /podCidrs.0: an IPv4 network like/)
-  await refused('', '--pod-cidr: an IPv4 network like 10.42.0.0/16 is expected, not "x"', { 'pod-cidr': 'x' })
+  const wanted = 'a list of an IPv4 network like 10.42.0.0/16, and perhaps one of IPv6, is expected'
+  await refused('network: { podCidrs: ["fd00::/64"] }', `${path}: network.podCidrs: ${wanted}`)
+  await refused(
+    'network: { podCidrs: ["10.0.0.0/16", "10.1.0.0/16"] }',
+    `${path}: network.podCidrs: ${wanted}`,
+  )
+  await refused(
+    'network: { mode: bridge }',
+    /network.mode: one of auto, builtin, cni is expected, not "bridge"$/,
+  )
+  await refused(
+    'network: { cni: { binDirs: [] } }',
+    /network.cni.binDirs: a list of directories is expected$/,
+  )
+  await refused('', `--pod-cidr: ${wanted}`, { 'pod-cidr': 'x' })
   await refused('- a', /cri.yaml: 0: there is no such setting|cri.yaml: a table of settings is expected/)
   await refused('a: [', /cri.yaml is not YAML: .* at line 1/)
   await t.throwsAsync(resolveCriConfig({ config: '/no/such' }), {
