@@ -29,8 +29,8 @@ export const busyboxPath = '/bin/busybox'
 
 export const busyboxName = 'docker.io/library/busybox:test'
 
-/** Writes an OCI image layout (image-layout.md) of one layer with busybox in it; load it as `busyboxName`. */
-export async function writeBusyboxImage(directory: string): Promise<{ config: string; layer: string }> {
+/** A root file system of busybox as a tar, made in a folder of this directory. */
+export async function busyboxLayer(directory: string): Promise<Buffer> {
   const root = join(directory, 'root')
   for (const folder of ['bin', 'etc', 'tmp', 'root']) await mkdir(join(root, folder), { recursive: true })
   await copyFile(busyboxPath, join(root, 'bin/busybox'))
@@ -39,7 +39,12 @@ export async function writeBusyboxImage(directory: string): Promise<{ config: st
   await writeFile(join(root, 'etc/group'), 'root:x:0:\nweb:x:34:\nlogs:x:90:web\n')
   const layerPath = join(directory, 'layer.tar')
   execFileSync('tar', ['-C', root, '--owner=0', '--group=0', '-cf', layerPath, '.'])
-  const layer = await addBlob(directory, await readFile(layerPath))
+  return readFile(layerPath)
+}
+
+/** Writes an OCI image layout (image-layout.md) of one layer with busybox in it; load it as `busyboxName`. */
+export async function writeBusyboxImage(directory: string): Promise<{ config: string; layer: string }> {
+  const layer = await addBlob(directory, await busyboxLayer(directory))
   const config = await addJson(directory, {
     architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
     os: 'linux',

@@ -11,13 +11,10 @@ export function guideSnippet(guide: string, heading: string, paths: Record<strin
   return withPaths(snippet, paths)
 }
 
-/** The commands of every `sh` block of a guide, one a line, in their order; a comment at the end of a line is dropped. */
-export function guideCommands(guide: string, paths: Record<string, string>): string[] {
+/** All `sh` blocks of a guide as one script, in their order. */
+export function guideScript(guide: string, paths: Record<string, string>): string {
   const blocks = [...textOf(guide).matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block = '']) => block)
-  const lines = blocks.flatMap((block) => block.replaceAll('\\\n', ' ').split('\n'))
-  return lines
-    .map((line) => withPaths(line.replace(/\s+# .*$/, '').trim(), paths))
-    .filter((line) => line !== '' && !line.startsWith('#'))
+  return withPaths(blocks.join('\n'), paths)
 }
 
 function sectionOf(guide: string, heading: string): string {
@@ -28,6 +25,8 @@ function textOf(guide: string): string {
   return readFileSync(new URL(`../../docs/guides/${guide}.md`, import.meta.url), 'utf8')
 }
 
+/** In one pass: what takes a path's place is not looked at again. */
 function withPaths(text: string, paths: Record<string, string>): string {
-  return Object.entries(paths).reduce((now, [path, own]) => now.replaceAll(path, own), text)
+  const words = Object.keys(paths).map((path) => path.replaceAll('.', '\\.'))
+  return text.replace(new RegExp(words.join('|'), 'g'), (path) => paths[path] ?? path)
 }
