@@ -17,6 +17,11 @@ export interface ServeCriOptions extends SocketAccess {
   socketPath: string
   runtime: RuntimeService
   image: ImageService
+  /**
+   * No unary answer is longer; one that would be is RESOURCE_EXHAUSTED. Default 16 MiB, which is all that clients of
+   * Kubernetes take: for longer lists they have the Stream RPCs.
+   */
+  answerBytesMax?: number
   /** Told of every call that failed, after the caller: for logs. */
   onFailure?: (rpc: string, error: unknown) => void
 }
@@ -34,8 +39,8 @@ export interface CriServer extends AsyncDisposable {
 export async function serveCri(options: ServeCriOptions): Promise<CriServer> {
   const server = new Server({ 'grpc.max_receive_message_length': messageBytesMax })
   const streams = new Set<AbortController>()
-  register(server, runtimeRpcs, options.runtime, streams, options.onFailure)
-  register(server, imageRpcs, options.image, streams, options.onFailure)
+  register(server, runtimeRpcs, options.runtime, streams, options)
+  register(server, imageRpcs, options.image, streams, options)
   const socket = await claimSocket(options.socketPath, (path) => bind(server, path), options)
   return {
     socketPath: options.socketPath,
@@ -63,15 +68,18 @@ function register(
   rpcs: readonly Rpc[],
   service: object,
   streams: Set<AbortController>,
-  onFailure: OnFailure,
+  { onFailure, answerBytesMax = messageBytesMax }: Pick<ServeCriOptions, 'onFailure' | 'answerBytesMax'>,
 ): void {
   const handlers = rpcs.map(({ key, definition }) => [
     key,
     definition.responseStream
       ? streamHandler(methodOf<AsyncIterable<unknown>>(service, key), key, streams, onFailure)
-      : unaryHandler(methodOf<Promise<unknown>>(service, key), key, onFailure),
+      : unaryHandler(encoded(methodOf(service, key), key, definition, answerBytesMax), key, onFailure),
   ])
-  const definitions = rpcs.map(({ key, definition }) => [key, definition])
+  const definitions = rpcs.map(({ key, definition }) => [
+    key,
+    definition.responseStream ? definition : { ...definition, responseSerialize: (bytes: Buffer) => bytes },
+  ])
   server.addService(
     Object.fromEntries(definitions),
     Object.fromEntries(handlers) as UntypedServiceImplementation,
@@ -86,6 +94,21 @@ function methodOf<Result>(service: object, key: string): Method<Result> {
     if (typeof method !== 'function')
       throw new CriError('UNIMPLEMENTED', `this runtime does not implement ${key}`)
     return Reflect.apply(method, service, [request, call])
+  }
+}
+
+/** Encoded here and not by gRPC, so that an answer that is too long can still be an error with a code. */
+function encoded(
+  method: Method<Promise<unknown>>,
+  key: string,
+  { responseSerialize }: Rpc['definition'],
+  bytesMax: number,
+): Method<Promise<Buffer>> {
+  return async (request, call) => {
+    const bytes = responseSerialize(await method(request, call))
+    if (bytes.length <= bytesMax) return bytes
+    const words = `the answer of ${key} would have ${bytes.length} bytes, more than ${bytesMax}`
+    throw new CriError('RESOURCE_EXHAUSTED', `${words}: ask for less, or by the Stream RPC`)
   }
 }
 

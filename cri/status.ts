@@ -79,8 +79,10 @@ function property(value: unknown, name: string): string | undefined {
   return typeof found === 'string' ? found : undefined
 }
 
+/** What a caller sent comes back in messages, and with it whatever a terminal would obey. */
 function oneLine(text: string): string {
-  return text.replace(/\s*\n\s*/g, ' ').trim()
+  const line = text.replace(/\s*\n\s*/g, ' ').trim()
+  return line.replace(/\p{Cc}/gu, (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
 
 /** Name of the gRPC status that an error goes over the wire as: `NOT_FOUND`. */

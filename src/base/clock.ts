@@ -14,23 +14,37 @@ export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   after(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs)
-    timer.unref()
-    return () => clearTimeout(timer)
+    return timerFor(delayMs, callback, (timer) => timer.unref())
   },
   sleep(delayMs, signal) {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted()
-      const timer = setTimeout(done, delayMs)
+      const cancel = timerFor(delayMs, done)
       signal?.addEventListener('abort', stop, { once: true })
       function done() {
         signal?.removeEventListener('abort', stop)
         resolve()
       }
       function stop() {
-        clearTimeout(timer)
+        cancel()
         reject(signal?.reason)
       }
     })
   },
+}
+
+/** Longer ones fire at once: 2^31 - 1 ms are 24 days, and a pod may be given a year to end. */
+const timerMaxMs = 2 ** 31 - 1
+
+function timerFor(delayMs: number, callback: () => void, made?: (timer: NodeJS.Timeout) => void): () => void {
+  let left = delayMs
+  let timer: NodeJS.Timeout
+  const next = () => {
+    const part = Math.min(left, timerMaxMs)
+    left -= part
+    timer = setTimeout(left > 0 ? next : callback, part)
+    made?.(timer)
+  }
+  next()
+  return () => clearTimeout(timer)
 }

@@ -1,4 +1,5 @@
 import { type ReopenContainerLogRequest, ReopenContainerLogResponse } from '../../cri/types.ts'
+import { KeelsonError } from '../base/index.ts'
 import type { PodContext } from './context.ts'
 import { runningContainer } from './running.ts'
 
@@ -7,7 +8,9 @@ export async function reopenContainerLog(
   context: PodContext,
   { containerId }: ReopenContainerLogRequest,
 ): Promise<ReopenContainerLogResponse> {
-  const { container } = await runningContainer(context, containerId)
+  const { record, container } = await runningContainer(context, containerId)
+  if (record.logPath === '')
+    throw new KeelsonError('FAILED_PRECONDITION', `container ${record.id} has no log`, { id: record.id })
   await container.reopenLog()
   return ReopenContainerLogResponse.create()
 }

@@ -16,6 +16,7 @@ import {
   ListImagesResponse,
   type RuntimeService,
   StopContainerRequest,
+  StreamImagesResponse,
   serveCri,
   VersionRequest,
   VersionResponse,
@@ -214,3 +215,27 @@ async function leaveStale(path: string): Promise<void> {
   renameSync(`${path}.tmp`, path)
   await new Promise((resolve) => server.close(resolve))
 }
+
+test('an answer that clients would not take is RESOURCE_EXHAUSTED in words; as a stream it arrives', async (t) => {
+  const images = Array.from({ length: 17 }, (_, i) => ({ id: String(i).padEnd(1 << 20, 'x') }))
+  const { client } = await pair(
+    t,
+    {},
+    {
+      listImages: async () => ListImagesResponse.fromPartial({ images }),
+      async *streamImages() {
+        for (const image of images) yield StreamImagesResponse.fromPartial({ images: [image] })
+      },
+    },
+  )
+  const error = await t.throwsAsync(client.image.listImages(ListImagesRequest.create(), { signal }))
+  t.like(error, { code: 'RESOURCE_EXHAUSTED' })
+  t.regex(
+    error?.message ?? '',
+    /^the answer of listImages would have 17\d+ bytes, more than 16777216: .* Stream RPC$/,
+  )
+  let count = 0
+  for await (const { images } of client.image.streamImages({ filter: undefined }, { signal }))
+    count += images.length
+  t.is(count, images.length)
+})
