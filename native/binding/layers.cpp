@@ -20,6 +20,14 @@ Napi::Value readFile(const Napi::CallbackInfo& info) {
       });
 }
 
+Napi::Value have(const Napi::CallbackInfo& info) {
+  auto layers = readStrings(info[0]);
+  auto path = readString(info[1], "path");
+  return onPool<bool>(
+      info.Env(), [layers, path] { return kernel::layersHave(layers, path); },
+      [](Napi::Env env, bool& found) { return Napi::Boolean::New(env, found); });
+}
+
 Napi::Value copyAttributes(const Napi::CallbackInfo& info) {
   auto layers = readStrings(info[0]);
   auto root = readString(info[1], "root");
@@ -39,6 +47,7 @@ Napi::Value copyAttributes(const Napi::CallbackInfo& info) {
 
 void exportLayers(Napi::Env env, Napi::Object exports) {
   exports.Set("layersReadFile", Napi::Function::New(env, readFile));
+  exports.Set("layersHave", Napi::Function::New(env, have));
   exports.Set("layersCopyAttributes", Napi::Function::New(env, copyAttributes));
 }
 

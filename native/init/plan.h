@@ -133,6 +133,7 @@
   X(115, makeGroup, "sn")                  \
   X(171, servePlans, "")                   \
   X(173, hold, "")                         \
+  X(174, layersTree, "lsnfo")              \
   X(172, inheritSetting, "ss")             \
   X(191, connect, "so")                    \
   X(192, raiseLoopback, "")

@@ -130,6 +130,11 @@ std::optional<std::string> layersReadFile(const std::vector<std::string>& layers
   return readWhole(file.get(), maxBytes, path);
 }
 
+bool layersHave(const std::vector<std::string>& layers, const std::string& path) {
+  std::string name;
+  return Walk(layers).to(path, name).has_value();
+}
+
 Fd layersOpenDirectory(const std::vector<std::string>& layers, const std::string& path) {
   std::string name;
   std::optional<Entry> entry = Walk(layers).to(path, name);

@@ -16,6 +16,8 @@ namespace keelson::kernel {
 std::optional<std::string> layersReadFile(const std::vector<std::string>& layers, const std::string& path,
                                           size_t maxBytes);
 
+bool layersHave(const std::vector<std::string>& layers, const std::string& path);
+
 // The topmost directory behind this path, open for reading; empty when there is none.
 Fd layersOpenDirectory(const std::vector<std::string>& layers, const std::string& path);
 

@@ -4,6 +4,7 @@ import type { TreePath } from './tree.ts'
 declare module './native.ts' {
   interface Native {
     layersReadFile(layers: readonly string[], path: string, maxBytes: number): Promise<Buffer | undefined>
+    layersHave(layers: readonly string[], path: string): Promise<boolean>
     layersCopyAttributes(layers: readonly string[], root: string, path: TreePath): Promise<boolean>
   }
 }
@@ -19,6 +20,11 @@ export function readLayeredFile(
   maxBytes: number,
 ): Promise<Buffer | undefined> {
   return native.layersReadFile(layers, path, maxBytes)
+}
+
+/** Whether the stacked layers have anything at this path. */
+export function layersHave(layers: readonly string[], path: string): Promise<boolean> {
+  return native.layersHave(layers, path)
 }
 
 /**

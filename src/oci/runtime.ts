@@ -31,6 +31,12 @@ export type Rootfs =
   /** `lower`: layer directories, topmost first. */
   | { kind: 'overlay'; lower: readonly string[]; upper: string; work: string; volatile?: boolean }
 
+/** Layer directories, topmost first, seen as one read-only tree; of that the part at `path`, which no link leaves. */
+export interface LayerStack {
+  lower: readonly string[]
+  path?: string
+}
+
 export type NamespaceType = 'pid' | 'network' | 'ipc' | 'uts' | 'mount' | 'user' | 'cgroup' | 'time'
 
 export interface CreateRequest {
@@ -44,6 +50,8 @@ export interface CreateRequest {
   namespaceFds?: Partial<Record<NamespaceType, number>>
   /** Detached mount trees (open_tree) by destination, for mounts of the spec whose source is a descriptor. Borrowed. */
   mountFds?: Readonly<Record<string, number>>
+  /** Stacks of layers by destination, for mounts of the spec whose source they are. */
+  layerMounts?: Readonly<Record<string, LayerStack>>
   life: MonitoredLife | DetachedLife | ForegroundLife
   /**
    * In place of a program keelson-init itself stays as the first process, for namespaces that others join: it has

@@ -4,6 +4,7 @@ import {
   chownSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   statSync,
@@ -227,9 +228,17 @@ busyboxTest('the same on a kernel that takes layers only where they are attached
   for (const folder of ['up', 'work']) mkdirSync(join(stage.folder, 's', folder), { recursive: true })
   const at = (name: string) => join(stage.folder, 's', name)
   using null_ = ownFd(openSync('/dev/null', 'r+'))
+  for (const folder of ['above/dir', 'below/dir']) mkdirSync(at(folder), { recursive: true })
+  for (const name of ['above/both', 'above/dir/inner', 'below/both', 'below/dir/deep'])
+    writeFileSync(at(name), name)
+  const stack = [at('above'), at('below')]
+  const volume = (destination: string) => ({ destination, type: 'bind', source: 'stack', options: ['ro'] })
   const request: CreateRequest = {
     id: 'classic',
-    spec: inUserNamespace('true', ({ mounts }) => mounts?.push({ destination: '/made', type: 'tmpfs' })),
+    spec: inUserNamespace('true', ({ mounts }) =>
+      mounts?.push({ destination: '/made', type: 'tmpfs' }, volume('/stack'), volume('/part')),
+    ),
+    layerMounts: { '/stack': { lower: stack }, '/part': { lower: stack, path: 'dir' } },
     bundle: '/',
     rootfs: { kind: 'overlay', lower: [stage.rootfs], upper: at('up'), work: at('work') },
     life: { kind: 'detached', stdio: [null_.fd, null_.fd, null_.fd] },
@@ -237,7 +246,9 @@ busyboxTest('the same on a kernel that takes layers only where they are attached
   const classic = (plan: Plan): Plan => ({
     ...plan,
     parent: plan.parent.map((one) =>
-      one.op === 'overlayTree' ? { ...one, flags: one.flags | overlayFlags.classic } : one,
+      one.op === 'overlayTree' || one.op === 'layersTree'
+        ? { ...one, flags: one.flags | overlayFlags.classic }
+        : one,
     ),
   })
   const mounts = () => readFileSync('/proc/self/mountinfo', 'utf8')
@@ -247,6 +258,9 @@ busyboxTest('the same on a kernel that takes layers only where they are attached
     t.is(statSync(join(root, 'bin')).uid, 100_000)
     t.regex(readFileSync(`/proc/${pid}/mountinfo`, 'utf8'), / \/ \/ rw.* - overlay /)
     t.is(statSync(at('up/made')).uid, 0)
+    t.is(readFileSync(join(root, 'stack/both'), 'utf8'), 'above/both')
+    t.deepEqual(readdirSync(join(root, 'part')), ['deep', 'inner'])
+    t.is(statSync(join(root, 'part/deep')).uid, 100_000)
   })
   t.is(mounts(), before)
 })

@@ -5,7 +5,7 @@ import type { MountOptions } from '../mount-options.ts'
 import { overlayFlags, treeFlags } from '../plan/constants.ts'
 import { noFd, type Operation } from '../plan/operations.ts'
 import type { Slots } from '../plan/slots.ts'
-import type { Rootfs } from '../runtime.ts'
+import type { LayerStack, Rootfs } from '../runtime.ts'
 import type { Mount } from '../spec.ts'
 import { mountMaps } from './mount-maps.ts'
 import type { NamespacePlan } from './namespaces.ts'
@@ -87,6 +87,21 @@ export class HostTrees {
     if (userNamespace !== noFd)
       this.open.push({ op: 'openTree', source: '', flags, propagation: 0, userNamespace, to: slot })
     return slot
+  }
+
+  /** The slot of a stack of layers. In a user namespace it has the container's map, unless the mount has its own. */
+  layers(
+    { lower, path: inside = '' }: LayerStack,
+    mount: Mount,
+    options: MountOptions,
+    path: string,
+  ): number {
+    const isMapped = isIdmapped(mount, options) || !this.holdsAll
+    const userNamespace = isMapped ? this.#mapOf(mount, options, path) : this.containerMap(path)
+    const to = this.#slots.allocate()
+    this.open.push({ op: 'layersTree', lower, path: inside, flags: 0, userNamespace, to })
+    this.close.push({ op: 'closeSlot', slot: to })
+    return to
   }
 
   /** A slot with a user namespace that has the container's map. */

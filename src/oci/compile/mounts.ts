@@ -26,12 +26,21 @@ export function compileMounts(
     const options = guardSys(mount, parseMountOptions(mount.options), namespaces)
     if (options.remount) return remount(mount, options)
     const tree = request.mountFds[given.destination]
-    const isBind = tree !== undefined || options.bind || mount.type === 'bind'
+    const stack = request.layerMounts?.[given.destination]
+    const isBind = tree !== undefined || stack !== undefined || options.bind || mount.type === 'bind'
     const flags = targetFlags(mount, options, isBind, path)
     if (tree !== undefined) {
       const handed = trees.handedIn(slots.inherit(tree), mount, options, path)
       return [{ op: 'mountTree', tree: handed, ...placing(mount, options, flags) }]
     }
+    if (stack)
+      return [
+        {
+          op: 'mountTree',
+          tree: trees.layers(stack, mount, options, path),
+          ...placing(mount, options, flags),
+        },
+      ]
     if (mount.type === 'cgroup' || mount.type === 'cgroup2')
       return compileCgroupMount(mount, options, request, namespaces)
     if (isBind) return [bind(mount, options, flags, request.bundle, trees, path)]

@@ -3,7 +3,14 @@ import type { CgroupLayout } from '../cgroup/layout.ts'
 import type { HostFacts } from '../host-facts.ts'
 import type { CompiledRdt } from '../intel-rdt.ts'
 import type { Privileges } from '../privileges.ts'
-import type { DetachedLife, ForegroundLife, MonitoredLife, NamespaceType, Rootfs } from '../runtime.ts'
+import type {
+  DetachedLife,
+  ForegroundLife,
+  LayerStack,
+  MonitoredLife,
+  NamespaceType,
+  Rootfs,
+} from '../runtime.ts'
 import type { StoredFilters } from '../seccomp/index.ts'
 import type { Spec } from '../spec.ts'
 
@@ -16,6 +23,7 @@ export interface CompileRequest {
   /** Open descriptors of namespaces to join. */
   namespaceFds: Partial<Record<NamespaceType, number>>
   mountFds: Readonly<Record<string, number>>
+  layerMounts?: Readonly<Record<string, LayerStack>>
   keepSessionKeyring?: boolean
   noPivot?: boolean
   pidfdSocket?: string

@@ -250,6 +250,10 @@ export const operationTable = {
     args: { names: 'strings', sources: 'strings', attributes: 'u64' },
   },
   hold: { code: 173, args: {} },
+  layersTree: {
+    code: 174,
+    args: { lower: 'strings', path: 'string', flags: 'u32', userNamespace: 'fd', to: 'newFd' },
+  },
   connect: { code: 191, args: { path: 'string', to: 'newFd' } },
   raiseLoopback: { code: 192, args: {} },
 } as const
