@@ -25,6 +25,8 @@ export interface ImageStore extends AsyncDisposable {
   load(path: string, options?: LoadOptions): Promise<Image[]>
   filesystem(): Promise<FilesystemUsage>
   readonly snapshots: SnapshotStore
+  /** Whether the image's merged tree has anything at this path. */
+  has(imageId: string, path: string): Promise<boolean>
   /** A regular file of the image's merged tree, at most `maxBytes` (default 1 MiB); undefined when absent. Never leaves the tree. */
   readFile(imageId: string, path: string, options?: { maxBytes?: number }): Promise<Uint8Array | undefined>
 }
@@ -233,6 +235,8 @@ export interface SnapshotStore {
   find(key: string): Snapshot | undefined
   remove(key: string): Promise<void>
   list(): Snapshot[]
+  /** Those that begin with these characters. */
+  keys(prefix: string): string[]
   /** What the container wrote. */
   usage(key: string): Promise<{ bytes: number; inodes: number }>
 }

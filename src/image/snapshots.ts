@@ -66,6 +66,10 @@ export class Snapshots implements SnapshotStore {
     return [...this.#records.snapshots.values()].map((record) => this.#toSnapshot(record))
   }
 
+  keys(prefix: string): string[] {
+    return [...this.#records.snapshots.keys()].filter((key) => key.startsWith(prefix))
+  }
+
   /** Absent: no error. The overlay must not be mounted any more. */
   async remove(key: string): Promise<void> {
     const record = this.#records.snapshots.get(key)

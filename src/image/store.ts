@@ -1,5 +1,5 @@
 import { asKeelsonError, Cleanup, type Clock, hasErrno, KeelsonError, type Logger } from '../base/index.ts'
-import { type FileLock, readLayeredFile } from '../kernel/index.ts'
+import { type FileLock, layersHave, readLayeredFile } from '../kernel/index.ts'
 import { cancelled } from './cancelled.ts'
 import type { ContentStore } from './content-store.ts'
 import type { Settler } from './durability.ts'
@@ -221,21 +221,28 @@ export class FileImageStore implements ManagedImageStore {
     }
   }
 
+  has(imageId: string, path: string): Promise<boolean> {
+    return layersHave(this.#directoriesOf(imageId), path)
+  }
+
   async readFile(
     imageId: string,
     path: string,
     { maxBytes = defaultReadBytes }: { maxBytes?: number } = {},
   ): Promise<Uint8Array | undefined> {
-    const { records, layers } = this.#parts
-    const { layerKeys } = this.#record(imageId)
-    const directories = layerRecords(records, layerKeys).map((layer) => layers.path(layer))
     try {
-      return await readLayeredFile(directories, path, maxBytes)
+      return await readLayeredFile(this.#directoriesOf(imageId), path, maxBytes)
     } catch (error) {
       if (!hasErrno(error, 'EFBIG')) throw error
       const message = `${path} of the image is larger than ${maxBytes} bytes`
       throw new KeelsonError('RESOURCE_EXHAUSTED', message, { id: imageId, path, cause: error })
     }
+  }
+
+  /** The layers of an image, topmost first. */
+  #directoriesOf(imageId: string): string[] {
+    const { records, layers } = this.#parts
+    return layerRecords(records, this.#record(imageId).layerKeys).map((layer) => layers.path(layer))
   }
 
   /** After opening: everything that no record speaks of. */

@@ -17,7 +17,7 @@ import type { UserFiles } from './user-files.ts'
 /** What pods need of an image store. */
 export type PodImages = Pick<
   ImageStore,
-  'pull' | 'find' | 'get' | 'list' | 'remove' | 'filesystem' | 'snapshots' | 'readFile'
+  'pull' | 'find' | 'get' | 'list' | 'remove' | 'filesystem' | 'snapshots' | 'has' | 'readFile'
 >
 
 /** What holds for every container, whatever its caller asks for. */

@@ -11,6 +11,7 @@ import type { Image } from '../image/index.ts'
 import { signalNumber, validateSpec } from '../oci/index.ts'
 import { containerSpec } from './container-spec.ts'
 import { nowNs, type PodContext } from './context.ts'
+import { imageVolumesOf, keepLayers } from './image-volumes.ts'
 import type { ContainerRecord, SandboxRecord } from './records.ts'
 import { containerPid, podNamespaces } from './spec/namespaces.ts'
 import { checkedResources } from './spec/resources.ts'
@@ -47,6 +48,7 @@ async function make(context: PodContext, sandbox: SandboxRecord, config: Contain
   const id = randomBytes(32).toString('hex')
   const image = findImage(context, config)
   const texts = await context.userFiles.of(image.id)
+  const imageVolumes = await imageVolumesOf(context, config)
   const security = config.linux?.securityContext
   const imageUser = image.config.config.User ?? ''
   const record: ContainerRecord = {
@@ -60,6 +62,7 @@ async function make(context: PodContext, sandbox: SandboxRecord, config: Contain
     stopSignal: stopSignal(config, image),
     logPath: logPath(sandbox, config),
     user: resolveUser({ security, imageUser, ...texts }),
+    ...(imageVolumes.length > 0 ? { imageVolumes } : {}),
     createdAtNs: nowNs(clock),
   }
   checkPid(context, sandbox, config)
@@ -67,6 +70,7 @@ async function make(context: PodContext, sandbox: SandboxRecord, config: Contain
   validateSpec(await containerSpec(context, sandbox, record))
   await using undo = new Cleanup()
   undo.defer(() => images.snapshots.remove(id))
+  await keepLayers(context, sandbox.id, imageVolumes)
   await images.snapshots.prepare(id, image.id)
   await store.putContainer(record, 'created')
   undo.keep()

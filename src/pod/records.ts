@@ -39,9 +39,19 @@ export interface ContainerRecord {
   stopSignal: string
   logPath: string
   user: { uid: number; gid: number; additionalGids: number[] }
+  /** Images that are mounted as volumes; absent: none. */
+  imageVolumes?: ImageVolume[]
   createdAtNs: bigint
   startedAtNs?: bigint
   exit?: ContainerExit
+}
+
+export interface ImageVolume {
+  /** Its place in the container. */
+  destination: string
+  imageId: string
+  /** What of the image is mounted; empty for all. */
+  subPath: string
 }
 
 export interface ContainerExit {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { hasCode } from '../base/index.ts'
 import { type Container, type ContainerState, killCgroup, planCgroup } from '../oci/index.ts'
 import { nowNs, type PodContext, sandboxDirectory } from './context.ts'
+import { sandboxOfVolume } from './image-volumes.ts'
 import { lostExit, recordedExit } from './lives.ts'
 import type { ContainerRecord, SandboxRecord } from './records.ts'
 import { removePodCgroup } from './remove-pod-sandbox.ts'
@@ -117,7 +118,8 @@ async function sweep(context: PodContext, alive: ReadonlyMap<string, Container>)
   // Pods need not wait for it, nor for a plugin that takes its time.
   network.collect().catch((error: unknown) => log.warn('the pod network was not cleaned up', { error }))
   for (const id of await pins.list()) if (!ready.has(id)) await pins.remove(id)
-  for (const { key } of images.snapshots.list()) if (!containers.has(key)) await images.snapshots.remove(key)
+  for (const { key } of images.snapshots.list())
+    if (!containers.has(key) && !sandboxes.has(sandboxOfVolume(key) ?? '')) await images.snapshots.remove(key)
   for (const id of await readdir(filesDirectory))
     if (!sandboxes.has(id)) await rm(join(filesDirectory, id), { recursive: true, force: true })
   for (const id of await podCgroups(context))

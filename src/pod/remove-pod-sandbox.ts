@@ -3,6 +3,7 @@ import { removeDirectories } from '../kernel/index.ts'
 import { killCgroup, planCgroup, removeCgroup } from '../oci/index.ts'
 import { type PodContext, sandboxDirectory } from './context.ts'
 import { removePodFiles } from './files.ts'
+import { releaseLayers } from './image-volumes.ts'
 import type { SandboxRecord } from './records.ts'
 import { removeContainer } from './remove-container.ts'
 import { stopPodSandbox } from './stop-pod-sandbox.ts'
@@ -21,6 +22,7 @@ async function remove(context: PodContext, record: SandboxRecord): Promise<void>
   await stopPodSandbox(context, { podSandboxId: record.id })
   const containers = context.store.containersOf(record.id)
   await Promise.all(containers.map(({ id }) => removeContainer(context, { containerId: id })))
+  await releaseLayers(context, record.id)
   await removeRest(context, record)
   const last = context.store.findSandbox(record.id)
   if (last) await context.store.removeSandbox(last)

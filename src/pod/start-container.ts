@@ -8,6 +8,7 @@ import { containerSpec, isDescriptorPath } from './container-spec.ts'
 import { nowNs, type PodContext, sandboxDirectory } from './context.ts'
 import { targetOf } from './create-container.ts'
 import { openNamespacesOf } from './holders.ts'
+import { layerMountsOf } from './image-volumes.ts'
 import type { ContainerRecord, SandboxRecord } from './records.ts'
 import { runningContainer } from './running.ts'
 import { containerPid, podNamespaces, podPins } from './spec/namespaces.ts'
@@ -63,6 +64,7 @@ async function launch(
     bundle: sandboxDirectory(context, sandbox.id),
     rootfs: { kind: 'overlay', lower, upper, work, volatile: true },
     ...descriptors,
+    ...(record.imageVolumes ? { layerMounts: layerMountsOf(context, record) } : {}),
     life: {
       kind: 'monitored',
       ...(record.logPath ? { logPath: record.logPath } : {}),

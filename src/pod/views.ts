@@ -7,6 +7,7 @@ import {
   PodSandboxState,
   PodSandboxStatus,
 } from '../../cri/types.ts'
+import { statusMounts } from './image-volumes.ts'
 import type { ContainerRecord, SandboxRecord } from './records.ts'
 
 /** Records in CRI's words. Pure. */
@@ -75,7 +76,7 @@ export function containerStatus(record: ContainerRecord): ContainerStatus {
     imageId: record.imageId,
     labels: config.labels,
     annotations: config.annotations,
-    mounts: config.mounts,
+    mounts: statusMounts(record),
     logPath: record.logPath,
     ...resourcesOf(config),
     user: {

@@ -374,3 +374,30 @@ test('version, status, runtime config, images', async (t) => {
   t.is((await image.imageStatus({ image: spec, verbose: false }, call)).image, undefined)
   await t.notThrowsAsync(image.removeImage({ image: spec }, call))
 })
+
+test('image volumes: layers are kept for the sandbox, also by the next process, and go with it', async (t) => {
+  await using bench = await Bench.open()
+  const { host } = bench
+  const podId = await bench.pod()
+  const image = { image: 'nginx:1.7.9' }
+  const mounts = [{ containerPath: '/v/', readonly: true, image, imageSubPath: 'etc/passwd' }]
+  const ids = [
+    await bench.container(podId, { mounts }),
+    await bench.container(podId, { mounts, metadata: { name: 'b' } }),
+  ]
+  t.is(host.images.prepared.size, 3)
+  const [status] = (await bench.status(ids[0] ?? '')).mounts
+  t.deepEqual([status?.image?.image, status?.image?.imageRef], [fakeImage.id, fakeImage.id])
+  await bench.restart()
+  t.is(host.images.prepared.size, 3)
+  await bench.runtime.startContainer({ containerId: ids[1] ?? '' }, call)
+  t.deepEqual(host.runtime.requests[0]?.layerMounts, { '/v': { lower: ['/l'], path: 'etc/passwd' } })
+  await bench.runtime.removePodSandbox({ podSandboxId: podId }, call)
+  t.is(host.images.prepared.size, 0)
+  await t.throwsAsync(
+    bench.container(await bench.pod(), { mounts: [{ ...mounts[0], imageSubPath: 'no' }] }),
+    {
+      message: /^ImageVolumeMountFailed/,
+    },
+  )
+})

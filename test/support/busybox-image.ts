@@ -82,11 +82,11 @@ export async function writeBusyboxArchive(directory: string): Promise<string> {
   return archive
 }
 
-async function addJson(directory: string, value: unknown) {
+export async function addJson(directory: string, value: unknown) {
   return addBlob(directory, Buffer.from(JSON.stringify(value)))
 }
 
-async function addBlob(directory: string, bytes: Buffer): Promise<{ digest: string; size: number }> {
+export async function addBlob(directory: string, bytes: Buffer): Promise<{ digest: string; size: number }> {
   const hex = createHash('sha256').update(bytes).digest('hex')
   await mkdir(join(directory, 'blobs/sha256'), { recursive: true })
   await writeFile(join(directory, 'blobs/sha256', hex), bytes)

@@ -42,10 +42,12 @@ export class CriNode implements AsyncDisposable {
     this.#end = end
   }
 
-  static async start(): Promise<CriNode> {
+  /** `prepare` may add to the OCI layout that the node loads. */
+  static async start(prepare?: (layout: string) => Promise<void>): Promise<CriNode> {
     const directory = await temporaryDirectory()
     const node = new CriNode(directory.path, async () => directory[Symbol.asyncDispose]())
     await writeBusyboxImage(join(node.directory, 'image'))
+    await prepare?.(join(node.directory, 'image'))
     await node.start()
     return node
   }
@@ -156,7 +158,7 @@ const able = process.getuid?.() === 0 && existsSync(busyboxPath)
 
 export type NodeTest = (title: string, body: (t: ExecutionContext, node: CriNode) => Promise<void>) => void
 
-export function criNodeTests(): NodeTest {
+export function criNodeTests(prepare?: (layout: string) => Promise<void>): NodeTest {
   let shared: Promise<CriNode> | undefined
   test.after.always('the node ends', async () => {
     await (await shared)?.[Symbol.asyncDispose]()
@@ -167,7 +169,7 @@ export function criNodeTests(): NodeTest {
       return
     }
     test.serial(title, async (t) => {
-      shared ??= CriNode.start()
+      shared ??= CriNode.start(prepare)
       const node = await shared
       try {
         await body(t, node)

@@ -304,7 +304,12 @@ export class FakeImages implements PodImages {
       this.prepared.delete(key)
     },
     list: () => [...this.prepared.values()],
+    keys: (prefix: string) => [...this.prepared.keys()].filter((key) => key.startsWith(prefix)),
     usage: async () => ({ bytes: 1, inodes: 1 }),
+  }
+
+  async has(_imageId: string, path: string): Promise<boolean> {
+    return `/${path}` in this.files
   }
 
   async readFile(_imageId: string, path: string): Promise<Uint8Array | undefined> {

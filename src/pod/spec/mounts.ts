@@ -74,32 +74,46 @@ function fileMounts({ files, readonlyRootfs }: MountsRequest): Mount[] {
 }
 
 function callersMount(mount: CriMount): Mount {
-  refuseUnsupported(mount)
+  checkMount(mount)
   const destination = posix.resolve('/', mount.containerPath)
   if (mount.containerPath === '' || destination === '/')
     throw invalid(`a mount needs a place inside the container, not ${JSON.stringify(mount.containerPath)}`)
   const options = ['rbind', propagationWord(mount.propagation), mount.readonly ? 'ro' : 'rw']
   if (mount.recursiveReadOnly) options.push('rro')
+  const source = mount.image?.image ? `image ${mount.image.image}` : mount.hostPath
   const maps = mount.uidMappings.length + mount.gidMappings.length > 0
   return {
     destination,
     type: 'bind',
-    source: mount.hostPath,
-    options,
+    source,
+    options: mount.image?.image ? [...options, 'nosuid', 'nodev'] : options,
     ...(maps
       ? { uidMappings: ociMappings(mount.uidMappings), gidMappings: ociMappings(mount.gidMappings) }
       : {}),
   }
 }
 
-function refuseUnsupported(mount: CriMount): void {
-  if (mount.image?.image) throw unimplemented(mount, 'image volumes')
+function checkMount(mount: CriMount): void {
+  if (mount.image?.image) {
+    checkImageVolume(mount)
+    return
+  }
   if (mount.hostPath === '') throw invalid(`the mount at ${mount.containerPath} names no host path`)
   if (!mount.recursiveReadOnly) return
   if (!mount.readonly || mount.propagation !== MountPropagation.PROPAGATION_PRIVATE)
     throw invalid(
       `the mount at ${mount.containerPath}: recursive read-only needs readonly and private propagation`,
     )
+}
+
+function checkImageVolume({ containerPath, hostPath, readonly, propagation }: CriMount): void {
+  const wrongs: [boolean, string][] = [
+    [hostPath !== '', 'an image and a host path'],
+    [!readonly, 'an image that is not read-only'],
+    [propagation !== MountPropagation.PROPAGATION_PRIVATE, 'an image that is to be propagated'],
+  ]
+  const [, what] = wrongs.find(([isWrong]) => isWrong) ?? []
+  if (what) throw invalid(`the mount at ${containerPath} names ${what}`)
 }
 
 function propagationWord(propagation: MountPropagation): string {
@@ -118,11 +132,4 @@ function depth({ destination }: Mount): number {
 
 function invalid(message: string): KeelsonError {
   return new KeelsonError('INVALID_ARGUMENT', message)
-}
-
-function unimplemented(mount: CriMount, what: string): KeelsonError {
-  return new KeelsonError(
-    'UNIMPLEMENTED',
-    `the mount at ${mount.containerPath}: ${what} are not supported yet`,
-  )
 }

@@ -194,7 +194,12 @@ test('recursive read-only needs readonly and private; what cannot be had is name
     [{ containerPath: '/m' }, 'INVALID_ARGUMENT'],
     [{ containerPath: '/', hostPath: '/h' }, 'INVALID_ARGUMENT'],
     [{ containerPath: '', hostPath: '/h' }, 'INVALID_ARGUMENT'],
-    [{ containerPath: '/m', image: { image: 'x' } }, 'UNIMPLEMENTED'],
+    [{ containerPath: '/m', image: { image: 'x' } }, 'INVALID_ARGUMENT'],
+    [{ containerPath: '/m', image: { image: 'x' }, readonly: true, hostPath: '/h' }, 'INVALID_ARGUMENT'],
+    [
+      { containerPath: '/m', image: { image: 'x' }, readonly: true, propagation: bidirectional },
+      'INVALID_ARGUMENT',
+    ],
   ]
   for (const [one, code] of refused) {
     const error = t.throws(() => build({ mounts: [one] }), { instanceOf: KeelsonError })
