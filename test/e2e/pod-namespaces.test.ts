@@ -192,7 +192,7 @@ nodeTest(
     await refused(t, run(node, hostPod, 'thief', target), /another pod/)
     const sees = await run(node, hostPod, 'main', { pid: NamespaceMode.NODE })
     t.is(await output(node, sees, 'readlink', '/proc/self/ns/pid'), await readlink('/proc/self/ns/pid'))
-    t.true((await output(node, sees, 'ps', '-o', 'pid')).split('\n').includes(String(process.pid)))
+    t.regex(await output(node, sees, 'ps', '-o', 'pid'), new RegExp(`^\\s*${process.pid}$`, 'm'))
   },
 )
 
