@@ -45,7 +45,7 @@ const table: ImportTable = {
       'cri/service.ts',
       'cri/types.ts',
     ],
-    packages: [],
+    packages: ['yaml'],
   },
   'src/api': { folders: ['src/base'], packages: ['undici', 'yaml', '@bufbuild/protobuf'] },
   'src/kubelet': {

@@ -2,6 +2,7 @@ import { readFile, realpath } from 'node:fs/promises'
 import type { ContainerConfig } from '../../cri/types.ts'
 import { KeelsonError, parseExactJson } from '../base/index.ts'
 import { defaultSeccompProfile, type Seccomp, type Spec } from '../oci/index.ts'
+import { applyEdits, requestedDevices, resolveDevices } from './cdi/index.ts'
 import { type PodContext, sandboxDirectory } from './context.ts'
 import { devicesOf } from './devices.ts'
 import { podFilePaths } from './files.ts'
@@ -28,7 +29,11 @@ export async function containerSpec(
 
 async function makeSpec(context: PodContext, sandbox: SandboxRecord, record: ContainerRecord): Promise<Spec> {
   const config = await withRealPaths(record.config)
-  const [seccomp, devices] = await Promise.all([seccompOf(config), devicesOf(config)])
+  const [seccomp, devices, edits] = await Promise.all([
+    seccompOf(config),
+    devicesOf(config),
+    resolveDevices(requestedDevices(config)),
+  ])
   const spec = buildSpec({
     config,
     sandbox: sandbox.config,
@@ -41,7 +46,7 @@ async function makeSpec(context: PodContext, sandbox: SandboxRecord, record: Con
     devices,
     host: context.host,
   })
-  return withPidsLimit(spec, context.containers.pidsMax)
+  return applyEdits(withPidsLimit(spec, context.containers.pidsMax), edits)
 }
 
 function withPidsLimit(spec: Spec, pidsMax: number): Spec {

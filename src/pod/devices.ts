@@ -47,7 +47,7 @@ async function hostDevices(): Promise<AllowedDevice[]> {
 }
 
 /** One device, or all below a directory. */
-async function devicesAt(hostPath: string, path: string, access: string): Promise<AllowedDevice[]> {
+export async function devicesAt(hostPath: string, path: string, access: string): Promise<AllowedDevice[]> {
   const stats = await stat(hostPath).catch(() => undefined)
   if (!stats) return []
   if (stats.isDirectory()) {
