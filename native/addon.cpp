@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "binding/directory.hpp"
+#include "binding/heap.hpp"
 #include "binding/init.hpp"
 #include "binding/lock.hpp"
 #include "binding/file-lock.hpp"
@@ -24,6 +25,7 @@
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("setErrorFactory", Napi::Function::New(env, keelson::binding::setErrorFactory));
   keelson::binding::exportDirectory(env, exports);
+  keelson::binding::exportHeap(env, exports);
   keelson::binding::exportInit(env, exports);
   keelson::binding::exportLock(env, exports);
   keelson::binding::exportFileLock(env, exports);

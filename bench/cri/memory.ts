@@ -16,7 +16,7 @@ import { containerdSide, keelsonSide, type Side } from './side.ts'
 
 const pods = 100
 /** A server that has just done something still holds what it needed for it. */
-const idleMs = 5_000
+const idleMs = 20_000
 
 interface MemoryOptions {
   directory: string

@@ -69,9 +69,11 @@ const warmUpRounds = 3
 const gapMs = 25
 /** No bench may hold a shared machine for longer; `--quick` ends with the rounds it has by then. */
 const deadlineMs = 15 * 60_000
+/** The rounds that are done by then are enough: one more must end before the deadline. */
+const enoughRoundsMs = 10 * 60_000
 const quickMs = 45_000
 /** A turn that takes longer hangs: the bench ends and says which. */
-const turnMs = 120_000
+const turnMs = 240_000
 
 export async function runBench(bench: Bench): Promise<void> {
   const { values } = parseArgs({
@@ -96,7 +98,7 @@ export async function runBench(bench: Bench): Promise<void> {
     if (rows.length === 0)
       throw new Error(`no row begins so: there are ${every.map(({ id }) => id).join(', ')}`)
     const rounds = quick ? Math.max(5, Math.ceil(bench.rounds / 10)) : bench.rounds
-    const enoughMs = performance.now() + (quick ? quickMs : deadlineMs)
+    const enoughMs = performance.now() + (quick ? quickMs : enoughRoundsMs)
     const measured = await takeTurns(rows, rounds, { meter, signal: stopSignal(), enoughMs, notice })
     if (json) printJson(bench, measured)
     else printTable(bench, measured, notices)

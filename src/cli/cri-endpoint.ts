@@ -22,6 +22,7 @@ import { observePulls } from './metrics/observe-pulls.ts'
 import { serveMetrics } from './metrics/serve.ts'
 import { serveBeside } from './oci/compile-service/start.ts'
 import { pathsOf } from './paths.ts'
+import { QuietCollector } from './quiet-collector.ts'
 import { version } from './version.ts'
 
 export interface PodStackOptions extends Omit<ProcessOptions<CriConfig>, 'signal'> {
@@ -152,7 +153,9 @@ export async function startCriEndpoint({ faultFile, ...options }: CriOptions): P
   const observed = metrics && ((images: ImageStore) => observePulls(images, metrics, clock))
   const pods = await undo.use(openPodStack({ ...options, mirrors, around, observed }))
   if (metrics) await undo.use(serveObserved(metrics, pods, options))
-  const observer = { clock, log: log.child({ part: 'cri' }), metrics }
+  const quiet = await undo.use(new QuietCollector(clock))
+  const ended = (method: string) => quiet.ended(method)
+  const observer = { clock, log: log.child({ part: 'cri' }), metrics, ended }
   const runtime = observeCalls(pods.runtime, observer)
   await undo.use(serveSocket(config.socket, { runtime, image: observeCalls(pods.image, observer) }))
   options.onStep(`CRI on ${config.socket.path}`)

@@ -7,6 +7,7 @@ export interface CallObserver {
   clock: Clock
   log: Logger
   metrics?: CriMetrics | undefined
+  ended?: ((method: string) => void) | undefined
 }
 
 type Method = (...args: unknown[]) => Promise<unknown> | AsyncIterable<unknown>
@@ -54,10 +55,11 @@ async function* observedStream(
   }
 }
 
-function begin(method: string, { clock, log, metrics }: CallObserver): (error?: unknown) => void {
+function begin(method: string, { clock, log, metrics, ended }: CallObserver): (error?: unknown) => void {
   const startedMs = clock.monotonicMs()
   metrics?.requestsInFlight.add({}, 1)
   return (error) => {
+    ended?.(method)
     const ms = clock.monotonicMs() - startedMs
     const code = error === undefined ? 'OK' : codeOf(error)
     metrics?.requestsInFlight.add({}, -1)
