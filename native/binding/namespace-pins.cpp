@@ -64,6 +64,14 @@ Napi::Value createPins(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value claimPins(const Napi::CallbackInfo& info) {
+  const int root = readInt(info[0], "root");
+  const std::string from = readString(info[1], "from");
+  auto request = readRequest(info[2].As<Napi::Object>());
+  return runOnThread(info.Env(),
+                     [root, from, request = std::move(request)] { kernel::claimPins(root, from, request); });
+}
+
 Napi::Value removePins(const Napi::CallbackInfo& info) {
   const int mountNamespace = readInt(info[0], "mountNamespace");
   const std::string id = readString(info[1], "id");
@@ -92,6 +100,7 @@ void exportNamespacePins(Napi::Env env, Napi::Object exports) {
   exports.Set("openPinNamespace", Napi::Function::New(env, openPinNamespace));
   exports.Set("removePinNamespace", Napi::Function::New(env, removePinNamespace));
   exports.Set("createPins", Napi::Function::New(env, createPins));
+  exports.Set("claimPins", Napi::Function::New(env, claimPins));
   exports.Set("removePins", Napi::Function::New(env, removePins));
   exports.Set("openPin", Napi::Function::New(env, openPin));
   exports.Set("clonePinnedShm", Napi::Function::New(env, clonePinnedShm));

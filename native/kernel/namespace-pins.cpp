@@ -220,6 +220,20 @@ void createPins(int mountNamespace, const PinRequest& request) {
   }
 }
 
+void claimPins(int root, const std::string& from, const PinRequest& request) {
+  if (request.hostname) {
+    enterNamespace(openPin(root, from, "uts").get(), CLONE_NEWUTS, "uts");
+    check(::sethostname(request.hostname->data(), request.hostname->size()), "sethostname");
+  }
+  if (!request.sysctls.empty()) {
+    enterNamespace(openPin(root, from, "network").get(), CLONE_NEWNET, "network");
+    enterNamespace(openPin(root, from, "ipc").get(), CLONE_NEWIPC, "ipc");
+  }
+  for (const auto& [path, value] : request.sysctls) writeSysctl(path, value);
+  // Last, so that whoever finds the id finds all of it. The mounts inside move with their directory.
+  check(::renameat2(root, from.c_str(), root, request.id.c_str(), RENAME_NOREPLACE), "renameat2", request.id);
+}
+
 void removePins(int mountNamespace, const std::string& id) {
   unshareThread(0);
   enterNamespace(mountNamespace, CLONE_NEWNS, "pins");

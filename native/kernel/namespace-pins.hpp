@@ -48,6 +48,8 @@ PinNamespace openPinNamespace(const std::string& runDirectory);
 void removePinNamespace(const std::string& runDirectory);
 
 void createPins(int mountNamespace, const PinRequest& request);
+// Gives a set that was made before, with everything the request asks for, its id, hostname and further settings.
+void claimPins(int root, const std::string& from, const PinRequest& request);
 void removePins(int mountNamespace, const std::string& id);
 // ENOENT when nothing is pinned there or what is pinned is no namespace of this type.
 Fd openPin(int root, const std::string& id, const std::string& kind);

@@ -2,11 +2,11 @@ import type { ImageService, RuntimeService } from '../../cri/service.ts'
 import { serveStreaming } from '../../cri/streaming/index.ts'
 import { Cleanup } from '../base/index.ts'
 import { type ImageStore, openImageStore, serveDoor } from '../image/index.ts'
-import { type NamespacePins, openNamespacePins } from '../kernel/index.ts'
+import { keepReady, type NamespacePins, openNamespacePins } from '../kernel/index.ts'
 import { type Ledger, openJournaledLedger, openLedger } from '../ledger/index.ts'
 import { createPodNetwork, type PodNetwork } from '../network/index.ts'
 import { createRuntime } from '../oci/index.ts'
-import { createPodService } from '../pod/index.ts'
+import { createPodService, usualNamespaces } from '../pod/index.ts'
 import type { Around } from './around.ts'
 import { type Mirrors, readRegistries } from './config.ts'
 import type { ProcessOptions } from './control-plane.ts'
@@ -60,7 +60,7 @@ export async function openPodStack(options: PodStackOptions): Promise<PodStack> 
   )
   await undo.use(serveDoor(images, { dataDirectory: paths.images, clock, log: log.child({ part: 'image' }) }))
   onStep('images')
-  const pins = await undo.use(openNamespacePins({ runDirectory, log: log.child({ part: 'pins' }) }))
+  const pins = await undo.use(openPins(options))
   const network = await undo.use(openNetwork(options, ledger, pins))
   onStep('pod network')
   const runtime = await undo.use(
@@ -97,6 +97,15 @@ export async function openPodStack(options: PodStackOptions): Promise<PodStack> 
   )
   onStep('pods found')
   return Object.assign(undo.move(), { runtime: pods.runtime, image: pods.image, network })
+}
+
+/** How many pods that come at once find their namespaces ready. */
+const readyNamespaces = 8
+
+async function openPins({ config: { runDirectory }, clock, log }: PodStackOptions): Promise<NamespacePins> {
+  const parts = { clock, log: log.child({ part: 'pins' }) }
+  const pins = await openNamespacePins({ runDirectory, ...parts })
+  return keepReady(pins, { ...parts, template: usualNamespaces, count: readyNamespaces })
 }
 
 function openNetwork(

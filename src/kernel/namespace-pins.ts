@@ -30,6 +30,12 @@ export interface NamespacePins extends AsyncDisposable {
   list(): Promise<string[]>
 }
 
+/** Pins of which one set may become another's. */
+export interface ClaimablePins extends NamespacePins {
+  /** Gives a set that has everything the request asks for its id, hostname and further settings. */
+  claim(from: string, request: PinRequest): Promise<void>
+}
+
 export type NamespacePin = 'network' | 'ipc' | 'uts' | 'pid' | 'user'
 export type PinKind = NamespacePin | 'shm'
 
@@ -63,6 +69,7 @@ declare module './native.ts' {
     openPinNamespace(runDirectory: string): Promise<{ mountNamespace: number; root: number }>
     removePinNamespace(runDirectory: string): Promise<void>
     createPins(mountNamespace: number, request: NativePinRequest): Promise<void>
+    claimPins(root: number, from: string, request: NativePinRequest): Promise<void>
     removePins(mountNamespace: number, id: string): Promise<void>
     openPin(root: number, id: string, kind: string): number
     clonePinnedShm(mountNamespace: number, id: string): Promise<number>
@@ -82,13 +89,17 @@ interface NativePinRequest {
 }
 
 /** Finds the pins of this run directory, made by whichever process, or starts with none. */
-export async function openNamespacePins(options: NamespacePinsOptions): Promise<NamespacePins> {
+export async function openNamespacePins(options: NamespacePinsOptions): Promise<ClaimablePins> {
   await mkdir(options.runDirectory, { recursive: true, mode: 0o700 })
   const { mountNamespace, root } = await native.openPinNamespace(options.runDirectory)
   options.log.debug('opened the namespace pins', { runDirectory: options.runDirectory })
   return {
     async create(request) {
       await native.createPins(mountNamespace, nativeRequest(request))
+    },
+    async claim(from, request) {
+      checkId(from)
+      await native.claimPins(root, from, nativeRequest(request))
     },
     async open(id, kind) {
       checkId(id)

@@ -22,7 +22,14 @@ import { needsHolder, type PodNamespaces, podHostname, podNamespaces } from './s
 /** Handlers a caller may name; they are one and the same. */
 export const runtimeHandlers = ['', 'keelson']
 
-const shmSizeBytes = 64 * 1024 * 1024
+/** What the namespaces of nearly every pod are made with, so that some can be made beforehand. */
+export const usualNamespaces = {
+  shmSizeBytes: 64 * 1024 * 1024,
+  sysctls: {
+    'net.ipv4.ip_unprivileged_port_start': '0',
+    'net.ipv4.ping_group_range': '0 2147483647',
+  },
+} as const
 
 /**
  * Makes the pod's namespaces and network; no process is started, unless one has to hold namespaces (holders.ts).
@@ -122,7 +129,7 @@ async function makeNamespaces(
     network: own.network === 'pod',
     ipc: own.ipc === 'pod',
     ...(own.uts === 'pod' ? { uts: { hostname: podHostname(config) } } : {}),
-    ...(own.ipc === 'pod' ? { shmSizeBytes, owner: rootOf(own.idMaps) } : {}),
+    ...(own.ipc === 'pod' ? { shmSizeBytes: usualNamespaces.shmSizeBytes, owner: rootOf(own.idMaps) } : {}),
     ...(namespaceFds ? { namespaceFds } : {}),
     sysctls: podSysctls(config),
   })
@@ -132,11 +139,7 @@ async function makeNamespaces(
 export function podSysctls(config: PodSandboxConfig): Record<string, string> {
   const asked = config.linux?.sysctls ?? {}
   if (podNamespaces(config).network === 'host') return asked
-  return {
-    'net.ipv4.ip_unprivileged_port_start': '0',
-    'net.ipv4.ping_group_range': '0 2147483647',
-    ...asked,
-  }
+  return { ...usualNamespaces.sysctls, ...asked }
 }
 
 function portMapping({ protocol, containerPort, hostPort, hostIp }: PortMapping) {

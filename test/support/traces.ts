@@ -41,7 +41,10 @@ export async function findTraces(cluster: Traced): Promise<Traces> {
     nftables: await inside('/usr/sbin/nft', 'list', 'ruleset'),
     sysctls: parseSysctls(await inside('/bin/sh', '-c', 'cd /proc/sys/net && grep -rs . .; true')),
     sockets: listeners(await inside('/bin/sh', '-c', 'cat /proc/net/tcp /proc/net/tcp6 /proc/net/unix')),
-    runFiles: await readdir(cluster.runDirectory, { recursive: true }).catch(() => []),
+    // Whose path leads to the namespaces that are kept ready, fewer or more of them at any moment.
+    runFiles: (await readdir(cluster.runDirectory, { recursive: true }).catch(() => [])).filter(
+      (name) => !/^netns\/ready-/.test(name),
+    ),
   }
 }
 
