@@ -24,7 +24,7 @@ import {
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 
 const table: ImportTable = {
-  cri: { folders: [], packages: ['@grpc/grpc-js', '@bufbuild/protobuf', 'ws', 'spdy-transport'] },
+  cri: { folders: [], packages: ['@grpc/grpc-js', '@bufbuild/protobuf', 'ws'] },
   'src/base': { folders: [], packages: [] },
   'src/ledger': { folders: ['src/base'], packages: ['lmdb'] },
   'src/dbus': { folders: ['src/base'], packages: [] },

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
-import { acceptSpdy, type SpdyChannel } from './spdy-connection.ts'
+import type { SpdyChannel } from './spdy-channel.ts'
+import { acceptSpdy } from './spdy-connection.ts'
 
 export const portForwardProtocol = 'portforward.k8s.io'
 /** The same SPDY bytes inside WebSocket messages, whose edges mean nothing. */

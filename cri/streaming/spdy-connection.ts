@@ -1,67 +1,16 @@
-import { Duplex } from 'node:stream'
-import transport, { type SpdyConnection, type SpdyStream } from 'spdy-transport'
+import type { Duplex } from 'node:stream'
+import { CriError } from '../error.ts'
+import { SpdyChannel, type SpdyWire } from './spdy-channel.ts'
+import { controlFrame, controlKind, dataHead, FrameReader, finFlag, type SpdyFrame } from './spdy-frames.ts'
+import { emptyHeaders, HeaderReader } from './spdy-headers.ts'
 
-/** One stream of a SPDY connection: its headers, bytes both ways, each direction closed on its own. */
-export class SpdyChannel extends Duplex {
-  readonly id: number
-  readonly headers: Readonly<Record<string, string | string[]>>
-  readonly #stream: SpdyStream
-  readonly #hold: (channel: SpdyChannel) => void
-  readonly #release: (channel: SpdyChannel) => void
-
-  constructor(
-    stream: SpdyStream,
-    flow: { hold: (channel: SpdyChannel) => void; release: (channel: SpdyChannel) => void },
-  ) {
-    super({ allowHalfOpen: true, readableHighWaterMark: heldBytesMax })
-    this.id = stream.id
-    this.headers = stream.headers
-    this.#stream = stream
-    this.#hold = flow.hold
-    this.#release = flow.release
-    stream.on('data', (chunk: Buffer) => {
-      if (!this.push(chunk)) this.#hold(this)
-    })
-    stream.on('end', () => this.push(null))
-    stream.on('error', (error: Error) => this.destroy(error))
-    stream.on('close', () => {
-      if (!this.readableEnded || !this.writableFinished) this.destroy()
-    })
-    this.on('error', () => undefined)
-  }
-
-  header(name: string): string {
-    const value = this.headers[name]
-    return (Array.isArray(value) ? value[0] : value) ?? ''
-  }
-
-  /** Accepts the stream: SYN_REPLY, which is out when this resolves. Frames sent earlier would overtake it. */
-  accept(): Promise<void> {
-    return new Promise((resolve) => this.#stream.respond(200, {}, () => resolve()))
-  }
-
-  override _read(): void {
-    this.#release(this)
-  }
-
-  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#stream.write(chunk, done)
-  }
-
-  override _final(done: (error?: Error | null) => void): void {
-    this.#stream.end(done)
-  }
-
-  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    this.#release(this)
-    this.#stream.abort()
-    done(error)
-  }
-}
-
-/** What one reader may leave unread before the whole connection waits for it. */
-const heldBytesMax = 1024 * 1024
 const streamsMax = 2000
+/** Of one data frame that we send. */
+const payloadBytesMax = 1024 * 1024
+/** How long a client may take to close its side after GOAWAY. */
+const lingerMs = 5000
+/** While its bytes are left unread, nothing but an answer to a write tells that a client is gone. */
+const pingEveryMs = 10_000
 
 export interface SpdyServerConnection {
   /** Closes after all that was written has gone, whatever streams the client left open. */
@@ -69,75 +18,170 @@ export interface SpdyServerConnection {
 }
 
 /**
- * The server's side of SPDY/3.1 as Kubernetes speaks it, over spdy-transport. Go's library (moby/spdystream) takes
- * liberties with the protocol, hence:
- * - its SYN_STREAM has no `:method` and `:path`, without which the package refuses it: they are filled in;
- * - it knows no flow control and sends no WINDOW_UPDATE: our send windows are endless and TCP sets the pace; a
- *   channel nobody reads stops the reading of the socket, since there is no other way to stop its sender.
+ * The server's side of SPDY/3.1 as Kubernetes speaks it. Go's library (moby/spdystream) takes liberties with the
+ * protocol, and so do we: there is no flow control, its WINDOW_UPDATE is neither sent nor heeded. TCP sets the pace of
+ * what we write, and a channel that nobody reads stops the reading of the socket, since there is no other way to stop
+ * its sender. A frame that breaks the protocol ends the connection; `onError` is told.
  */
 export function acceptSpdy(
   socket: Duplex,
   onChannel: (channel: SpdyChannel) => void,
   onError: (error: Error) => void,
 ): SpdyServerConnection {
-  const connection = transport.connection.create(socket, {
-    protocol: 'spdy',
-    isServer: true,
-    maxStreams: streamsMax,
+  const connection = new Connection(socket, onChannel)
+  connection.run().catch((error: Error) => {
+    // A client that hangs up in the middle of something broke no rule.
+    if (error instanceof CriError) onError(error)
+    connection.close()
   })
-  toleratesMissingPseudoHeaders(connection)
-  endlessSendWindows(connection)
-  const flow = backPressure(socket, connection)
-  connection.on('error', onError)
-  connection.on('stream', (stream: SpdyStream) => onChannel(new SpdyChannel(stream, flow)))
-  connection.start(3.1)
-  return { close: () => close(socket, connection) }
+  return connection
 }
 
-export function toleratesMissingPseudoHeaders(connection: SpdyConnection): void {
-  const { parser } = connection._spdyState
-  const parse = parser.parseKVs
-  parser.parseKVs = (buffer, callback) =>
-    parse.call(parser, buffer, (error, headers) =>
-      error ? callback(error) : callback(null, { ':method': 'POST', ':path': '/', ...headers }),
-    )
-}
+class Connection implements SpdyWire, SpdyServerConnection {
+  readonly #socket: Duplex
+  readonly #onChannel: (channel: SpdyChannel) => void
+  readonly #channels = new Map<number, SpdyChannel>()
+  readonly #headers = new HeaderReader()
+  readonly #held = new Set<SpdyChannel>()
+  #resume = () => {}
+  #lastId = 0
+  #pingId = 0
+  #hasReplied = false
+  #isClosing = false
 
-export function endlessSendWindows(connection: SpdyConnection): void {
-  const { window, streamWindow } = connection._spdyState
-  for (const { send } of [window, streamWindow])
-    Object.assign(send, { current: Infinity, max: Infinity, limit: Infinity })
-  connection._setDefaultWindow = () => {}
-}
-
-/** How long a client may take to close its side after GOAWAY. */
-const lingerMs = 5000
-
-/**
- * The package's own end waits until the client has closed every stream, which Go's never does. Here GOAWAY goes out
- * as the last and least urgent frame, and the end of the frames ends the socket.
- */
-function close(socket: Duplex, connection: SpdyConnection): void {
-  const { framer, parser, stream } = connection._spdyState
-  socket.unpipe(parser)
-  socket.resume()
-  const goaway = Buffer.from('800300070000000800000000' + '00000000', 'hex')
-  goaway.writeUInt32BE(stream.lastId.both, 8)
-  const end = () => framer.push(null)
-  framer.schedule({ stream: 0x7fffffff, priority: -1, chunks: [goaway], callback: end })
-  AbortSignal.timeout(lingerMs).addEventListener('abort', () => socket.destroy())
-}
-
-function backPressure(socket: Duplex, connection: SpdyConnection) {
-  const held = new Set<SpdyChannel>()
-  const { parser } = connection._spdyState
-  return {
-    hold(channel: SpdyChannel) {
-      if (held.size === 0) socket.unpipe(parser)
-      held.add(channel)
-    },
-    release(channel: SpdyChannel) {
-      if (held.delete(channel) && held.size === 0) socket.pipe(parser)
-    },
+  constructor(socket: Duplex, onChannel: (channel: SpdyChannel) => void) {
+    this.#socket = socket
+    this.#onChannel = onChannel
+    socket.on('error', () => undefined)
+    socket.once('close', () => this.#resume())
   }
+
+  /** Until the client has no more to say, or is gone. */
+  async run(): Promise<void> {
+    const frames = new FrameReader()
+    try {
+      for await (const chunk of this.#socket.iterator({ destroyOnReturn: false })) {
+        if (this.#isClosing) continue
+        for (const frame of frames.feed(chunk)) await this.#take(frame)
+        if (this.#held.size > 0) await this.#untilReleased()
+      }
+    } finally {
+      this.#headers.close()
+      for (const channel of this.#channels.values()) channel.destroy()
+      if (!this.#isClosing) this.close()
+    }
+  }
+
+  close(): void {
+    if (this.#isClosing) return
+    this.#isClosing = true
+    this.#held.clear()
+    this.#resume()
+    this.#send([controlFrame(controlKind.goAway, [this.#lastId, 0])], () => this.#socket.end())
+    const late = setTimeout(() => this.#socket.destroy(), lingerMs)
+    this.#socket.once('close', () => clearTimeout(late))
+  }
+
+  #take(frame: SpdyFrame): Promise<void> | undefined {
+    if (frame.type === 'data') {
+      this.#channels.get(frame.streamId)?.receive(frame.payload, frame.fin)
+      return undefined
+    }
+    const { kind, flags, body } = frame
+    if (kind === controlKind.synStream) return this.#open(flags, body)
+    if (kind === controlKind.synReply || kind === controlKind.headers) return this.#passOver(flags, body)
+    if (kind === controlKind.rstStream) this.#channels.get(wordOf(body))?.destroy()
+    // A PING is answered by its twin; clients have the odd numbers.
+    if (kind === controlKind.ping && wordOf(body) % 2 === 1)
+      this.#send([controlFrame(controlKind.ping, [wordOf(body)])])
+    return undefined
+  }
+
+  /** SYN_STREAM: stream id, associated stream id, priority and slot, headers. */
+  async #open(flags: number, body: Buffer): Promise<void> {
+    const id = wordOf(body) & 0x7fff_ffff
+    if (id % 2 === 0 || id <= this.#lastId)
+      throw new CriError('INVALID_ARGUMENT', `the client opened stream ${id} after stream ${this.#lastId}`)
+    this.#lastId = id
+    const headers = await this.#headers.read(body.subarray(10))
+    const refused = 3
+    if (this.#channels.size >= streamsMax)
+      return this.#send([controlFrame(controlKind.rstStream, [id, refused])])
+    const channel = new SpdyChannel(this, id, headers)
+    this.#channels.set(id, channel)
+    if ((flags & finFlag) !== 0) channel.receive(Buffer.alloc(0), true)
+    this.#onChannel(channel)
+  }
+
+  /** Headers that say nothing to us have to go through the decompressor all the same. */
+  async #passOver(flags: number, body: Buffer): Promise<void> {
+    await this.#headers.read(body.subarray(4))
+    if ((flags & finFlag) !== 0) this.#channels.get(wordOf(body))?.receive(Buffer.alloc(0), true)
+  }
+
+  async #untilReleased(): Promise<void> {
+    const ping = setInterval(() => {
+      this.#pingId += 2
+      this.#send([controlFrame(controlKind.ping, [this.#pingId])])
+    }, pingEveryMs)
+    try {
+      await new Promise<void>((resolve) => {
+        this.#resume = resolve
+        if (this.#socket.destroyed || this.#isClosing) resolve()
+      })
+    } finally {
+      clearInterval(ping)
+    }
+  }
+
+  hold(channel: SpdyChannel): void {
+    if (!this.#isClosing) this.#held.add(channel)
+  }
+
+  release(channel: SpdyChannel): void {
+    if (this.#held.delete(channel) && this.#held.size === 0) this.#resume()
+  }
+
+  reply(streamId: number, done: () => void): void {
+    const block = emptyHeaders(!this.#hasReplied)
+    this.#hasReplied = true
+    this.#send([controlFrame(controlKind.synReply, [streamId], block)], done)
+  }
+
+  data(streamId: number, chunk: Buffer, done: () => void): void {
+    const parts: Buffer[] = []
+    for (let at = 0; at < chunk.length; at += payloadBytesMax) {
+      const payload = chunk.subarray(at, at + payloadBytesMax)
+      parts.push(dataHead(streamId, payload.length), payload)
+    }
+    this.#send(parts, done)
+  }
+
+  fin(streamId: number, done: () => void): void {
+    this.#send([dataHead(streamId, 0, true)], done)
+  }
+
+  forget(channel: SpdyChannel, isEnded: boolean): void {
+    this.#channels.delete(channel.id)
+    const cancel = 5
+    if (!isEnded) this.#send([controlFrame(controlKind.rstStream, [channel.id, cancel])])
+  }
+
+  /** A client that is gone hears nothing; its session learns of that from the socket. */
+  #send(parts: readonly Buffer[], done: () => void = () => undefined): void {
+    const last = parts.at(-1)
+    if (!last || this.#socket.destroyed || this.#socket.writableEnded) {
+      done()
+      return
+    }
+    this.#socket.cork()
+    for (const part of parts.slice(0, -1)) this.#socket.write(part)
+    this.#socket.write(last, () => done())
+    this.#socket.uncork()
+  }
+}
+
+/** The first word of a body; one that is too short for it speaks of no stream. */
+function wordOf(body: Buffer): number {
+  return body.length < 4 ? 0 : body.readUInt32BE(0)
 }

@@ -1,10 +1,8 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
-import { createRequire } from 'node:module'
 import { Duplex, PassThrough, type Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { constants, createDeflate } from 'node:zlib'
 import test, { type ExecutionContext } from 'ava'
 import { WebSocket } from 'ws'
 import { CriError } from '../../../cri/error.ts'
@@ -96,43 +94,6 @@ test('SPDY: 3 MiB each way while the other direction flows, no flow control aske
   const [, error] = await done
   t.is(JSON.parse(error).status, 'Success')
   t.is(hash.digest('hex'), createHash('sha256').update(bytes).digest('hex'))
-})
-
-test('SPDY as Go speaks it: streams without :method and :path, window updates never sent', async (t) => {
-  const server = await start(t)
-  const sizeBytes = 300_000
-  const url = server.exec({ ...all, stdin: false, stderr: false }, async ({ stdout }) => {
-    stdout?.write(Buffer.alloc(sizeBytes, 'x'))
-    return { exitCode: 0 }
-  })
-  const { socket } = await upgrade(url, spdyVersions)
-  if (!socket) return t.fail('refused')
-  const dictionary: Buffer = createRequire(import.meta.url)(
-    'spdy-transport/lib/spdy-transport/protocol/spdy/dictionary',
-  )[3.1]
-  const deflate = createDeflate({ dictionary, flush: constants.Z_SYNC_FLUSH })
-  for (const [id, streamtype] of [
-    [1, 'error'],
-    [3, 'stdout'],
-  ] as const)
-    socket.write(await synStream(deflate, id, { streamtype }))
-  let received = 0
-  const data = new Map<number, number>()
-  let pending = Buffer.alloc(0)
-  socket.on('data', (chunk) => {
-    received += chunk.length
-    pending = Buffer.concat([pending, chunk])
-    while (pending.length >= 8 && pending.length >= 8 + pending.readUIntBE(5, 3)) {
-      const length = pending.readUIntBE(5, 3)
-      const id = pending.readUInt32BE(0)
-      if (id < 0x80000000) data.set(id, (data.get(id) ?? 0) + length)
-      pending = pending.subarray(8 + length)
-    }
-  })
-  await once(socket, 'close')
-  t.is(data.get(3), sizeBytes)
-  t.is(data.get(1), JSON.stringify({ metadata: {}, status: 'Success' }).length)
-  t.true(received > sizeBytes)
 })
 
 test('SPDY: terminal sizes, the last one before the listener too; no stderr with a terminal', async (t) => {
@@ -350,24 +311,4 @@ async function openTunnel(url: string, protocol: string): Promise<Duplex> {
     }
   })
   return tunnel
-}
-
-/** SYN_STREAM with these headers and no other (SPDY/3 draft, 2.6.1), compressed in the connection's one context. */
-async function synStream(
-  deflate: ReturnType<typeof createDeflate>,
-  id: number,
-  headers: Record<string, string>,
-): Promise<Buffer> {
-  const strings = Object.entries(headers).flat()
-  const counted = strings.flatMap((one) => [uint32(one.length), Buffer.from(one)])
-  deflate.write(Buffer.concat([uint32(strings.length / 2), ...counted]))
-  const [block] = (await once(deflate, 'data')) as [Buffer]
-  const body = Buffer.concat([uint32(id), uint32(0), Buffer.of(0, 0), block])
-  return Buffer.concat([Buffer.of(0x80, 3, 0, 1), uint32(body.length), body])
-}
-
-function uint32(value: number): Buffer {
-  const bytes = Buffer.alloc(4)
-  bytes.writeUInt32BE(value)
-  return bytes
 }
