@@ -1,8 +1,9 @@
-import { Readable, Writable } from 'node:stream'
-import type { RawData, WebSocket } from 'ws'
+import { Readable } from 'node:stream'
+import type { WebSocket } from 'ws'
 import type { ClientStreams, StreamSession, WantedStreams } from '../service.ts'
 import { firstSizeWithinMs, ResizeFeed } from './resize.ts'
 import { runSession, statusJson, statusText } from './status.ts'
+import { Wire } from './websocket-wire.ts'
 
 /** Sub-protocols of exec and attach, the best first; none at all is the first, `channel.k8s.io`. */
 export const commandProtocols = [
@@ -30,7 +31,7 @@ export async function serveWebSocketCommand(
   const wire = new Wire(socket)
   const gone = new AbortController()
   const sizes = new ResizeFeed()
-  const stdin = wanted.stdin ? new Readable({ read: () => socket.resume() }) : undefined
+  const stdin = wanted.stdin ? new Readable({ read: () => wire.resume() }) : undefined
   const closed = new Promise<void>((resolve) => {
     socket.once('close', () => {
       gone.abort()
@@ -41,7 +42,7 @@ export async function serveWebSocketCommand(
   socket.on('error', () => socket.terminate())
   socket.on('message', (data) => {
     const [channel, payload] = wire.decode(data)
-    if (channel === stdinChannel && payload.length > 0 && stdin?.push(payload) === false) socket.pause()
+    if (channel === stdinChannel && payload.length > 0 && stdin?.push(payload) === false) wire.pause()
     if (channel === resizeChannel) sizes.feed(payload)
     if (channel === closeChannel && payload[0] === stdinChannel) stdin?.push(null)
   })
@@ -58,7 +59,7 @@ export async function serveWebSocketCommand(
   if (status !== '') await wire.send(errorChannel, Buffer.from(status))
   socket.close(1000)
   // A paused socket would never see the client's close.
-  socket.resume()
+  wire.resume()
   await closed
 }
 
@@ -68,45 +69,8 @@ function clientStreams(
   signal: AbortSignal,
 ): Pick<ClientStreams, 'stdout' | 'stderr' | 'signal'> {
   return {
-    ...(stdout ? { stdout: output(wire, stdoutChannel) } : {}),
-    ...(stderr && !tty ? { stderr: output(wire, stderrChannel) } : {}),
+    ...(stdout ? { stdout: wire.output(stdoutChannel) } : {}),
+    ...(stderr && !tty ? { stderr: wire.output(stderrChannel) } : {}),
     signal,
-  }
-}
-
-function output(wire: Wire, channel: number): Writable {
-  return new Writable({
-    write: (chunk: Buffer, _encoding, done) => {
-      wire.send(channel, chunk).then(() => done(), done)
-    },
-  })
-}
-
-/** Messages to and from bytes; a send resolves when the bytes have gone to the socket, which sets the pace. */
-class Wire {
-  readonly #socket: WebSocket
-  readonly #base64: boolean
-
-  constructor(socket: WebSocket) {
-    this.#socket = socket
-    this.#base64 = socket.protocol.includes('base64')
-  }
-
-  decode(data: RawData): [channel: number, payload: Buffer] {
-    const bytes = Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as Buffer)
-    const first = bytes[0] ?? -1
-    if (!this.#base64) return [first, bytes.subarray(1)]
-    return [first - 0x30, Buffer.from(bytes.subarray(1).toString(), 'base64')]
-  }
-
-  send(channel: number, payload: Buffer): Promise<void> {
-    const message = this.#base64
-      ? `${channel}${payload.toString('base64')}`
-      : Buffer.concat([Buffer.of(channel), payload])
-    return new Promise((resolve) => {
-      // A client that is gone hears nothing; the session learns of it from its signal.
-      if (this.#socket.readyState !== this.#socket.OPEN) return resolve()
-      this.#socket.send(message, () => resolve())
-    })
   }
 }

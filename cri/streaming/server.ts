@@ -1,10 +1,12 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws'
 import { CriError } from '../error.ts'
 import type { StreamingUrls, StreamSession, WantedStreams } from '../service.ts'
 import { type Dial, portForwardProtocol, portForwardTunnel, servePortForward } from './port-forward.ts'
+import { portForwardChannels, servePortForwardChannels } from './port-forward-channels.ts'
 import { serveSpdyCommand } from './remote-command-spdy.ts'
 import { commandProtocols, serveWebSocketCommand } from './remote-command-websocket.ts'
 import { switchToSpdy } from './spdy-upgrade.ts'
@@ -12,7 +14,7 @@ import { refuse } from './upgrade-proxy.ts'
 import { UrlTokens } from './url-tokens.ts'
 
 export interface StreamingServer extends StreamingUrls, AsyncDisposable {
-  /** `http://127.0.0.1:PORT`. */
+  /** `http://127.0.0.1:PORT`; `https:` with a certificate. */
   readonly url: string
 }
 
@@ -21,6 +23,10 @@ export interface ServeStreamingOptions {
   host?: string
   /** Default 0: any free one. */
   port?: number
+  /** PEM of a certificate and its key: then only TLS is spoken. */
+  tls?: { cert: string | Buffer; key: string | Buffer }
+  /** A connection on which nothing moves for so long is closed. Default: four hours. */
+  idleTimeoutMs?: number
   nowMs?: () => number
   /** Told of connections that broke; a client that hangs up is none. */
   onError?: (error: Error) => void
@@ -29,41 +35,49 @@ export interface ServeStreamingOptions {
 type Kind = 'exec' | 'attach' | 'portforward'
 type Session =
   | { kind: 'exec' | 'attach'; wanted: WantedStreams; session: StreamSession }
-  | { kind: 'portforward'; dial: Dial }
+  | { kind: 'portforward'; ports: readonly number[]; dial: Dial }
 
 interface Upgrade {
   request: IncomingMessage
   socket: Duplex
   head: Buffer
+  /** Closes the connection when nothing has moved for too long. */
+  watch(): void
 }
+
+/** Of one WebSocket message: clients send pieces of 32 KiB. */
+const messageBytesMax = 4 * 1024 * 1024
+const idleTimeoutMs = 4 * 60 * 60 * 1000
 
 /**
  * The streaming server of a CRI runtime: hands out URLs and runs a session when a client comes with one, by GET or
- * POST, over WebSocket (v5, v4, v1; SPDY tunnel) or SPDY/3.1 (v4 to v1).
+ * POST, over WebSocket (v5, v4, v1; SPDY tunnel and channels for ports) or SPDY/3.1 (v4 to v1).
  */
 export async function serveStreaming(options: ServeStreamingOptions = {}): Promise<StreamingServer> {
   const tokens = new UrlTokens<Session>(options.nowMs ?? Date.now)
   const onError = options.onError ?? (() => undefined)
-  const server = createServer((_request, response) => {
-    response.writeHead(400, { 'content-type': 'text/plain' }).end('this address takes upgrades only\n')
-  })
+  const server = createUpgradeServer(options)
   const sockets = trackSockets(server)
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => undefined)
+    const idleMs = options.idleTimeoutMs ?? idleTimeoutMs
+    const watch = () => void request.socket.setTimeout(idleMs, () => socket.destroy())
+    watch()
     const session = sessionOf(tokens, request)
     if (!session) return refuse(socket, 404, 'no such streaming request, or it was used or is too old')
-    serve(session, { request, socket, head }, onError).catch((error) => {
+    serve(session, { request, socket, head, watch }, onError).catch((error) => {
       onError(error)
       socket.destroy()
     })
   })
-  const url = await listen(server, options.host ?? '127.0.0.1', options.port ?? 0)
+  const scheme = options.tls ? 'https' : 'http'
+  const url = `${scheme}://${await listen(server, options.host ?? '127.0.0.1', options.port ?? 0)}`
   const issue = (kind: Kind, session: Session) => `${url}/${kind}/${tokens.issue(session)}`
   return {
     url,
     exec: (wanted, session) => issue('exec', { kind: 'exec', wanted: checked(wanted), session }),
     attach: (wanted, session) => issue('attach', { kind: 'attach', wanted: checked(wanted), session }),
-    portForward: (_ports, dial) => issue('portforward', { kind: 'portforward', dial }),
+    portForward: (ports, dial) => issue('portforward', { kind: 'portforward', ports, dial }),
     async [Symbol.asyncDispose]() {
       const closed = once(server, 'close')
       server.close()
@@ -71,6 +85,13 @@ export async function serveStreaming(options: ServeStreamingOptions = {}): Promi
       await closed
     },
   }
+}
+
+function createUpgradeServer({ tls }: ServeStreamingOptions): Server {
+  const refuseAll: RequestListener = (_request, response) => {
+    response.writeHead(400, { 'content-type': 'text/plain' }).end('this address takes upgrades only\n')
+  }
+  return tls ? createTlsServer(tls, refuseAll) : createServer(refuseAll)
 }
 
 function checked({ stdin, stdout, stderr, tty }: WantedStreams): WantedStreams {
@@ -101,17 +122,19 @@ async function serveWebSocket(
   upgrade: Upgrade,
   onError: (error: Error) => void,
 ): Promise<void> {
-  const known = session.kind === 'portforward' ? [portForwardTunnel] : commandProtocols
+  const known =
+    session.kind === 'portforward' ? [portForwardTunnel, ...portForwardChannels] : commandProtocols
   const socket = await acceptWebSocket(upgrade, known)
   if (!socket) return
-  if (session.kind === 'portforward')
-    return servePortForward(createWebSocketStream(socket), session.dial, onError)
-  await serveWebSocketCommand(socket, session.wanted, session.session)
+  if (session.kind !== 'portforward') return serveWebSocketCommand(socket, session.wanted, session.session)
+  if (socket.protocol !== portForwardTunnel)
+    return servePortForwardChannels(socket, session.ports, session.dial)
+  await servePortForward(createWebSocketStream(socket), session.dial, onError)
 }
 
 /** No sub-protocol at all is the oldest one; only ones we do not know are refused. */
 function acceptWebSocket(
-  { request, socket, head }: Upgrade,
+  { request, socket, head, watch }: Upgrade,
   known: string[],
 ): Promise<WebSocket | undefined> {
   const offered = (request.headers['sec-websocket-protocol'] ?? '')
@@ -125,10 +148,17 @@ function acceptWebSocket(
   }
   // The tunnel's name is no token (RFC 6455, 4.1) and ws would refuse the whole request for it: it is shown another.
   if (chosen !== undefined) request.headers['sec-websocket-protocol'] = 'chosen'
-  const server = new WebSocketServer({ noServer: true, handleProtocols: () => chosen ?? false })
+  const server = new WebSocketServer({
+    noServer: true,
+    maxPayload: messageBytesMax,
+    handleProtocols: () => chosen ?? false,
+  })
   return new Promise((resolve) => {
     socket.once('close', () => resolve(undefined))
-    server.handleUpgrade(request, socket, head, resolve)
+    server.handleUpgrade(request, socket, head, (accepted) => {
+      watch() // anew, for ws has ended it
+      resolve(accepted)
+    })
   })
 }
 
@@ -141,10 +171,11 @@ function trackSockets(server: Server): Set<Duplex> {
   return sockets
 }
 
+/** `host:port`. */
 async function listen(server: Server, host: string, port: number): Promise<string> {
   server.listen(port, host)
   await once(server, 'listening')
   const address = server.address()
   const bound = typeof address === 'object' && address ? address.port : port
-  return `http://${host.includes(':') ? `[${host}]` : host}:${bound}`
+  return `${host.includes(':') ? `[${host}]` : host}:${bound}`
 }

@@ -20,10 +20,20 @@ export async function portForward(
 
 async function dial(context: PodContext, sandboxId: string, port: number): Promise<Duplex> {
   const { id, config } = readySandbox(context, sandboxId)
-  if (podNamespaces(config).network === 'host') return connected(new Socket().connect(port, '127.0.0.1'))
+  if (podNamespaces(config).network === 'host') return hostLoopback(port)
   using namespace = await context.pins.open(id, 'network')
   const { fd } = await connectLoopback(namespace.fd, port)
   return new Socket({ fd, readable: true, writable: true, allowHalfOpen: true })
+}
+
+/** IPv4, else IPv6, as `connectLoopback` does it. */
+async function hostLoopback(port: number): Promise<Duplex> {
+  const connect = (host: string) => connected(new Socket({ allowHalfOpen: true }).connect(port, host))
+  return connect('127.0.0.1').catch((error: unknown) =>
+    connect('::1').catch(() => {
+      throw error
+    }),
+  )
 }
 
 function connected(socket: Socket): Promise<Duplex> {

@@ -54,7 +54,11 @@ export class SpdyClient {
     this.#nextId += 2
     const stream = new SpdyStream(id, this.socket)
     this.#streams.set(id, stream)
-    const replied = once(stream, 'reply')
+    const replied = Promise.race([
+      once(stream, 'reply'),
+      once(stream, 'close').then(() => Promise.reject(new Error(`stream ${id} was refused`))),
+    ])
+    replied.catch(() => undefined)
     const priority = Buffer.alloc(2)
     const block = await this.#compress(headerBlock(headers))
     this.socket.write(controlFrame(controlKind.synStream, [id, 0], Buffer.concat([priority, block])))

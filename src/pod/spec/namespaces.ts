@@ -9,7 +9,7 @@ export interface PodNamespaces {
   ipc: 'pod' | 'host'
   /** Goes with the network: a pod on the host's network has the host's name too. */
   uts: 'pod' | 'host'
-  /** A caller that says nothing about namespaces at all gets a PID namespace per container. */
+  /** CRI's default is `pod`; a kubelet asks for `container` unless the pod shares its processes. */
   pid: 'pod' | 'container' | 'host'
   /** Of its user namespace; undefined with the host's. */
   idMaps: PodIdMaps | undefined
@@ -28,10 +28,10 @@ export function podNamespaces(config: PodSandboxConfig): PodNamespaces {
 }
 
 function podPid(options: NamespaceOption | undefined): PodNamespaces['pid'] {
-  if (!options || options.pid === NamespaceMode.CONTAINER) return 'container'
-  if (options.pid === NamespaceMode.TARGET)
+  if (options?.pid === NamespaceMode.CONTAINER) return 'container'
+  if (options?.pid === NamespaceMode.TARGET)
     throw invalid('a pod sandbox has no container whose PID namespace it could join')
-  return options.pid === NamespaceMode.NODE ? 'host' : 'pod'
+  return options?.pid === NamespaceMode.NODE ? 'host' : 'pod'
 }
 
 /**

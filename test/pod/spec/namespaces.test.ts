@@ -15,7 +15,7 @@ const of = (options: object) => NamespaceOption.fromPartial(options)
 
 test('what a pod asks for, and what of it needs a process and a pin', (t) => {
   const cases = [
-    [undefined, 'container', false, ['network', 'ipc', 'uts']],
+    [undefined, 'pod', true, ['network', 'ipc', 'uts', 'pid']],
     [{ pid: Mode.CONTAINER }, 'container', false, ['network', 'ipc', 'uts']],
     [{}, 'pod', true, ['network', 'ipc', 'uts', 'pid']],
     [{ pid: Mode.NODE, network: Mode.NODE, ipc: Mode.NODE }, 'host', false, []],
