@@ -60,12 +60,19 @@ function neededChannels({ stdin, stdout, stderr, tty }: WantedStreams, version: 
   ]
 }
 
-async function inTime(opened: Promise<void>, gone: AbortSignal): Promise<boolean> {
-  const late = AbortSignal.any([AbortSignal.timeout(openWithinMs), gone])
-  return Promise.race([
-    opened.then(() => true),
-    new Promise<boolean>((resolve) => late.addEventListener('abort', () => resolve(false))),
-  ])
+/** A timer of its own, cleared: AbortSignal.timeout would keep all that hangs on it for its whole time. */
+function inTime(opened: Promise<void>, gone: AbortSignal): Promise<boolean> {
+  return new Promise((resolve) => {
+    const end = (isOpen: boolean) => {
+      clearTimeout(late)
+      gone.removeEventListener('abort', left)
+      resolve(isOpen)
+    }
+    const left = () => end(false)
+    const late = setTimeout(left, openWithinMs)
+    gone.addEventListener('abort', left)
+    opened.then(() => end(true))
+  })
 }
 
 function clientStreams(
