@@ -26,7 +26,7 @@ criTest('critest: what is said to pass does, also over WebSockets', async (t) =>
   const overWebSocket = await runCritest(node, [...websockets, '-ginkgo.focus=Streaming'])
   if (isWriting) await writeFile(tablePath, renderTable(specs, overWebSocket))
   const promised = passedIn(await readFile(tablePath, 'utf8'))
-  t.true(promised.plain.length > 90)
+  t.true(promised.plain.length > 110)
   t.deepEqual(broken(promised.plain, specs), [])
   t.deepEqual(broken(promised.overWebSocket, overWebSocket), [])
   t.deepEqual(await leftOn(node), [])
