@@ -3,9 +3,10 @@ import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import * as v from 'valibot'
 import { hasErrno, KeelsonError, parseCidr, writeAtomic } from '../base/index.ts'
-import type { Mirror } from '../image/index.ts'
-import { checked, readYamlFile } from './checked.ts'
+import type { Mirrors } from '../image/index.ts'
+import { checked } from './checked.ts'
 import type { Options, OptionValues } from './command.ts'
+import { mirrorSchema, readRegistries } from './registries.ts'
 
 /**
  * Everything a cluster on this machine is set up with. Three sources, the later wins: defaults, the `config.json`
@@ -19,18 +20,6 @@ const port = v.pipe(
   v.transform(Number),
 )
 const cidr = v.pipe(v.string(), v.check(isIPv4Block, 'an IPv4 network like 10.42.0.0/16 is expected'))
-
-const mirrorSchema = v.strictObject({
-  /** `host[:port][/prefix]` or a URL. */
-  endpoints: v.array(
-    v.pipe(v.string(), v.nonEmpty('an address is expected')),
-    'a list of addresses is expected',
-  ),
-  plainHttp: v.exactOptional(v.boolean()),
-  caFile: v.exactOptional(v.string()),
-  /** Never ask the host itself when no endpoint has the image. */
-  onlyMirrors: v.exactOptional(v.boolean()),
-})
 
 const logLevels = ['debug', 'info', 'warn', 'error'] as const
 
@@ -49,7 +38,6 @@ const configSchema = v.object({
   logLevel: v.picklist(logLevels, 'one of debug, info, warn, error is expected'),
 })
 
-export type Mirrors = Record<string, Mirror>
 export type Config = Omit<v.InferOutput<typeof configSchema>, 'registries'> & { registries: Mirrors }
 
 export const configOptions = {
@@ -63,7 +51,11 @@ export const configOptions = {
   'pod-cidr': { type: 'string', value: 'CIDR', help: 'addresses of pods (10.42.0.0/16)' },
   'service-cidr': { type: 'string', value: 'CIDR', help: 'addresses of services (10.43.0.0/16)' },
   'cri-socket': { type: 'string', value: 'PATH', help: 'where CRI is served (RUN-DIR/cri.sock)' },
-  registries: { type: 'string', value: 'FILE', help: 'YAML table of mirrors by registry host' },
+  registries: {
+    type: 'string',
+    value: 'FILE',
+    help: 'YAML table of mirrors by registry host, or a certs.d directory',
+  },
   'log-level': { type: 'string', value: 'LEVEL', help: 'debug, info, warn or error (info)' },
 } as const satisfies Options
 
@@ -148,13 +140,6 @@ async function readSaved(path: string): Promise<Partial<Config>> {
       hint: 'remove the file to start from the defaults',
     })
   }
-}
-
-/** Mirrors by registry host, from a YAML file. */
-export async function readRegistries(path: string): Promise<Mirrors> {
-  const hint = 'name a YAML file like: docker.io: { endpoints: ["http://127.0.0.1:5000"] }'
-  const table = await readYamlFile(path, 'registries file', hint)
-  return checked(v.record(v.string(), mirrorSchema), table, (key) => `${path}: ${key}`)
 }
 
 /** The flag that sets a member: what is wrong is told in the words that somebody typed. */

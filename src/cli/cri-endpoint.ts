@@ -1,14 +1,19 @@
 import type { ImageService, RuntimeService } from '../../cri/service.ts'
 import { serveStreaming } from '../../cri/streaming/index.ts'
 import { Cleanup } from '../base/index.ts'
-import { type ImageStore, openImageStore, serveDoor } from '../image/index.ts'
+import {
+  dockerCredentials,
+  type ImageStore,
+  type Mirrors,
+  openImageStore,
+  serveDoor,
+} from '../image/index.ts'
 import { keepReady, type NamespacePins, openNamespacePins } from '../kernel/index.ts'
 import { type Ledger, openJournaledLedger, openLedger } from '../ledger/index.ts'
 import { createPodNetwork, type PodNetwork } from '../network/index.ts'
 import { createRuntime } from '../oci/index.ts'
 import { createPodService, usualNamespaces } from '../pod/index.ts'
 import type { Around } from './around.ts'
-import { type Mirrors, readRegistries } from './config.ts'
 import type { ProcessOptions } from './control-plane.ts'
 import { criConfigWith } from './cri-config.ts'
 import type { CriConfig } from './cri-settings.ts'
@@ -23,6 +28,7 @@ import { serveMetrics } from './metrics/serve.ts'
 import { serveBeside } from './oci/compile-service/start.ts'
 import { pathsOf } from './paths.ts'
 import { QuietCollector } from './quiet-collector.ts'
+import { readRegistries } from './registries.ts'
 import { version } from './version.ts'
 
 export interface PodStackOptions extends Omit<ProcessOptions<CriConfig>, 'signal'> {
@@ -47,12 +53,16 @@ export async function openPodStack(options: PodStackOptions): Promise<PodStack> 
   const { config, mirrors, around, clock, log, onStep } = options
   const paths = pathsOf(config)
   const { instance, runDirectory } = config
+  const { credentials: credentialFile } = config.images
   await using undo = new Cleanup()
   const ledger = instrumented.ledger(await undo.use(openNodeLedger(options)), around)
   const images = await undo.use(
     openImageStore({
       dataDirectory: paths.images,
       mirrors,
+      ...(credentialFile !== '' && {
+        credentials: dockerCredentials({ files: [credentialFile], environment: process.env }),
+      }),
       openLedger: async (where) => instrumented.ledger(await openLedger(where), around),
       clock,
       log: log.child({ part: 'image' }),

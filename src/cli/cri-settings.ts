@@ -108,8 +108,17 @@ export const criSettings = {
     registries: setting(
       text('the path of a file is expected'),
       '',
-      'YAML file of mirrors by registry host (docs/guides/registries.md). Empty: none.',
-      { name: 'registries', value: 'FILE', help: 'YAML table of mirrors by registry host' },
+      'YAML file of mirrors by registry host, or a directory of them as containerd has it (docs/guides/registries.md). Empty: none.',
+      {
+        name: 'registries',
+        value: 'FILE',
+        help: 'YAML table of mirrors by registry host, or a certs.d directory',
+      },
+    ),
+    credentials: setting(
+      text('the path of a file is expected'),
+      '',
+      'File of registry credentials as docker login and podman login write it, credential helpers included; asked when a pull brings none. Empty: none.',
     ),
   },
   containers: {

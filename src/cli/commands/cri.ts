@@ -1,11 +1,11 @@
 import { KeelsonError } from '../../base/index.ts'
 import type { Given } from '../command.ts'
-import { readRegistries } from '../config.ts'
 import { type Context, command } from '../context.ts'
 import { criOptions, defaultCriConfig, resolveCriConfig } from '../cri-config.ts'
 import { unitFile } from '../cri-unit.ts'
 import { requireRoot } from '../preflight.ts'
 import { progressOption } from '../progress.ts'
+import { readRegistries } from '../registries.ts'
 import { runConfigured } from '../run-process.ts'
 
 /** Without an action the endpoint runs; the others only print. */
