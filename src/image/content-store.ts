@@ -2,8 +2,9 @@ import { constants, createReadStream } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { asKeelsonError, hasCode, hasErrno, isAbort, KeelsonError } from '../base/index.ts'
+import { asKeelsonError, hasErrno, KeelsonError } from '../base/index.ts'
 import { DigestMeter, splitDigest } from './digest.ts'
+import { isInterruption } from './interruption.ts'
 
 /** Names bytes by what they are (image-spec descriptor.md). */
 export interface Blob {
@@ -136,18 +137,13 @@ export class ContentStore {
     return { sizeBytes: meter.bytes, isWhole: meter.digest() === digest }
   }
 
-  /** Downloads that broke off and may go on: their blobs, and when the last byte of each came. */
-  async partials(): Promise<{ digest: string; changedMs: number }[]> {
-    const found: { digest: string; changedMs: number }[] = []
-    for (const name of await readdir(this.#ingest)) {
-      const [, , algorithm, hex] = partialName.exec(name) ?? []
-      if (algorithm === undefined || hex === undefined) continue
-      const status = await stat(join(this.#ingest, name)).catch(() => undefined) // finished meanwhile
-      if (status) found.push({ digest: `${algorithm}:${hex}`, changedMs: status.mtimeMs })
-    }
-    return found
+  /** Downloads that run, or broke off and may go on. */
+  async partials(): Promise<string[]> {
+    const found = (await readdir(this.#ingest)).map((name) => partialName.exec(name) ?? [])
+    return found.flatMap(([, , algorithm, hex]) => (algorithm === undefined ? [] : [`${algorithm}:${hex}`]))
   }
 
+  /** Nobody will go on with it. */
   async removePartial(digest: string): Promise<void> {
     const { algorithm, hex } = splitDigest(digest)
     await rm(join(this.#ingest, `partial-${this.#boot}-${algorithm}-${hex}`), { force: true })
@@ -250,12 +246,6 @@ async function append(
       at += (await file.write(chunk, at, chunk.length - at, position + at)).bytesWritten
     onGrow?.(meter.bytes)
   }
-}
-
-/** The bytes that came are right as far as anybody knows: the connection, the caller or the time came to an end. */
-function isInterruption(error: unknown): boolean {
-  const codes = ['UNAVAILABLE', 'CANCELLED', 'DEADLINE_EXCEEDED'] as const
-  return isAbort(error) || codes.some((code) => hasCode(error, code))
 }
 
 /** DATA_LOSS that names the thing and both digests, unless they are equal. */

@@ -5,18 +5,21 @@ import type { Change, Records } from './records.ts'
 /**
  * Layers are not flushed while they are unpacked, that would make a pull as slow as the disk. They survive the death
  * of the process; a power cut within the next seconds they may not. So each is marked with the boot that wrote it
- * until a syncfs has come after it, and a mark of another boot means that its files cannot be trusted.
+ * until a syncfs has come after it, and a mark of another boot means that its files cannot be trusted. An image is
+ * marked the same way for its blobs.
  */
 const syncAfterMs = 5_000
 
-/** Forgets layers that an earlier boot did not get to disk, and the images and snapshots made of them. */
+/** Forgets layers and images that an earlier boot did not get to disk, and the images and snapshots made of them. */
 export async function dropUntrusted(records: Records, boot: string, log: Logger): Promise<void> {
   const stale = [...records.unsynced].filter(([, mark]) => mark.boot !== boot).map(([directory]) => directory)
   if (stale.length === 0) return
   const layers = [...records.layers.values()].filter(({ directory }) => stale.includes(directory))
   const keys = layers.map(({ key }) => key)
   const needs = ({ layerKeys }: { layerKeys: string[] }) => layerKeys.some((key) => keys.includes(key))
-  const images = [...records.images.values()].filter(needs).map(({ image }) => image.id)
+  const images = [...records.images.values()]
+    .filter((record) => needs(record) || stale.includes(record.image.id))
+    .map(({ image }) => image.id)
   const snapshots = [...records.snapshots.values()].filter(needs).map(({ key }) => key)
   log.warn('the machine went down before these were on disk: they are dropped', { images, snapshots })
   const changes: Change[] = [

@@ -40,11 +40,7 @@ export async function install(
   signal: AbortSignal,
 ): Promise<Image> {
   const { manifest, documents, source } = installation
-  const blobs = [
-    ...documents.map(({ digest }) => digest),
-    manifest.config.digest,
-    ...manifest.layers.map(({ digest }) => digest),
-  ]
+  const blobs = blobsOf(installation)
   using _blobs = context.pin(blobs)
   if (manifest.config.sizeBytes > maxConfigBytes) broken(`its config has ${manifest.config.sizeBytes} bytes`)
   await context.layers.fetch(manifest.config, source, signal)
@@ -69,6 +65,11 @@ export async function install(
   const layerKeys = layers.map(({ key }) => key)
   const named = manifestDigest === undefined ? {} : { manifest: manifestDigest }
   return await record(context, { image, blobs, layerKeys, ...named }, layers)
+}
+
+/** Digests of all that belongs to it. */
+export function blobsOf({ documents, manifest }: Pick<Installation, 'documents' | 'manifest'>): string[] {
+  return [...documents, manifest.config, ...manifest.layers].map(({ digest }) => digest)
 }
 
 /** Every layer at once; what needs the directories below it waits for those only at its end. */
@@ -179,6 +180,9 @@ async function record(
     addedMs: known?.addedMs ?? nowMs,
     usedMs: nowMs,
   }
+  // Its blobs are on disk no sooner than layers are.
+  if (merged.blobs.length > (known?.blobs.length ?? 0))
+    changes.push({ put: 'unsynced', key: id, record: { boot } })
   await records.commit([...changes, { put: 'image', key: id, record: merged }])
   return image
 }

@@ -15,6 +15,7 @@ import { ContentStore } from './content-store.ts'
 import { dropUntrusted, Settler } from './durability.ts'
 import type { Credentials, ManagedImageStore } from './image-store.ts'
 import { LayerStore } from './layer-store.ts'
+import { Leases } from './leases.ts'
 import { ownPlatform, type Platform } from './platform.ts'
 import { Records } from './records.ts'
 import { RegistryClient } from './registry/client.ts'
@@ -56,6 +57,7 @@ export async function openImageStore(options: ImageStoreOptions): Promise<Manage
   const boot = bootId()
   const content = await ContentStore.open(directory, boot)
   const { log, clock } = options
+  const leases = await undo.use(await Leases.open(directory, { content, boot, clock }))
   const layers = await undo.use(new LayerStore({ content, directory, log, clock }))
   const registry = await undo.use(
     new RegistryClient({
@@ -75,6 +77,7 @@ export async function openImageStore(options: ImageStoreOptions): Promise<Manage
     records,
     content,
     layers,
+    leases,
     registry,
     credentials: options.credentials ?? (async () => undefined),
     platform,

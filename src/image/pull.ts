@@ -1,14 +1,22 @@
 import type { Credentials, Image, PullOptions } from './image-store.ts'
-import { type InstallContext, install } from './install.ts'
+import { blobsOf, type InstallContext, install } from './install.ts'
+import type { Leases } from './leases.ts'
 import { broken, type Manifest, parseManifest } from './manifest.ts'
 import { type Platform, selectPlatform } from './platform.ts'
 import { formatReference, parseReference, repositoryName } from './reference.ts'
 import type { RegistryClient } from './registry/client.ts'
 import type { Repository } from './registry/repository.ts'
 
+interface PullContext extends InstallContext {
+  registry: RegistryClient
+  credentials: Credentials
+  leases: Leases
+  platform: Platform
+}
+
 /** Resolves the name to one manifest for our platform and installs what it says. */
 export async function pullImage(
-  context: InstallContext & { registry: RegistryClient; credentials: Credentials; platform: Platform },
+  context: PullContext,
   name: string,
   options: PullOptions,
   signal: AbortSignal,
@@ -19,20 +27,25 @@ export async function pullImage(
   const platform = options.platform ?? context.platform
   const { manifest, documents } = await resolve(repository, platform, signal)
   const top = documents[0]?.digest ?? broken('it has no manifest')
-  return await install(
-    context,
-    {
-      manifest,
-      documents,
-      source: repository,
-      platform,
-      // Whoever asks by digest did not ask for a tag.
-      tags: reference.digest === undefined ? [formatReference(reference)] : [],
-      digests: [`${repositoryName(reference)}@${top}`],
-      ...(options.onProgress && { onProgress: options.onProgress }),
-    },
-    signal,
-  )
+  const installation = {
+    manifest,
+    documents,
+    source: repository,
+    platform,
+    // Whoever asks by digest did not ask for a tag.
+    tags: reference.digest === undefined ? [formatReference(reference)] : [],
+    digests: [`${repositoryName(reference)}@${top}`],
+    ...(options.onProgress && { onProgress: options.onProgress }),
+  }
+  await context.leases.take(top, blobsOf(installation))
+  try {
+    const image = await install(context, installation, signal)
+    await context.leases.end(top)
+    return image
+  } catch (error) {
+    await context.leases.fail(top, error)
+    throw error
+  }
 }
 
 interface Resolved {

@@ -35,7 +35,7 @@ export interface SnapshotRecord {
   layerKeys: string[]
 }
 
-/** Of a layer directory whose files may not have reached the disk yet: the boot under which they were written. */
+/** Of a layer directory or an image whose files may not have reached the disk yet: the boot under which they were written. */
 export interface UnsyncedRecord {
   boot: string
 }
@@ -44,7 +44,7 @@ interface Tables {
   image: ImageRecord
   layer: LayerRecord
   snapshot: SnapshotRecord
-  /** By directory name. */
+  /** By directory name, or image id. */
   unsynced: UnsyncedRecord
 }
 

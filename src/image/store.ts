@@ -27,6 +27,7 @@ import type {
 } from './image-store.ts'
 import type { InstallContext } from './install.ts'
 import type { LayerStore } from './layer-store.ts'
+import type { Leases } from './leases.ts'
 import { loadImages } from './load/load.ts'
 import { findImage, targetName } from './names.ts'
 import { Pins } from './pins.ts'
@@ -51,6 +52,7 @@ export interface Parts {
   records: Records
   content: ContentStore
   layers: LayerStore
+  leases: Leases
   registry: RegistryClient
   credentials: Credentials
   platform: Platform
@@ -282,7 +284,7 @@ export class FileImageStore implements ManagedImageStore {
     return repoTags.includes(named) ? [named] : repoTags
   }
 
-  #context(): InstallContext & Pick<Parts, 'registry' | 'credentials' | 'platform'> {
+  #context(): InstallContext & Pick<Parts, 'leases' | 'registry' | 'credentials' | 'platform'> {
     return { ...this.#parts, pin: (names) => this.#pins.pin(names) }
   }
 
@@ -320,7 +322,7 @@ export class FileImageStore implements ManagedImageStore {
 
   /** Removes layers and blobs that no image, no snapshot and no running pull needs. */
   async #collect(): Promise<void> {
-    const { records, layers, content } = this.#parts
+    const { records, layers, content, leases, log } = this.#parts
     const keys = new Set(
       [...records.images.values(), ...records.snapshots.values()].flatMap((one) => one.layerKeys),
     )
@@ -336,12 +338,19 @@ export class FileImageStore implements ManagedImageStore {
       ]),
     )
     await Promise.all(doomed.map((layer) => layers.remove(layer)))
+    await leases.sweep(
+      () => void this.#collect().catch((error) => log.warn('nothing was collected', { error })),
+    )
     for (const digest of await content.list()) if (!this.#needsBlob(digest)) await content.remove(digest)
+    for (const digest of await content.partials())
+      if (!this.#needsBlob(digest)) await content.removePartial(digest)
   }
 
   #needsBlob(digest: string): boolean {
-    const { images } = this.#parts.records
-    return this.#pins.has(digest) || [...images.values()].some(({ blobs }) => blobs.includes(digest))
+    const { records, leases } = this.#parts
+    const { images } = records
+    if (this.#pins.has(digest) || leases.holds(digest)) return true
+    return [...images.values()].some(({ blobs }) => blobs.includes(digest))
   }
 }
 
