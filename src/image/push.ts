@@ -35,7 +35,7 @@ export async function pushImage(
   const target = parseReference(name)
   const documents = await documentsFor(context.content, record, target)
   const known = auth ?? (await context.credentials(target.host, target.repository))
-  const uploads = (await context.registry.open(target, known)).uploads(signal)
+  const uploads = (await context.registry.open(target, known)).uploads({ signal })
   await uploadBlobs(context, documents, uploads, mountable(record, target), onProgress, signal)
   const top = documents.at(-1)
   for (const document of documents) {

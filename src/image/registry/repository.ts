@@ -13,7 +13,7 @@ import { listReferrers } from './referrers.ts'
 import { refused } from './refused.ts'
 import { fromFirst, type Retry } from './retry.ts'
 import type { Source } from './source.ts'
-import { Uploads } from './uploads.ts'
+import { type UploadOptions, Uploads } from './uploads.ts'
 
 export interface FetchedManifest {
   bytes: Buffer
@@ -75,9 +75,9 @@ export class Repository {
   }
 
   /** The way to change it: only the first server that takes pushes. */
-  uploads(signal?: AbortSignal): Uploads {
+  uploads(options: UploadOptions = {}): Uploads {
     const [source] = this.#able('push')
-    if (source) return new Uploads(this.#reference, source, this.#retry, signal)
+    if (source) return new Uploads(this.#reference, source, this.#retry, options)
     throw new KeelsonError(
       'FAILED_PRECONDITION',
       `no server of ${this.#reference.host} that takes pushes is configured`,

@@ -24,8 +24,13 @@ interface Session {
   chunkBytes: number
 }
 
-/** A blob up to this size goes in one request, a larger one in pieces of it, so that a break costs one piece. */
-const pieceBytes = 32 * 2 ** 20
+export interface UploadOptions {
+  signal?: AbortSignal
+  /** A blob up to this size goes in one request, a larger one in pieces of it, so that a break costs one piece. */
+  pieceBytes?: number
+}
+
+const defaultPieceBytes = 32 * 2 ** 20
 const maxFailures = 4
 
 /** Changes one repository: blobs and manifests (distribution spec, "Pushing"). What is there is not sent again. */
@@ -34,12 +39,14 @@ export class Uploads {
   readonly #source: Source
   readonly #retry: Retry
   readonly #signal: AbortSignal | undefined
+  readonly #pieceBytes: number
 
-  constructor(reference: Reference, source: Source, retry: Retry, signal?: AbortSignal) {
+  constructor(reference: Reference, source: Source, retry: Retry, options: UploadOptions = {}) {
     this.#reference = reference
     this.#source = source
     this.#retry = retry
-    this.#signal = signal
+    this.#signal = options.signal
+    this.#pieceBytes = options.pieceBytes ?? defaultPieceBytes
   }
 
   async blob(blob: Blob, source: UploadSource): Promise<'exists' | 'mounted' | 'done'> {
@@ -94,7 +101,7 @@ export class Uploads {
     await this.#expect(answer, [201, 202], `an upload to ${this.#reference.repository}`)
     if (answer.status === 201) return undefined
     const least = Number(answer.headers['oci-chunk-min-length'] ?? 0)
-    return { location: locationOf(answer), at: 0, chunkBytes: Math.max(pieceBytes, least || 0) }
+    return { location: locationOf(answer), at: 0, chunkBytes: Math.max(this.#pieceBytes, least || 0) }
   }
 
   async #send(blob: Blob, session: Session, source: UploadSource): Promise<void> {
