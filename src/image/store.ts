@@ -1,6 +1,7 @@
 import { asKeelsonError, Cleanup, type Clock, hasErrno, KeelsonError, type Logger } from '../base/index.ts'
 import { type FileLock, layersHave, readLayeredFile } from '../kernel/index.ts'
 import { cancelled } from './cancelled.ts'
+import { collect } from './collect.ts'
 import type { ContentStore } from './content-store.ts'
 import type { Settler } from './durability.ts'
 import { checkStore } from './fsck.ts'
@@ -34,7 +35,7 @@ import { Pins } from './pins.ts'
 import type { Platform } from './platform.ts'
 import { pullImage } from './pull.ts'
 import { pushImage } from './push.ts'
-import type { Change, ImageRecord, Records } from './records.ts'
+import type { ImageRecord, Records } from './records.ts'
 import { formatReference, parseReference } from './reference.ts'
 import { listReferrers } from './referrers.ts'
 import { RegistryClient } from './registry/client.ts'
@@ -320,37 +321,10 @@ export class FileImageStore implements ManagedImageStore {
     if (!layerKeys.every(isUsed)) await this.#collect()
   }
 
-  /** Removes layers and blobs that no image, no snapshot and no running pull needs. */
   async #collect(): Promise<void> {
-    const { records, layers, content, leases, log } = this.#parts
-    const keys = new Set(
-      [...records.images.values(), ...records.snapshots.values()].flatMap((one) => one.layerKeys),
-    )
-    const doomed = layers.list().filter(({ key }) => !keys.has(key) && !this.#pins.has(key))
-    // Looked up, forgotten and queued for removal without a pause in between: a pull that comes later makes the
-    // layer anew and records it after this removal. The directory goes last, so that no record lacks one.
-    for (const layer of doomed) layers.forget(layer)
-    const recorded = doomed.filter(({ key }) => records.layers.has(key))
-    await records.commit(
-      recorded.flatMap(({ key, directory }): Change[] => [
-        { remove: 'layer', key },
-        { remove: 'unsynced', key: directory },
-      ]),
-    )
-    await Promise.all(doomed.map((layer) => layers.remove(layer)))
-    await leases.sweep(
-      () => void this.#collect().catch((error) => log.warn('nothing was collected', { error })),
-    )
-    for (const digest of await content.list()) if (!this.#needsBlob(digest)) await content.remove(digest)
-    for (const digest of await content.partials())
-      if (!this.#needsBlob(digest)) await content.removePartial(digest)
-  }
-
-  #needsBlob(digest: string): boolean {
-    const { records, leases } = this.#parts
-    const { images } = records
-    if (this.#pins.has(digest) || leases.holds(digest)) return true
-    return [...images.values()].some(({ blobs }) => blobs.includes(digest))
+    const again = () =>
+      void this.#collect().catch((error) => this.#parts.log.warn('nothing was collected', { error }))
+    await collect({ ...this.#parts, pins: this.#pins, again })
   }
 }
 
