@@ -3,8 +3,9 @@ import type { RegistryAuth } from '../image-store.ts'
 import type { Reference } from '../reference.ts'
 import { Connection, type RegistryTimeouts, type Timeouts } from './connection.ts'
 import { Dispatchers } from './dispatchers.ts'
-import { endpointsOf, type Mirrors } from './mirrors.ts'
+import { type Endpoint, endpointsOf, type Mirrors } from './mirrors.ts'
 import { Repository } from './repository.ts'
+import type { Source } from './source.ts'
 
 export interface RegistryClientOptions {
   mirrors: Mirrors
@@ -35,18 +36,35 @@ export class RegistryClient implements AsyncDisposable {
         'FAILED_PRECONDITION',
         `no mirror of ${reference.host} is configured, and itself forbidden`,
       )
-    const timeouts = { ...defaultTimeouts, ...this.#options.timeouts }
     const sources = await Promise.all(
-      endpoints.map(async (endpoint) => {
-        const dispatcher = await this.#dispatchers.get(endpoint.tls)
-        const own = endpoint.isMirror ? {} : auth
-        return { endpoint, connection: new Connection({ endpoint, auth: own, dispatcher, clock, timeouts }) }
-      }),
+      endpoints.map((endpoint) => this.#source(endpoint, endpoint.isMirror ? {} : auth)),
     )
-    return new Repository(reference, sources, { log, clock, random })
+    const elsewhere = async (url: URL) => ({ ...(await this.#source(strangerAt(url), {})), url })
+    return new Repository({ reference, sources, elsewhere, retry: { log, clock, random } })
+  }
+
+  async #source(endpoint: Endpoint, auth: RegistryAuth): Promise<Source> {
+    const { clock } = this.#options
+    const timeouts = { ...defaultTimeouts, ...this.#options.timeouts }
+    const dispatcher = await this.#dispatchers.get(endpoint.tls)
+    return { endpoint, connection: new Connection({ endpoint, auth, dispatcher, clock, timeouts }) }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#dispatchers[Symbol.asyncDispose]()
+  }
+}
+
+/** A server that an image names for some of its content: it gets neither credentials nor headers of ours. */
+function strangerAt(url: URL): Endpoint {
+  const tls = { caFiles: [], skipVerify: false }
+  return {
+    origin: url.origin,
+    root: '',
+    name: url.host,
+    isMirror: true,
+    capabilities: ['pull'],
+    headers: {},
+    tls,
   }
 }

@@ -49,9 +49,9 @@ export async function* download(blob: NamedBlob, options: DownloadOptions): Asyn
 async function open(blob: NamedBlob, at: number, options: DownloadOptions): Promise<AsyncIterable<Buffer>> {
   const { sources, retry, signal, repository } = options
   const fetch = async (source: Source) => {
-    const { connection, endpoint } = source
+    const { connection, endpoint, url } = source
     const headers = { ...(at > 0 && { range: `bytes=${at}-` }) }
-    const answer = await connection.send(connection.url(`/${repository}/blobs/${blob.digest}`), {
+    const answer = await connection.send(url ?? connection.url(`/${repository}/blobs/${blob.digest}`), {
       headers,
       signal,
     })

@@ -21,15 +21,27 @@ export interface FetchedManifest {
   contentType?: string
 }
 
+export interface RepositoryOptions {
+  reference: Reference
+  sources: readonly Source[]
+  /** A server that an image itself names. */
+  elsewhere: (url: URL) => Promise<Source>
+  retry: Retry
+}
+
+const maxStrangers = 5
+
 /** One repository of a registry and of its mirrors. */
 export class Repository {
   readonly #reference: Reference
   readonly #sources: readonly Source[]
+  readonly #elsewhere: RepositoryOptions['elsewhere']
   readonly #retry: Retry
 
-  constructor(reference: Reference, sources: readonly Source[], retry: Retry) {
+  constructor({ reference, sources, elsewhere, retry }: RepositoryOptions) {
     this.#reference = reference
     this.#sources = sources
+    this.#elsewhere = elsewhere
     this.#retry = retry
   }
 
@@ -56,9 +68,10 @@ export class Repository {
   }
 
   /** The bytes of a blob from `offset` on, not yet verified. What breaks off goes on where it was. */
-  blob(blob: NamedBlob, options: { signal: AbortSignal; offset?: number }): AsyncIterable<Buffer> {
+  async *blob(blob: NamedBlob, options: { signal: AbortSignal; offset?: number }): AsyncIterable<Buffer> {
     const { repository } = this.#reference
-    return download(blob, { repository, sources: this.#able('pull'), retry: this.#retry, ...options })
+    const sources = [...this.#able('pull'), ...(await this.#strangers(blob))]
+    yield* download(blob, { repository, sources, retry: this.#retry, ...options })
   }
 
   /** Manifests whose subject has this digest, from the first that knows. */
@@ -82,6 +95,16 @@ export class Repository {
       'FAILED_PRECONDITION',
       `no server of ${this.#reference.host} that takes pushes is configured`,
     )
+  }
+
+  /** Where the image itself says that a layer is, which its registry may not have (image-spec descriptor.md, `urls`). */
+  async #strangers({ urls = [] }: NamedBlob): Promise<Source[]> {
+    const mayBePlain = this.#sources.some(({ endpoint }) => endpoint.origin.startsWith('http:'))
+    const safe = urls
+      .filter((text) => URL.canParse(text))
+      .map((text) => new URL(text))
+      .filter(({ protocol }) => protocol === 'https:' || (protocol === 'http:' && mayBePlain))
+    return await Promise.all(safe.slice(0, maxStrangers).map((url) => this.#elsewhere(url)))
   }
 
   #able(capability: Capability): readonly Source[] {

@@ -5,4 +5,6 @@ import type { Endpoint } from './mirrors.ts'
 export interface Source {
   endpoint: Endpoint
   connection: Connection
+  /** Where the one thing is that this server has for us; a registry has everything below its root. */
+  url?: URL
 }
