@@ -2,10 +2,11 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { eventually } from './eventually.ts'
 import type { OwnNetwork } from './own-network.ts'
 import { findPeer } from './peers.ts'
 
@@ -46,12 +47,18 @@ export interface PushedImage {
   layerDigests: string[]
 }
 
+/** TLS with this certificate, and one user: `me`, whose password is `secret`. */
+export interface Guard {
+  key: string
+  cert: string
+}
+
 /** Undefined where docker-registry is absent; the caller must then skip its test and say so. */
 export const registryProgram = (): string | undefined => findPeer('docker-registry')
 
 /** With `network` it listens on the loopback of that namespace; the test reaches it through a bridge. */
 export async function startRegistry(
-  options: { program?: string; network?: OwnNetwork } = {},
+  options: { program?: string; network?: OwnNetwork; guard?: Guard } = {},
 ): Promise<Registry> {
   const program = options.program ?? registryProgram()
   if (!program) throw new Error('docker-registry is not installed')
@@ -62,7 +69,8 @@ export async function startRegistry(
     version: 0.1,
     log: { level: 'error', accesslog: { disabled: true } },
     storage: { filesystem: { rootdirectory: join(directory, 'data') }, delete: { enabled: true } },
-    http: { addr: `127.0.0.1:${port}`, secret: 'test' },
+    http: { addr: `127.0.0.1:${port}`, secret: 'test', ...(await guarded(directory, options.guard)) },
+    ...(options.guard && { auth: { htpasswd: { realm: 'test', path: join(directory, 'htpasswd') } } }),
   }
   await writeFile(config, JSON.stringify(settings)) // JSON is YAML
   const [command, args] = options.network?.enter(program, 'serve', config) ?? [program, ['serve', config]]
@@ -70,12 +78,36 @@ export async function startRegistry(
   const reachable = (await options.network?.bridge(port)) ?? port
   const registry = new LoopbackRegistry(
     `127.0.0.1:${port}`,
-    `http://127.0.0.1:${reachable}`,
+    `${options.guard ? 'https' : 'http'}://127.0.0.1:${reachable}`,
     directory,
     child,
   )
-  await registry.ready()
+  if (options.guard) await listens(port)
+  else await registry.ready()
   return registry
+}
+
+async function guarded(directory: string, guard: Guard | undefined): Promise<object> {
+  if (!guard) return {}
+  const [certificate, key] = [join(directory, 'cert.pem'), join(directory, 'key.pem')]
+  await writeFile(certificate, guard.cert)
+  await writeFile(key, guard.key)
+  // bcrypt, which docker-registry insists on and Node does not have.
+  await writeFile(
+    join(directory, 'htpasswd'),
+    'me:$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW\n',
+  )
+  return { tls: { certificate, key } }
+}
+
+async function listens(port: number): Promise<void> {
+  await eventually('docker-registry listens', () => {
+    const socket = connect(port, '127.0.0.1')
+    return once(socket, 'connect').then(
+      () => socket.destroy() !== undefined,
+      () => false,
+    )
+  })
 }
 
 class LoopbackRegistry implements Registry {

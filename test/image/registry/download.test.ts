@@ -93,6 +93,38 @@ test('a range that was not asked for is no part of the blob', async (t) => {
   }
 })
 
+test('a layer that the registry lacks comes from where the image says, without credentials', async (t) => {
+  await using elsewhere = await startHostileRegistry([await tar(file('x', noise(50_000)))])
+  const [digest = ''] = elsewhere.layers
+  const sizeBytes = await layerBytes(elsewhere)
+  await using registry = await startHostileRegistry([], ({ headers }) =>
+    headers.authorization
+      ? { status: 404 }
+      : { status: 401, headers: { 'www-authenticate': 'Basic realm="x"' } },
+  )
+  await using client = new RegistryClient({ mirrors: {}, log: silentLogger, clock })
+  const repository = await client.open(parseReference(registry.reference), {
+    username: 'me',
+    password: 'secret',
+  })
+  const fetchFrom = async (...urls: string[]) => {
+    const parts: Buffer[] = []
+    const { signal } = new AbortController()
+    for await (const part of repository.blob({ digest, sizeBytes, urls }, { signal })) parts.push(part)
+    return sha256(Buffer.concat(parts))
+  }
+  elsewhere.heard.length = 0
+  t.is(
+    await fetchFrom('no address', 'file:///etc/passwd', `http://${elsewhere.host}/v2/any/blobs/${digest}`),
+    digest,
+  )
+  t.deepEqual(
+    elsewhere.heard.map(({ headers }) => headers.authorization),
+    [undefined],
+  )
+  await t.throwsAsync(() => fetchFrom('file:///etc/passwd'), { code: 'NOT_FOUND' })
+})
+
 rootTest('what a pull had got before it failed is not fetched again, also not after a restart', async (t) => {
   await using data = await temporaryDirectory()
   await using registry = await startHostileRegistry([await tar(file('x', noise(3_000_000)))])
