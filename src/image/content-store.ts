@@ -4,6 +4,7 @@ import { mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:f
 import { join } from 'node:path'
 import { asKeelsonError, hasErrno, KeelsonError } from '../base/index.ts'
 import { DigestMeter, splitDigest } from './digest.ts'
+import { GatheredWriter } from './gathered-writer.ts'
 import { isInterruption } from './interruption.ts'
 
 /** Names bytes by what they are (image-spec descriptor.md). */
@@ -237,15 +238,20 @@ async function append(
   { signal, onGrow }: IngestOptions,
   expected: Blob | undefined,
 ): Promise<void> {
-  for await (const chunk of source) {
-    signal?.throwIfAborted()
-    const position = meter.bytes
-    meter.update(chunk)
-    if (expected && meter.bytes > expected.sizeBytes) refuseSize(expected, `more than ${expected.sizeBytes}`)
-    for (let at = 0; at < chunk.length; )
-      at += (await file.write(chunk, at, chunk.length - at, position + at)).bytesWritten
-    onGrow?.(meter.bytes)
+  const writer = new GatheredWriter(file, meter.bytes, onGrow)
+  try {
+    for await (const chunk of source) {
+      signal?.throwIfAborted()
+      meter.update(chunk)
+      if (expected && meter.bytes > expected.sizeBytes)
+        refuseSize(expected, `more than ${expected.sizeBytes}`)
+      await writer.add(chunk)
+    }
+  } catch (error) {
+    await writer.end().catch(() => undefined) // the source's failure, or this one already
+    throw error
   }
+  await writer.end()
 }
 
 /** DATA_LOSS that names the thing and both digests, unless they are equal. */

@@ -16,8 +16,9 @@ interface DownloadOptions {
   offset?: number
 }
 
-/** A download may break off this often without bringing anything new. */
-const maxFailures = 3
+/** A download may break off this often without bringing much in between. */
+const maxFailures = 5
+const muchBytes = 2 ** 20
 
 /**
  * Yields the bytes of a blob from an offset on. What breaks off midway goes on from there, by a Range where the
@@ -37,7 +38,7 @@ export async function* download(blob: NamedBlob, options: DownloadOptions): Asyn
       }
       return // a body that ended too early was meant to: the digest will tell
     } catch (error) {
-      failures = at > before ? 1 : failures + 1
+      failures = at - before >= muchBytes ? 1 : failures + 1
       if (signal.aborted || !isTransient(error) || failures >= maxFailures) throw error
       retry.log.warn('a download broke off and goes on', { blob: blob.digest, at, error })
       await retry.clock.sleep(backOffMs(failures, [error], retry.random), signal)

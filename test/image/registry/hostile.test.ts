@@ -19,10 +19,11 @@ import {
 import { serialRootTest as test } from '../../support/root.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
-const registryTimeouts = { answerMs: 300, stallMs: 300, paceBytes: 64 }
+const registryTimeouts = { answerMs: 500, stallMs: 800, paceBytes: 64 }
+const clock = { ...systemClock, sleep: async () => undefined }
 
 const open = (path: string): Promise<ImageStore> =>
-  openImageStore({ dataDirectory: path, log: silentLogger, clock: systemClock, registryTimeouts })
+  openImageStore({ dataDirectory: path, log: silentLogger, clock, registryTimeouts })
 
 /** Files of blobs, layers and half-done work. */
 function left(path: string): string[] {
