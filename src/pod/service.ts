@@ -19,7 +19,7 @@ import type { Clock, Logger } from '../base/index.ts'
 import type { NamespacePins } from '../kernel/index.ts'
 import type { Ledger } from '../ledger/index.ts'
 import type { PodNetwork } from '../network/index.ts'
-import { type Runtime, readCgroupLayout } from '../oci/index.ts'
+import { type Runtime, readAppArmor, readCgroupLayout } from '../oci/index.ts'
 import { attach } from './attach.ts'
 import { inChunks } from './chunks.ts'
 import { containerEvents, type PodEvent } from './container-events.ts'
@@ -102,10 +102,13 @@ export async function createPodService(options: PodServiceOptions): Promise<PodS
     turns: new Turns(),
     lives: new Lives({ runtime, store, clock, log }),
     holders: new Holders({ store, clock, log }),
-    host: readHostLimits(
-      await readFile('/proc/self/status', 'utf8'),
-      await readFile('/proc/self/oom_score_adj', 'utf8'),
-    ),
+    host: {
+      ...readHostLimits(
+        await readFile('/proc/self/status', 'utf8'),
+        await readFile('/proc/self/oom_score_adj', 'utf8'),
+      ),
+      appArmor: readAppArmor() !== undefined,
+    },
     joined: {
       sandboxes: new Joined(),
       containers: new Joined(),

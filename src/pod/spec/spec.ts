@@ -1,6 +1,7 @@
 import type { ContainerConfig, PodSandboxConfig } from '../../../cri/types.ts'
 import type { ImageConfig } from '../../image/index.ts'
 import type { Device, Namespace, Process, Seccomp, Spec } from '../../oci/index.ts'
+import { appArmorProfile } from './apparmor.ts'
 import { containerCapabilities } from './capabilities.ts'
 import { containerMounts, rootfsPropagation } from './mounts.ts'
 import { containerPid, podNamespaces } from './namespaces.ts'
@@ -31,6 +32,8 @@ export interface HostLimits {
   capabilities: readonly string[]
   /** Without CAP_SYS_RESOURCE no process may go below the value it was started with. */
   oomScoreAdjMin: number
+  /** AppArmor profiles are enforced here. */
+  appArmor?: boolean
 }
 
 /**
@@ -88,6 +91,7 @@ export type ProcessRequest = Pick<SpecRequest, 'config' | 'image' | 'user' | 'ho
 /** The process part alone; an exec starts from it. */
 export function buildProcess({ config, image, user, hostname, host }: ProcessRequest): Process {
   const security = config.linux?.securityContext
+  const apparmor = appArmorProfile(security, host.appArmor === true)
   const oomScoreAdj = Number(config.linux?.resources?.oomScoreAdj ?? 0n)
   return {
     terminal: config.tty,
@@ -97,6 +101,7 @@ export function buildProcess({ config, image, user, hostname, host }: ProcessReq
     user,
     capabilities: containerCapabilities(security, host.capabilities),
     noNewPrivileges: security?.noNewPrivs ?? false,
+    ...(apparmor === undefined ? {} : { apparmorProfile: apparmor }),
     oomScoreAdj: Math.max(oomScoreAdj, host.oomScoreAdjMin),
   }
 }
