@@ -6,6 +6,7 @@ import { applyEdits, requestedDevices, resolveDevices } from './cdi/index.ts'
 import { type PodContext, sandboxDirectory } from './context.ts'
 import { devicesOf } from './devices.ts'
 import { podFilePaths } from './files.ts'
+import { checkPropagation } from './propagation.ts'
 import type { ContainerRecord, SandboxRecord } from './records.ts'
 import { podHostname } from './spec/namespaces.ts'
 import { seccompChoice } from './spec/seccomp.ts'
@@ -29,6 +30,7 @@ export async function containerSpec(
 
 async function makeSpec(context: PodContext, sandbox: SandboxRecord, record: ContainerRecord): Promise<Spec> {
   const config = await withRealPaths(record.config)
+  await checkPropagation(config.mounts)
   const [seccomp, devices, edits] = await Promise.all([
     seccompOf(config),
     devicesOf(config),

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import {
   CgroupDriver,
   RuntimeConfigResponse,
@@ -23,6 +24,7 @@ export async function status(
   { verbose }: StatusRequest,
 ): Promise<StatusResponse> {
   const { ready, reason, message } = await network.status()
+  const users = Number(await readFile('/proc/sys/user/max_user_namespaces', 'utf8').catch(() => '0')) > 0
   return StatusResponse.fromPartial({
     status: {
       conditions: [
@@ -33,9 +35,9 @@ export async function status(
     info: verbose ? { host: JSON.stringify(host) } : {},
     runtimeHandlers: runtimeHandlers.map((name) => ({
       name,
-      features: { recursiveReadOnlyMounts: true, userNamespaces: true },
+      features: { recursiveReadOnlyMounts: true, userNamespaces: users },
     })),
-    features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: true },
+    features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: users, mountOptions: true },
   })
 }
 

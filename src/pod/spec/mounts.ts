@@ -80,6 +80,7 @@ function callersMount(mount: CriMount): Mount {
     throw invalid(`a mount needs a place inside the container, not ${JSON.stringify(mount.containerPath)}`)
   const options = ['rbind', propagationWord(mount.propagation), mount.readonly ? 'ro' : 'rw']
   if (mount.recursiveReadOnly) options.push('rro')
+  options.push(...mountOptions(mount))
   const source = mount.image?.image ? `image ${mount.image.image}` : mount.hostPath
   const maps = mount.uidMappings.length + mount.gidMappings.length > 0
   return {
@@ -104,6 +105,23 @@ function checkMount(mount: CriMount): void {
     throw invalid(
       `the mount at ${mount.containerPath}: recursive read-only needs readonly and private propagation`,
     )
+}
+
+/** What a mount may have beside its own fields (CRI 1.37): each only takes something away. */
+const restrictions = new Set([
+  'nosuid',
+  'nodev',
+  'noexec',
+  'noatime',
+  'nodiratime',
+  'relatime',
+  'nosymfollow',
+])
+
+function mountOptions({ containerPath, mountOptions: asked }: CriMount): string[] {
+  const wrong = asked.find((one) => !restrictions.has(one))
+  if (wrong === undefined) return asked
+  throw invalid(`the mount at ${containerPath}: ${JSON.stringify(wrong)} is no option of a mount`)
 }
 
 function checkImageVolume({ containerPath, hostPath, readonly, propagation }: CriMount): void {
