@@ -22,6 +22,7 @@ export interface PodCycleOptions {
 }
 
 export interface Pod {
+  cgroupParent: string
   podSandboxId: string
   containerId: string
 }
@@ -36,7 +37,7 @@ export class PodCycle {
   readonly #cri: CriClient
   readonly #options: PodCycleOptions
   readonly #up = new Set<Pod>()
-  readonly #parents: string[] = []
+  #parents: string[] = []
   #count = 0
 
   constructor(cri: CriClient, options: PodCycleOptions) {
@@ -52,7 +53,7 @@ export class PodCycle {
       RunPodSandboxRequest.fromPartial({ config, runtimeHandler: this.#options.runtimeHandler ?? '' }),
       call(),
     )
-    const pod = { podSandboxId, containerId: '' }
+    const pod = { cgroupParent: config?.linux?.cgroupParent ?? '', podSandboxId, containerId: '' }
     this.#up.add(pod)
     const { containerId } = await runtime.createContainer(
       CreateContainerRequest.fromPartial({
@@ -97,21 +98,25 @@ export class PodCycle {
 
   /** Whether groups of pods that went down are still there. */
   hasGroups(): boolean {
+    const up = new Set([...this.#up].map(({ cgroupParent }) => cgroupParent))
+    const down = this.#parents.filter((parent) => !up.has(parent))
     return hierarchies().some((hierarchy) =>
-      this.#parents.some((parent) => directoriesIn(join(hierarchy, parent)).length > 0),
+      down.some((parent) => directoriesIn(join(hierarchy, parent)).length > 0),
     )
   }
 
   /** The cgroup parents are the caller's, as they are a kubelet's. */
   removeParents(): void {
     const { cgroupParent } = this.#options
-    for (const parent of [...this.#parents.splice(0), cgroupParent])
+    for (const parent of [...this.#parents, cgroupParent])
       for (const hierarchy of hierarchies())
         try {
           rmdirSync(join(hierarchy, parent))
         } catch {
           // not in this hierarchy, or somebody else's are still below
         }
+    const up = new Set([...this.#up].map((pod) => pod.cgroupParent))
+    this.#parents = this.#parents.filter((parent) => up.has(parent))
   }
 
   #sandboxConfig(number: number, seccomp: Profile): DeepPartial<RunPodSandboxRequest>['config'] {
