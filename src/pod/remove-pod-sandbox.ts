@@ -20,6 +20,8 @@ export async function removePodSandbox(
 
 async function remove(context: PodContext, record: SandboxRecord): Promise<void> {
   await stopPodSandbox(context, { podSandboxId: record.id })
+  // None is begun any more; one that is being made would otherwise outlive its pod.
+  await context.joined.containers.idle()
   const containers = context.store.containersOf(record.id)
   await Promise.all(containers.map(({ id }) => removeContainer(context, { containerId: id })))
   await releaseLayers(context, record.id)

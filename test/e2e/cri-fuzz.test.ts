@@ -142,7 +142,7 @@ function ask(client: Client, { path, name, isStream }: ProtoRpc, bytes: Uint8Arr
   const same = (buffer: Buffer) => buffer
   const request = Buffer.from(bytes)
   // A pull from a registry that is not there takes as long as the name service thinks.
-  const options = { deadline: Date.now() + (name === 'PullImage' ? 300 : 3000) }
+  const options = { deadline: Date.now() + (name === 'PullImage' ? 300 : 15_000) }
   return new Promise((resolve) => {
     const failed = ({ code, details }: Pick<ServiceError, 'code' | 'details'>) => resolve({ code, details })
     if (!isStream)
@@ -234,6 +234,30 @@ nodeTest('every RPC, with requests that nobody would send', async (t, node) => {
     'logs',
     'loop',
   ])
+})
+
+nodeTest('ids that nobody has: NOT_FOUND, except where the wish is fulfilled already', async (t, node) => {
+  const place = await scene(node)
+  const client = new Client(`unix:${join(node.directory, 'run/cri.sock')}`, credentials.createInsecure())
+  const fulfilled = /^(Stop|Remove)/
+  const named = proto.rpcs.filter(({ request }) =>
+    /^(container_id|pod_sandbox_id)$/.test(proto.messages.get(request)?.[0]?.name ?? ''),
+  )
+  t.true(named.length >= 18)
+  try {
+    for (const id of ['nope', '', 'f'.repeat(64)])
+      for (const rpc of named) {
+        // Of a field that comes twice the last counts.
+        const bytes = Buffer.concat([goodBytes(rpc, place, 0), tagged(1, id)])
+        const { code, details } = await ask(client, rpc, bytes)
+        const expected = rpc.name.startsWith('Checkpoint')
+          ? [Grpc.UNIMPLEMENTED, Grpc.NOT_FOUND]
+          : [fulfilled.test(rpc.name) ? Grpc.OK : Grpc.NOT_FOUND]
+        t.true(expected.includes(code), `${rpc.name}(${id}): ${Grpc[code]} ${details}`)
+      }
+  } finally {
+    client.close()
+  }
 })
 
 async function removeOthers(node: CriNode, { podId }: Scene): Promise<void> {

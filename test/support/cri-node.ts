@@ -128,7 +128,7 @@ export class CriNode implements AsyncDisposable {
     return JSON.parse(line?.value ?? '{}')
   }
 
-  /** Cgroups, mounts and files of pods; the mount namespace of the pins stays as long as the node. */
+  /** Cgroups, mounts, files and writable layers of pods; the mount namespace of the pins stays as long as the node. */
   async leftovers(): Promise<string[]> {
     const { v1, v2 } = readCgroupLayout()
     const groups = [...v1, ...(v2 ? [v2] : [])].map(({ mountPoint }) => join(mountPoint, this.instance))
@@ -140,7 +140,8 @@ export class CriNode implements AsyncDisposable {
       .filter((line) => line.includes(this.directory) && !line.includes('/run/pins'))
     const files = await readdir(join(this.directory, 'run/pods'))
     const states = await readdir(join(this.directory, 'run/containers')).catch(() => [])
-    return [...(await Promise.all(containers)).flat(), ...mounts, ...files, ...states]
+    const layers = await readdir(join(this.directory, 'data/image/snapshots')).catch(() => [])
+    return [...(await Promise.all(containers)).flat(), ...mounts, ...files, ...states, ...layers]
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
