@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const [name = '', ...options] = process.argv.slice(2)
 const path = join(root, 'bench', `${name}.ts`)
-if (!/^[a-z]+$/.test(name) || !existsSync(path) || !isBench(path)) {
+if (!/^[a-z][a-z-]*$/.test(name) || !existsSync(path) || !isBench(path)) {
   console.error(`usage: npm run bench -- NAME [--quick] [--json]\n\nNAME is one of: ${names().join(', ')}`)
   process.exit(2)
 }
