@@ -21,6 +21,7 @@
 #include "binding/terminal.hpp"
 #include "binding/tree.hpp"
 #include "binding/value.hpp"
+#include "binding/zstd.hpp"
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("setErrorFactory", Napi::Function::New(env, keelson::binding::setErrorFactory));
@@ -43,6 +44,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   keelson::binding::exportSysctl(env, exports);
   keelson::binding::exportTerminal(env, exports);
   keelson::binding::exportTree(env, exports);
+  keelson::binding::exportZstd(env, exports);
   return exports;
 }
 

@@ -25,6 +25,8 @@ export interface Context {
   isRoot: boolean
   /** Standard error where a person looks at it: a place for progress bars. */
   terminal: Terminal | undefined
+  /** For credential files and their programs. */
+  environment: Readonly<Record<string, string | undefined>>
   /** For the bytes of archives. */
   input: Readable & { isTTY?: boolean }
   output: Writable & { isTTY?: boolean }

@@ -83,6 +83,7 @@ function context(): Context {
           write: (text) => void process.stderr.write(text),
         }
       : undefined,
+    environment: process.env,
     input: process.stdin,
     output: process.stdout,
     launcher: join(findRoot(dirname(here)), 'bin/keelson'),

@@ -144,6 +144,8 @@ export interface PushOptions {
   /** The name to push to; without it the name that the image was called by, which must then be a tag. */
   to?: string
   auth?: RegistryAuth
+  /** Instead of the table that the store was opened with. */
+  mirrors?: Mirrors
   onProgress?: (event: PushProgress) => void
   signal?: AbortSignal
 }

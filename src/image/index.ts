@@ -1,7 +1,7 @@
 /** Images: reference, registry client, content store, layer unpack, snapshots. Starts no daemon and mounts nothing. */
 
 export { reachImageStore } from './door/reach.ts'
-export type { ImageDoor } from './door/requests.ts'
+export type { ImageDoor, Progress } from './door/requests.ts'
 export { serveDoor } from './door/serve.ts'
 export type * from './image-store.ts'
 export { type ImageStoreOptions, openImageStore } from './open-store.ts'

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { chmod, type FileHandle, mkdir, open, readdir, rename } from 'node:fs/promises'
+import { chmod, type FileHandle, mkdir, open, readdir, rename, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Cleanup, type Clock, hasCode, hasErrno, KeelsonError, type Logger } from '../base/index.ts'
 import { adoptAttributes, removeTree, treeUsage } from '../kernel/index.ts'
@@ -37,6 +37,8 @@ export interface LayerRequest {
 
 const parallelLayers = 4
 const defaultLimits: UnpackLimits = { maxBytes: 64 * 2 ** 30, maxEntries: 2_000_000 }
+/** No archive may have all of the disk: what else the node does needs some. */
+const shareOfFree = 0.9
 
 /**
  * Makes layer directories: download, verify, decompress and unpack run side by side, layers in parallel and in any
@@ -111,7 +113,12 @@ export class LayerStore implements AsyncDisposable {
   /** Unpacks an image archive (not a layer) into a directory. */
   async unpackArchive(file: FileHandle, directory: string, signal?: AbortSignal): Promise<void> {
     const { size } = await file.stat()
-    const unpacking = this.#pool.start({ kind: 'archive', fd: file.fd, directory, limits: this.#limits })
+    const unpacking = this.#pool.start({
+      kind: 'archive',
+      fd: file.fd,
+      directory,
+      limits: await this.#limitsNow(),
+    })
     const abort = () => unpacking.abort()
     signal?.addEventListener('abort', abort, { once: true })
     unpacking.grown(size, true)
@@ -121,6 +128,16 @@ export class LayerStore implements AsyncDisposable {
       throw diskFull(error, directory) ?? error
     } finally {
       signal?.removeEventListener('abort', abort)
+    }
+  }
+
+  /** What is configured, and no more than the disk has room for: a bomb ends before it has filled the disk. */
+  async #limitsNow(): Promise<UnpackLimits> {
+    const { bavail, bsize, ffree, files } = await statfs(this.#directory)
+    const inodes = files === 0 ? Number.POSITIVE_INFINITY : ffree // some file systems count none
+    return {
+      maxBytes: Math.min(this.#limits.maxBytes, Math.floor(bavail * bsize * shareOfFree)),
+      maxEntries: Math.min(this.#limits.maxEntries, Math.floor(inodes * shareOfFree)),
     }
   }
 
@@ -201,7 +218,7 @@ export class LayerStore implements AsyncDisposable {
         kind: 'layer',
         fd: file.fd,
         directory: staging,
-        limits: this.#limits,
+        limits: await this.#limitsNow(),
       })
       undo.defer(async () => {
         started.abort()

@@ -39,6 +39,7 @@ import type { ImageRecord, Records } from './records.ts'
 import { formatReference, parseReference } from './reference.ts'
 import { listReferrers } from './referrers.ts'
 import { RegistryClient } from './registry/client.ts'
+import type { Mirrors } from './registry/mirrors.ts'
 import { saveImages } from './save/save.ts'
 import { layerRecords, Snapshots } from './snapshots.ts'
 import { readStoredManifest } from './stored-manifest.ts'
@@ -86,9 +87,8 @@ export class FileImageStore implements ManagedImageStore {
 
   async pull(reference: string, options: PullOptions = {}): Promise<Image> {
     const { mirrors, platform = this.#parts.platform } = options
-    const { log, clock } = this.#parts
     return await this.#work(options.signal, async (signal) => {
-      await using own = mirrors && new RegistryClient({ mirrors, log, clock })
+      await using own = this.#registryWith(mirrors)
       const context = { ...this.#context(), platform, registry: own ?? this.#parts.registry }
       return await pullImage(context, reference, options, signal)
     })
@@ -104,9 +104,12 @@ export class FileImageStore implements ManagedImageStore {
   async push(nameOrId: string, options: PushOptions = {}): Promise<Pushed> {
     const record = this.#record(nameOrId)
     using _blobs = this.#pins.pin(record.blobs)
-    return await this.#work(options.signal, (signal) =>
-      pushImage(this.#parts, record, targetName(record.image, nameOrId, options), options, signal),
-    )
+    const name = targetName(record.image, nameOrId, options)
+    return await this.#work(options.signal, async (signal) => {
+      await using own = this.#registryWith(options.mirrors)
+      const context = { ...this.#parts, registry: own ?? this.#parts.registry }
+      return await pushImage(context, record, name, options, signal)
+    })
   }
 
   async referrers(reference: string, options: ReferrersOptions = {}): Promise<Referrer[]> {
@@ -268,6 +271,11 @@ export class FileImageStore implements ManagedImageStore {
     await undo.use(layers)
     await undo.use(registry)
     await undo.use(settler)
+  }
+
+  #registryWith(mirrors: Mirrors | undefined): RegistryClient | undefined {
+    const { log, clock } = this.#parts
+    return mirrors && new RegistryClient({ mirrors, log, clock })
   }
 
   #record(nameOrId: string): ImageRecord {

@@ -15,6 +15,8 @@ export interface Registry extends AsyncDisposable {
   /** `127.0.0.1:PORT`: the host part of an image name. */
   readonly host: string
   readonly url: string
+  /** Its files, for another registry process that serves the same. */
+  readonly storage: string
   /** Puts a blob into a repository by plain HTTP; answers its descriptor without media type. */
   pushBlob(repository: string, bytes: Buffer): Promise<{ digest: string; size: number }>
   /** Puts a manifest or index under a tag or digest; answers its digest. */
@@ -125,6 +127,10 @@ class LoopbackRegistry implements Registry {
     child.stderr?.on('data', (text) => {
       this.#errors = `${this.#errors}${text}`.slice(-2000)
     })
+  }
+
+  get storage(): string {
+    return join(this.#directory, 'data')
   }
 
   async ready(): Promise<void> {

@@ -1,5 +1,6 @@
 import { configOptions, resolveConfig } from '../config.ts'
 import { command } from '../context.ts'
+import { authFor } from '../image/credentials.ts'
 import { openDoor, placeOptions } from '../image/door.ts'
 import { platformOption, readPlatform } from '../image/platform.ts'
 import { progressOf } from '../image/progress.ts'
@@ -22,6 +23,7 @@ export default command({
     const question = {
       reference: image,
       ...readPlatform(flags.platform),
+      ...(await authFor(context, image)),
       // Else the table of the process that has the store.
       ...(flags.registries === undefined ? {} : { mirrors: registries }),
     }

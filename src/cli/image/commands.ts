@@ -2,6 +2,7 @@ import type { Entry } from '../entry.ts'
 
 export const imageCommands: Readonly<Record<string, Entry>> = {
   pull: { summary: 'fetch an image from its registry', load: () => import('../image-commands/pull.ts') },
+  push: { summary: 'upload an image to a registry', load: () => import('../image-commands/push.ts') },
   ls: { summary: 'the images that are here', load: () => import('../image-commands/ls.ts') },
   inspect: {
     summary: 'everything about images, as JSON',
@@ -17,6 +18,10 @@ export const imageCommands: Readonly<Record<string, Entry>> = {
   load: {
     summary: 'read the images of an OCI layout or a docker-archive',
     load: () => import('../image-commands/load.ts'),
+  },
+  fsck: {
+    summary: 'compare everything that is stored with what it should be',
+    load: () => import('../image-commands/fsck.ts'),
   },
   prune: { summary: 'remove images that nothing uses', load: () => import('../image-commands/prune.ts') },
 }

@@ -1,11 +1,11 @@
 import type { Clock } from '../../base/index.ts'
-import type { PullProgress } from '../../image/index.ts'
+import type { Progress as Event } from '../../image/index.ts'
 import type { Context, Terminal } from '../context.ts'
 import { sizeWords } from './words.ts'
 
 /** Shows how far each layer is; `end` leaves the last state standing. */
 export interface Progress {
-  show(event: PullProgress): void
+  show(event: Event): void
   end(): void
 }
 
@@ -18,20 +18,27 @@ export function progressOf({ terminal, notice, clock }: Context, quiet: boolean 
   return terminal ? new Bars(terminal, clock) : new Lines(notice)
 }
 
+const linesOf: Partial<Record<Event['status'], string>> = {
+  downloading: 'downloading',
+  uploading: 'uploading',
+  done: 'done',
+  exists: 'is there already',
+  mounted: 'is there already, in another repository',
+}
+
 class Lines implements Progress {
   readonly #notice: (line: string) => void
-  readonly #seen = new Map<string, PullProgress['status']>()
+  readonly #seen = new Map<string, Event['status']>()
 
   constructor(notice: (line: string) => void) {
     this.#notice = notice
   }
 
-  show({ digest, status, totalBytes }: PullProgress): void {
+  show({ digest, status, totalBytes }: Event): void {
     if (this.#seen.get(digest) === status) return
     this.#seen.set(digest, status)
-    if (status === 'waiting' || status === 'unpacking') return
-    const words = { downloading: 'downloading', done: 'done', exists: 'is here already' }[status]
-    this.#notice(`${shortDigest(digest)}: ${words} (${sizeWords(totalBytes)})`)
+    const words = linesOf[status]
+    if (words !== undefined) this.#notice(`${shortDigest(digest)}: ${words} (${sizeWords(totalBytes)})`)
   }
 
   end(): void {}
@@ -40,7 +47,7 @@ class Lines implements Progress {
 class Bars implements Progress {
   readonly #terminal: Terminal
   readonly #clock: Clock
-  readonly #layers = new Map<string, PullProgress>()
+  readonly #layers = new Map<string, Event>()
   #drawn = 0
   #cancel: (() => void) | undefined
 
@@ -49,7 +56,7 @@ class Bars implements Progress {
     this.#clock = clock
   }
 
-  show(event: PullProgress): void {
+  show(event: Event): void {
     this.#layers.set(event.digest, event)
     this.#cancel ??= this.#clock.after(redrawMs, () => {
       this.#cancel = undefined
@@ -73,7 +80,7 @@ class Bars implements Progress {
 }
 
 /** `9f9a2e4c1b7d  ██████████░░░░░░  12.1MB/21.3MB  downloading`. */
-export function barLine({ digest, status, currentBytes, totalBytes }: PullProgress): string {
+export function barLine({ digest, status, currentBytes, totalBytes }: Event): string {
   const share = totalBytes === 0 ? 1 : Math.min(1, currentBytes / totalBytes)
   const full = Math.round(share * barCells)
   const bar = '█'.repeat(full) + '░'.repeat(barCells - full)

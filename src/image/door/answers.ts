@@ -14,6 +14,8 @@ const answers: { [V in Verb]: Answer<V> } = {
   history: (store, { name }) => store.history(name),
   filesystem: (store) => store.filesystem(),
   pull: (store, { reference, ...options }, asking) => store.pull(reference, { ...options, ...asking }),
+  push: (store, { name, ...options }, asking) => store.push(name, { ...options, ...asking }),
+  fsck: (store, options, { signal }) => store.fsck({ ...options, ...(signal && { signal }) }),
   load: (store, { path, ...options }, { signal }) =>
     store.load(path, { ...options, ...(signal && { signal }) }),
   save: async (store, { names, ...options }, { signal }) => {

@@ -18,7 +18,10 @@ import type {
   Image,
   ImageDescription,
   PullProgress,
+  Pushed,
+  PushProgress,
   RegistryAuth,
+  StoreCheck,
 } from '../image-store.ts'
 import type { Platform } from '../platform.ts'
 import type { Mirrors } from '../registry/mirrors.ts'
@@ -30,6 +33,8 @@ export interface Questions {
   history: { name: string }
   filesystem: Record<string, never>
   pull: { reference: string; platform?: Platform; mirrors?: Mirrors; auth?: RegistryAuth }
+  push: { name: string; to?: string; mirrors?: Mirrors; auth?: RegistryAuth }
+  fsck: { repair: boolean }
   /** Paths are absolute, in the owner's file system. */
   load: { path: string; reference?: string; platform?: Platform }
   save: { names: string[]; path: string; format: ArchiveFormat }
@@ -45,6 +50,8 @@ export interface Answers {
   history: HistoryStep[]
   filesystem: FilesystemUsage
   pull: Image
+  push: Pushed
+  fsck: StoreCheck
   load: Image[]
   save: null
   tag: Image
@@ -61,9 +68,11 @@ export interface Removed {
 
 export type Verb = keyof Questions
 
+export type Progress = PullProgress | PushProgress
+
 export interface Asking {
   signal?: AbortSignal
-  onProgress?: (event: PullProgress) => void
+  onProgress?: (event: Progress) => void
 }
 
 /** The store, wherever it is open. */
@@ -79,11 +88,7 @@ export interface Call {
   question: unknown
 }
 
-export type Reply =
-  | { version: number }
-  | { progress: PullProgress }
-  | { answer: unknown }
-  | { error: PlainError }
+export type Reply = { version: number } | { progress: Progress } | { answer: unknown } | { error: PlainError }
 
 /** In the store's directory. */
 export const socketName = 'door.sock'

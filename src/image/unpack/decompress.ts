@@ -1,21 +1,47 @@
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
-import { KeelsonError } from '../../base/index.ts'
+import { hasErrno, KeelsonError } from '../../base/index.ts'
+import { ZstdDecoder } from '../../kernel/index.ts'
 
 const chunkBytes = 256 * 1024
 
-/** Uncompressed bytes of a layer: gzip or plain, told by its first bytes, not by what its media type claims. */
+/** Uncompressed bytes of a layer: gzip, zstd or plain, told by its first bytes, not by what its media type claims. */
 export async function* decompressed(source: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
   const iterator = source[Symbol.asyncIterator]()
   const first = await firstBytes(iterator)
   const whole = resume(first, iterator)
   const compression = compressionOf(first)
-  if (compression === 'zstd')
-    throw new KeelsonError('UNIMPLEMENTED', 'layers compressed with zstd are not supported yet', {
-      hint: 'push the image with gzip layers',
-    })
-  if (compression === 'gzip') yield* gunzipped(whole)
+  if (compression === 'zstd') yield* unzstd(whole)
+  else if (compression === 'gzip') yield* gunzipped(whole)
   else yield* whole
+}
+
+/** By the host's library: no Node of the oldest version that we run on has zstd of its own. */
+async function* unzstd(source: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+  const decoder = openZstd()
+  try {
+    for await (const chunk of source) yield* decoder.decode(chunk)
+  } catch (cause) {
+    if (!hasErrno(cause, 'EBADMSG')) throw cause
+    throw new KeelsonError('DATA_LOSS', 'damaged zstd data', { cause })
+  }
+  if (!decoder.isWhole) throw new KeelsonError('DATA_LOSS', 'damaged zstd data: unexpected end')
+}
+
+function openZstd(): ZstdDecoder {
+  try {
+    return new ZstdDecoder()
+  } catch (cause) {
+    if (!hasErrno(cause, 'ENOSYS')) throw cause
+    throw new KeelsonError(
+      'UNIMPLEMENTED',
+      'the layer is compressed with zstd, and this machine has no libzstd',
+      {
+        hint: 'install it (Debian: libzstd1), or push the image with gzip layers',
+        cause,
+      },
+    )
+  }
 }
 
 /** Told by the first four bytes. */

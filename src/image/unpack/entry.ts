@@ -1,5 +1,6 @@
 import { KeelsonError } from '../../base/index.ts'
 import type { Attributes, SpecialFile, Xattr } from '../../kernel/index.ts'
+import { readPaxSparse, type Sparse } from './sparse.ts'
 
 /** What tar-stream says of a member; strings are bytes (latin1). */
 export interface Header {
@@ -14,11 +15,14 @@ export interface Header {
   devmajor?: number
   devminor?: number
   pax?: Record<string, string> | null
+  /** Of a member of the old GNU sparse format. */
+  sparse?: Sparse
 }
 
 /** One member of a layer, checked: paths are relative, without `.`, `..` and empty names. '' is the layer's root. */
 export type Entry = { path: string; attributes: Attributes; ignoredXattrs: number } & (
-  | { kind: 'file' | 'directory' }
+  | { kind: 'file'; sparse?: Sparse }
+  | { kind: 'directory' }
   | { kind: 'symlink'; target: string }
   | { kind: 'link'; target: string }
   | { kind: 'node'; node: SpecialFile }
@@ -34,24 +38,24 @@ const opaqueName = '.wh..wh..opq'
  */
 export function readEntry(header: Header): Entry {
   const pax = header.pax ?? {}
-  const path = cleanPath(header.name, header.name)
+  const path = cleanPath(pax['GNU.sparse.name'] ?? header.name, header.name)
   const { xattrs, ignored } = readXattrs(pax)
   const base = { path, attributes: readAttributes(header, pax, xattrs), ignoredXattrs: ignored }
-  if (Object.keys(pax).some((key) => key.startsWith('GNU.sparse.')))
-    throw new KeelsonError('UNIMPLEMENTED', `${show(header.name)}: sparse archive members are not supported`)
   if (path === '' && header.type !== 'directory')
     refuse(header.name, 'the root of a layer must be a directory')
-  return { ...base, ...(readWhiteout(path, header.name) ?? readKind(header)) }
+  return { ...base, ...(readWhiteout(path, header.name) ?? readKind(header, pax)) }
 }
 
 type Kind = Entry extends infer Each ? (Each extends unknown ? Omit<Each, keyof Base> : never) : never
 type Base = { path: string; attributes: Attributes; ignoredXattrs: number }
 
-function readKind(header: Header): Kind {
+function readKind(header: Header, pax: Record<string, string>): Kind {
   switch (header.type) {
     case 'file':
-    case 'contiguous-file':
-      return { kind: 'file' }
+    case 'contiguous-file': {
+      const sparse = header.sparse ?? readPaxSparse(pax)
+      return { kind: 'file', ...(sparse && { sparse }) }
+    }
     case 'directory':
       return { kind: 'directory' }
     case 'symlink':

@@ -4,8 +4,9 @@ import { type Attributes, Tree, type TreePath } from '../../kernel/index.ts'
 import { DigestMeter } from '../digest.ts'
 import { decompressed } from './decompress.ts'
 import { type Entry, type Header, hiddenPath, readEntry } from './entry.ts'
-import { metered, requireFewEntries, type UnpackLimits } from './limits.ts'
+import { metered, requireFewEntries, requireSmall, type UnpackLimits } from './limits.ts'
 import { type MemberSink, readMembers } from './members.ts'
+import { SparseWriter } from './sparse.ts'
 
 export interface Unpacked {
   /** Digest of the uncompressed archive. */
@@ -81,6 +82,7 @@ class LayerWriter {
     const tree = this.#tree
     switch (entry.kind) {
       case 'file':
+        if (entry.sparse) requireSmall(entry.sparse.realBytes, this.#limits)
         return new FileSink(tree, entry)
       case 'directory':
         tree.makeDirectory(bytes(path), attributes)
@@ -108,19 +110,24 @@ class LayerWriter {
   }
 }
 
+type FileEntry = Extract<Entry, { kind: 'file' }>
+
 /** The content of one file, written as it comes; its attributes follow the last byte. */
 class FileSink implements MemberSink {
   readonly #file: ReturnType<Tree['createFile']>
-  readonly #entry: Entry
+  readonly #entry: FileEntry
+  readonly #sparse: SparseWriter | undefined
 
-  constructor(tree: Tree, entry: Entry) {
+  constructor(tree: Tree, entry: FileEntry) {
     this.#entry = entry
     this.#file = tree.createFile(bytes(entry.path))
+    this.#sparse = entry.sparse && new SparseWriter(this.#file.fd, entry.sparse)
   }
 
   write(chunk: Buffer): void {
     try {
-      for (let at = 0; at < chunk.length; ) at += writeSync(this.#file.fd, chunk, at)
+      if (this.#sparse) this.#sparse.write(chunk)
+      else for (let at = 0; at < chunk.length; ) at += writeSync(this.#file.fd, chunk, at)
     } catch (error) {
       throw atMember(error, this.#entry)
     }
@@ -128,6 +135,7 @@ class FileSink implements MemberSink {
 
   end(): void {
     try {
+      this.#sparse?.end()
       this.#file.finish(this.#entry.attributes)
     } catch (error) {
       throw atMember(error, this.#entry)

@@ -25,6 +25,11 @@ export function requireFewEntries(entries: number, { maxEntries }: UnpackLimits)
   if (entries > maxEntries) refuse(`more than ${maxEntries} entries`)
 }
 
+/** A sparse file takes little disk, and those who read it whole the rest. */
+export function requireSmall(bytes: number, { maxBytes }: UnpackLimits): void {
+  if (bytes > maxBytes) refuse(`a sparse file of ${bytes} bytes`)
+}
+
 function refuse(what: string): never {
   throw new KeelsonError('RESOURCE_EXHAUSTED', `the archive has ${what}`)
 }

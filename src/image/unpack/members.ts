@@ -3,6 +3,7 @@ import { extract } from 'tar-stream'
 import { asKeelsonError, KeelsonError } from '../../base/index.ts'
 import type { Header } from './entry.ts'
 import { parsePax } from './pax.ts'
+import { type Part, readOldNumber, readOldParts } from './sparse.ts'
 
 export interface MemberHandler {
   /** A member begins. What it returns gets the member's bytes, if it has any. */
@@ -18,9 +19,13 @@ export interface MemberSink {
 
 /** The parts of tar-stream's extractor that its types leave out. */
 interface Internals extends Writable {
-  _header: { type: string | null }
   _pax: Record<string, string> | null
   _decodeLongHeader(bytes: Buffer): void
+  _header: Header & { type: string | null; size: number }
+  _buffer: { shift(bytes: number): Buffer | null }
+  _applyLongHeaders(): void
+  /** Bytes of the member that are still to come. */
+  _missing: number
 }
 
 /**
@@ -32,12 +37,13 @@ export async function readMembers(source: AsyncIterable<Buffer>, handler: Member
   const options: object = { filenameEncoding: 'latin1' }
   const parser = extract(options) as unknown as Internals
   decodePaxAsBytes(parser)
+  const oldSparse = readOldSparse(parser)
   let failure: unknown
   let open: MemberSink | undefined
   parser.on('entry', (header: Header, stream: Readable, next: (error?: unknown) => void) => {
     stream.on('error', () => undefined) // the parser reports it too
     try {
-      const sink = handler.begin(header)
+      const sink = oldSparse(header, handler)
       open = sink
       stream.on('data', (chunk: Buffer) => guard(() => sink?.write(chunk)))
       stream.on('end', () => {
@@ -94,6 +100,88 @@ function decodePaxAsBytes(parser: Internals): void {
     if (parser._header.type === 'pax-header') parser._pax = parsePax(bytes)
     else if (parser._header.type === 'pax-global-header') refuseGlobalNames(parsePax(bytes))
     else decode(bytes)
+  }
+}
+
+/**
+ * Members of type `S` (sparse.ts): the map begins in the header, which tar-stream gives to nobody, and goes on in
+ * blocks before the data, of which it knows nothing. So the header is caught on its way, and while there are such
+ * blocks, the member is said to be that much longer.
+ */
+function readOldSparse(
+  parser: Internals,
+): (header: Header, handler: MemberHandler) => MemberSink | undefined {
+  let block: Buffer = Buffer.alloc(0)
+  const shift = parser._buffer.shift.bind(parser._buffer)
+  parser._buffer.shift = (bytes) => {
+    const got = shift(bytes)
+    if (bytes === 512 && got) block = got
+    return got
+  }
+  const isOld = () => block[156] === 0x53
+  const apply = parser._applyLongHeaders.bind(parser)
+  parser._applyLongHeaders = () => {
+    apply()
+    if (!isOld()) return
+    parser._header.type = 'file'
+    if (block[482] !== 0) parser._header.size += 512
+  }
+  return (header, handler) => {
+    if (!isOld()) return handler.begin(header)
+    const map = readOldParts(block, 386, 4)
+    const realBytes = readOldNumber(block, 483)
+    if (block[482] === 0) return handler.begin({ ...header, sparse: { realBytes, map } })
+    const grow = () => {
+      parser._missing += 512
+    }
+    return new ContinuedMap(map, grow, () => handler.begin({ ...header, sparse: { realBytes, map } }))
+  }
+}
+
+/** Takes the blocks that continue an old sparse map, then begins the member. */
+class ContinuedMap implements MemberSink {
+  readonly #map: Part[]
+  readonly #grow: () => void
+  readonly #begin: () => MemberSink | undefined
+  #block: Buffer = Buffer.alloc(0)
+  #sink: MemberSink | undefined
+  #complete = false
+
+  constructor(map: Part[], grow: () => void, begin: () => MemberSink | undefined) {
+    this.#map = map
+    this.#grow = grow
+    this.#begin = begin
+  }
+
+  write(chunk: Buffer): void {
+    let rest = chunk
+    while (!this.#complete && rest.length > 0) {
+      const part = rest.subarray(0, 512 - this.#block.length)
+      this.#block = Buffer.concat([this.#block, part])
+      rest = rest.subarray(part.length)
+      if (this.#block.length === 512) this.#take()
+    }
+    if (rest.length > 0) this.#sink?.write(rest)
+  }
+
+  end(): void {
+    if (!this.#complete)
+      throw new KeelsonError('INVALID_ARGUMENT', 'the archive has a sparse map without an end')
+    this.#sink?.end()
+  }
+
+  [Symbol.dispose](): void {
+    this.#sink?.[Symbol.dispose]()
+  }
+
+  #take(): void {
+    this.#map.push(...readOldParts(this.#block, 0, 21))
+    this.#complete = this.#block[504] === 0
+    if (this.#complete) this.#sink = this.#begin()
+    else if (this.#map.length > 1_000_000)
+      throw new KeelsonError('INVALID_ARGUMENT', 'the archive has a sparse map that is too long')
+    else this.#grow()
+    this.#block = Buffer.alloc(0)
   }
 }
 

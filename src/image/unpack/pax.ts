@@ -12,10 +12,21 @@ export function parsePax(bytes: Buffer): Record<string, string> {
     const end = at + length
     const equals = bytes.indexOf(0x3d, space)
     if (!(end <= bytes.length) || bytes[end - 1] !== 0x0a || equals < 0 || equals >= end) malformed()
-    records[bytes.toString('latin1', space + 1, equals)] = bytes.toString('latin1', equals + 1, end - 1)
+    const key = bytes.toString('latin1', space + 1, equals)
+    addRecord(records, key, bytes.toString('latin1', equals + 1, end - 1))
     at = end
   }
   return records
+}
+
+/** The oldest sparse format (PAX 0.0) repeats two keys in turn; together they are the map of the next one. */
+function addRecord(records: Record<string, string>, key: string, value: string): void {
+  const isPart = key === 'GNU.sparse.offset' || key === 'GNU.sparse.numbytes'
+  if (!isPart) records[key] = value
+  else {
+    const known = records['GNU.sparse.map']
+    records['GNU.sparse.map'] = known === undefined ? value : `${known},${value}`
+  }
 }
 
 function decimal(text: string): number {

@@ -44,7 +44,7 @@ test('without a terminal: a line when a layer begins and one when it is there', 
   progress.end()
   t.deepEqual(lines, [
     'aaaaaaaaaaaa: downloading (2MB)',
-    'bbbbbbbbbbbb: is here already (2MB)',
+    'bbbbbbbbbbbb: is there already (2MB)',
     'aaaaaaaaaaaa: done (2MB)',
   ])
 })

@@ -1,0 +1,7 @@
+#pragma once
+
+#include <napi.h>
+
+namespace keelson::binding {
+void exportZstd(Napi::Env env, Napi::Object exports);
+}
