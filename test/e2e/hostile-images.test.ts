@@ -7,6 +7,7 @@ import { buildAttacker } from '../support/attacker.ts'
 import { busyboxSpec, hasBusybox, makeBundle } from '../support/bundle.ts'
 import { execContained, idleContainer, runContained } from '../support/contained.ts'
 import { containerStage, plainSpec } from '../support/container.ts'
+import { eventually } from '../support/eventually.ts'
 import { hostDirectory } from '../support/hostile-image.ts'
 import { ociPrograms } from '../support/oci-programs.ts'
 import { rootTest } from '../support/root.ts'
@@ -71,6 +72,11 @@ rootTest(
 rootTest('CVE-2024-21626: no working directory of an exec leads out by a descriptor', async (t) => {
   await using stage = await containerStage('cwd')
   await using container = await idleContainer(stage, 'box', plainSpec(['sleep', '1000']))
+  // Until the first process has become its program it may hold directories of the container, which lead nowhere else.
+  const name = { cwd: '/', env: ['PATH=/bin'], args: ['cat', '/proc/1/comm'] }
+  await eventually('the first program runs', async () =>
+    (await execContained(container, name)).lines.includes('sleep'),
+  )
   for (let fd = 0; fd <= 64; fd++)
     for (const link of fd < 8 ? ['self', 'thread-self', '1'] : ['self']) {
       const process = { cwd: `/proc/${link}/fd/${fd}`, env: ['PATH=/bin'], args: ['pwd'] }
