@@ -3,6 +3,7 @@ import { type FileLock, layersHave, readLayeredFile } from '../kernel/index.ts'
 import { cancelled } from './cancelled.ts'
 import { collect } from './collect.ts'
 import type { ContentStore } from './content-store.ts'
+import { describeImage } from './describe.ts'
 import type { Settler } from './durability.ts'
 import { checkStore } from './fsck.ts'
 import { bytesToFree, diskUse, prunable, removableImages } from './garbage.ts'
@@ -151,17 +152,7 @@ export class FileImageStore implements ManagedImageStore {
   }
 
   describe(nameOrId: string): ImageDescription {
-    const { image, manifest, addedMs, usedMs, layerKeys } = this.#record(nameOrId)
-    const { records } = this.#parts
-    const usedBy = [...records.snapshots.values()].filter(({ imageId }) => imageId === image.id)
-    return {
-      image,
-      manifestDigest: manifest,
-      addedMs,
-      usedMs,
-      usedBy: usedBy.map(({ key }) => key),
-      unpackedBytes: sum(layerRecords(records, layerKeys).map(({ bytes }) => bytes)),
-    }
+    return describeImage(this.#parts.records, this.#record(nameOrId))
   }
 
   async prune(options: PruneOptions = {}): Promise<Freed> {

@@ -78,3 +78,18 @@ function paxMember(xattrs: Record<string, Buffer>): Buffer {
   const records = Object.entries(xattrs).map(([name, value]) => paxRecord(`SCHILY.xattr.${name}`, value))
   return rawMember('x', 'PaxHeader', Buffer.concat(records))
 }
+
+export const zstdMagic = Buffer.from([0x28, 0xb5, 0x2f, 0xfd])
+
+/** One frame of raw blocks (RFC 8878): what is to be shown needs no compressor. */
+export function zstd(bytes: Buffer): Buffer {
+  const parts: Buffer[] = [zstdMagic, Buffer.from([0x00, 0x58])] // no content size; a window of 2 MiB
+  for (let at = 0; at < bytes.length; at += 2 ** 17) {
+    const block = bytes.subarray(at, at + 2 ** 17)
+    const isLast = at + block.length >= bytes.length
+    const header = Buffer.alloc(3)
+    header.writeUIntLE((block.length << 3) | (isLast ? 1 : 0), 0, 3)
+    parts.push(header, block)
+  }
+  return Buffer.concat(parts)
+}

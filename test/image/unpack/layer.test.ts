@@ -27,6 +27,8 @@ import {
   sha256,
   symlink,
   tar,
+  zstd,
+  zstdMagic,
 } from '../../support/archive.ts'
 import { rootTest } from '../../support/root.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
@@ -64,21 +66,6 @@ function fingerprint(path: string): string {
   const { mode: fileMode, nlink, uid: owner, mtimeMs: time } = statSync(join(path, 'secret'))
   const text = readFileSync(join(path, 'secret'), 'utf8')
   return JSON.stringify([readdirSync(path), mode, uid, mtimeMs, fileMode, nlink, owner, time, text])
-}
-
-const zstdMagic = Buffer.from([0x28, 0xb5, 0x2f, 0xfd])
-
-/** One frame of raw blocks (RFC 8878): what is to be shown needs no compressor. */
-function zstd(bytes: Buffer): Buffer {
-  const parts: Buffer[] = [zstdMagic, Buffer.from([0x00, 0x58])] // no content size; a window of 2 MiB
-  for (let at = 0; at < bytes.length; at += 2 ** 17) {
-    const block = bytes.subarray(at, at + 2 ** 17)
-    const isLast = at + block.length >= bytes.length
-    const header = Buffer.alloc(3)
-    header.writeUIntLE((block.length << 3) | (isLast ? 1 : 0), 0, 3)
-    parts.push(header, block)
-  }
-  return Buffer.concat(parts)
 }
 
 const isWhiteout = (path: string) => lstatSync(path).isCharacterDevice() && lstatSync(path).rdev === 0
