@@ -63,6 +63,7 @@ export async function openPodStack(options: PodStackOptions): Promise<PodStack> 
       ...(credentialFile !== '' && {
         credentials: dockerCredentials({ files: [credentialFile], environment: process.env }),
       }),
+      parallelLayers: config.images.parallelLayers,
       openLedger: async (where) => instrumented.ledger(await openLedger(where), around),
       clock,
       log: log.child({ part: 'image' }),
@@ -97,6 +98,7 @@ export async function openPodStack(options: PodStackOptions): Promise<PodStack> 
       pins: instrumented.pins(pins, around),
       ledger,
       cgroupInstance: instance,
+      runtimeHandlers: config.runtimeHandlers,
       runDirectory,
       version,
       streaming,

@@ -105,6 +105,11 @@ export const criSettings = {
     ),
   },
   images: {
+    parallelLayers: setting(
+      wholeNumber(1, 64, 'a number from 1 to 64 is expected'),
+      4,
+      'How many layers are downloaded and unpacked at a time, of all pulls together.',
+    ),
     registries: setting(
       text('the path of a file is expected'),
       '',
@@ -121,6 +126,16 @@ export const criSettings = {
       'File of registry credentials as docker login and podman login write it, credential helpers included; asked when a pull brings none. Empty: none.',
     ),
   },
+  runtimeHandlers: setting(
+    v.pipe(
+      v.array(
+        v.pipe(v.string(), v.regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, 'names like keelson are expected')),
+      ),
+      v.nonEmpty('a list of names is expected'),
+    ),
+    ['keelson'],
+    'Names by which a RuntimeClass may ask for this runtime, as those of a runtime that was here before. All are one and the same, and so is the default, which has no name.',
+  ),
   containers: {
     pidsMax: setting(
       wholeNumber(0, 4_194_304, 'a number of processes, or 0, is expected'),

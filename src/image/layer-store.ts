@@ -52,7 +52,7 @@ export class LayerStore implements AsyncDisposable {
   readonly #limits: UnpackLimits
   readonly #blobs = new SharedWork<void>()
   readonly #layers = new SharedWork<LayerRecord>()
-  readonly #slots = new Slots(parallelLayers)
+  readonly #slots: Slots
   /** Every directory in `layers/` by the key of its record, recorded already or not yet. */
   readonly #made = new Map<string, LayerRecord>()
 
@@ -62,12 +62,15 @@ export class LayerStore implements AsyncDisposable {
     log: Logger
     clock: Clock
     limits?: UnpackLimits
+    /** How many are made at a time; default 4. */
+    parallelLayers?: number | undefined
   }) {
     this.#content = options.content
     this.#directory = join(options.directory, 'layers')
     this.#log = options.log
     this.#pool = new UnpackPool(options.clock)
     this.#limits = options.limits ?? defaultLimits
+    this.#slots = new Slots(options.parallelLayers ?? parallelLayers)
   }
 
   /** Takes over the recorded layers and removes every other directory. */

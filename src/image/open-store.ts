@@ -31,6 +31,8 @@ export interface ImageStoreOptions {
   credentials?: Credentials
   /** How long a registry may take; the defaults are for the slow ones. */
   registryTimeouts?: RegistryTimeouts
+  /** Layers downloaded and unpacked at a time, of all pulls together; default 4. */
+  parallelLayers?: number
   log: Logger
   clock: Clock
   /** Opens what records are kept in; for tests that fail in it. */
@@ -58,7 +60,9 @@ export async function openImageStore(options: ImageStoreOptions): Promise<Manage
   const content = await ContentStore.open(directory, boot)
   const { log, clock } = options
   const leases = await undo.use(await Leases.open(directory, { content, boot, clock }))
-  const layers = await undo.use(new LayerStore({ content, directory, log, clock }))
+  const layers = await undo.use(
+    new LayerStore({ content, directory, log, clock, parallelLayers: options.parallelLayers }),
+  )
   const registry = await undo.use(
     new RegistryClient({
       mirrors: options.mirrors ?? {},

@@ -43,6 +43,8 @@ export interface PodContext {
   readonly clock: Clock
   readonly log: Logger
   readonly containers: ContainerLimits
+  /** Handlers a caller may name; they are one and the same. */
+  readonly runtimeHandlers: readonly string[]
   /** Cgroups of pods whose caller names no parent lie at `/<cgroupInstance>/<sandbox>`. */
   readonly cgroupInstance: string
   readonly cgroupLayout: CgroupLayout

@@ -19,9 +19,6 @@ import type { SandboxRecord } from './records.ts'
 import { rootOf } from './spec/id-maps.ts'
 import { needsHolder, type PodNamespaces, podHostname, podNamespaces } from './spec/namespaces.ts'
 
-/** Handlers a caller may name; they are one and the same. */
-export const runtimeHandlers = ['', 'keelson']
-
 /** What the namespaces of nearly every pod are made with, so that some can be made beforehand. */
 export const usualNamespaces = {
   shmSizeBytes: 64 * 1024 * 1024,
@@ -41,8 +38,10 @@ export async function runPodSandbox(
   { config, runtimeHandler }: RunPodSandboxRequest,
 ): Promise<RunPodSandboxResponse> {
   const checked = checkedConfig(config)
-  if (!runtimeHandlers.includes(runtimeHandler))
-    throw invalid(`unknown runtime handler ${JSON.stringify(runtimeHandler)}: there is "keelson"`)
+  if (!context.runtimeHandlers.includes(runtimeHandler)) {
+    const known = context.runtimeHandlers.filter((name) => name !== '').map((name) => JSON.stringify(name))
+    throw invalid(`unknown runtime handler ${JSON.stringify(runtimeHandler)}: there is ${known.join(', ')}`)
+  }
   const key = identity(checked)
   const ready = context.store
     .sandboxes()

@@ -7,7 +7,6 @@ import {
   VersionResponse,
 } from '../../cri/types.ts'
 import type { PodContext } from './context.ts'
-import { runtimeHandlers } from './run-pod-sandbox.ts'
 
 /** `version` is the kubelet API's, a literal that never changed. */
 export function version(runtimeVersion: string): VersionResponse {
@@ -20,7 +19,7 @@ export function version(runtimeVersion: string): VersionResponse {
 }
 
 export async function status(
-  { network, host }: PodContext,
+  { network, host, runtimeHandlers }: PodContext,
   { verbose }: StatusRequest,
 ): Promise<StatusResponse> {
   const { ready, reason, message } = await network.status()

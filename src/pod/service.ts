@@ -68,6 +68,8 @@ export interface PodServiceOptions {
   runDirectory: string
   /** Default: no limit of processes, a drain of 250 ms. */
   containers?: ContainerLimits
+  /** Handlers that a caller may name beside the one without a name. Default: keelson. */
+  runtimeHandlers?: readonly string[]
   /** Of keelson, told by Version. */
   version: string
   /** Without it Exec, Attach and PortForward are UNIMPLEMENTED. */
@@ -94,6 +96,7 @@ export async function createPodService(options: PodServiceOptions): Promise<PodS
     ...options,
     streaming: options.streaming,
     containers: options.containers ?? { pidsMax: 0, execDrainMs: 250 },
+    runtimeHandlers: ['', ...(options.runtimeHandlers ?? ['keelson'])],
     store,
     userFiles: new UserFiles(options.images),
     filesDirectory,

@@ -8,6 +8,7 @@ import {
   ImageStatusRequest,
   ListContainersRequest,
   ListPodSandboxRequest,
+  NamespaceMode,
   PullImageRequest,
   RemoveImageRequest,
 } from '../../cri/types.ts'
@@ -17,6 +18,10 @@ import { type Walk, walkFaults } from '../support/fault-walk.ts'
 import { registryProgram, startRegistry } from '../support/registry.ts'
 import { differences, findTraces } from '../support/traces.ts'
 
+/** Its processes see each other, which takes every part that a pod can have: pins, a network, and a holder. */
+const shared = { linux: { securityContext: { namespaceOptions: { pid: NamespaceMode.POD } } } }
+const sharedPod = (endpoint: CriEndpoint) => endpoint.pod('web', shared)
+
 interface Made {
   podId: string
   containerId: string
@@ -24,8 +29,8 @@ interface Made {
 
 const nothing = async (): Promise<undefined> => undefined
 const created = async (endpoint: CriEndpoint): Promise<Made> => {
-  const podId = await endpoint.pod()
-  return { podId, containerId: await endpoint.create(podId, 'main') }
+  const podId = await sharedPod(endpoint)
+  return { podId, containerId: await endpoint.create(podId, 'main', shared) }
 }
 const running = async (endpoint: CriEndpoint): Promise<Made> => {
   const made = await created(endpoint)
@@ -35,20 +40,20 @@ const running = async (endpoint: CriEndpoint): Promise<Made> => {
 
 const runPodSandbox: Walk<undefined> = {
   prepare: nothing,
-  act: (endpoint) => endpoint.pod(),
+  act: (endpoint) => sharedPod(endpoint),
   async settle(t, endpoint) {
     const [pod, ...more] = await podsOf(endpoint)
     t.deepEqual(more, [])
     const podId = pod?.id ?? ''
     t.true(await endpoint.podIsReady(podId))
-    await endpoint.run(podId, 'main')
+    await endpoint.run(podId, 'main', shared)
     await endpoint.removePod(podId)
   },
 }
 
 const createContainer: Walk<string> = {
-  prepare: (endpoint) => endpoint.pod(),
-  act: (endpoint, podId) => endpoint.create(podId, 'main'),
+  prepare: (endpoint) => sharedPod(endpoint),
+  act: (endpoint, podId) => endpoint.create(podId, 'main', shared),
   async settle(t, endpoint, podId) {
     const { containers } = await endpoint.runtime.listContainers(ListContainersRequest.create(), call)
     t.is(containers.length, 1)

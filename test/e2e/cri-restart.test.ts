@@ -5,12 +5,14 @@ import { mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
-import { ContainerEventType, ContainerState, ListContainersRequest } from '../../cri/types.ts'
+import { ContainerEventType, ContainerState, ListContainersRequest, NamespaceMode } from '../../cri/types.ts'
 import { removePinNamespace } from '../../src/kernel/index.ts'
 import { CriEndpoint, call, endpointTest } from '../support/cri-endpoint.ts'
 import { eventually } from '../support/eventually.ts'
 import { serialRootTest } from '../support/root.ts'
 
+/** Pods whose processes see each other: a holder keeps their PID namespace. */
+const shared = { linux: { securityContext: { namespaceOptions: { pid: NamespaceMode.POD } } } }
 const podCount = process.env['KEELSON_TEST_FULL'] === '1' ? 100 : 20
 /** Writes lines with numbers as fast as a log should bear, all the while. */
 const numbered = 'i=0; while :; do i=$((i+1)); echo "$i"; [ $((i % 50)) = 0 ] && sleep 0.02; done'
@@ -105,11 +107,15 @@ endpointTest(
         process.kill(await endpoint.hostPid(id), 'SIGKILL')
         await eventually('the cgroups are empty', () => removeCgroups(`${endpoint.instance}/${podId}`))
       },
+      holder: async (podId) => {
+        const record = readFileSync(join(endpoint.runDirectory, 'containers', podId, 'pid'), 'utf8')
+        process.kill(Number(record.split(' ')[0]), 'SIGKILL')
+      },
       files: async (podId) => rm(join(endpoint.runDirectory, 'pods', podId), { recursive: true }),
     }
     const made = new Map<string, { podId: string; id: string }>()
     for (const what of Object.keys(take)) {
-      const podId = await endpoint.pod(what)
+      const podId = await endpoint.pod(what, what === 'holder' ? shared : {})
       made.set(what, { podId, id: await endpoint.run(podId, 'main') })
     }
     // A server that is there, and the next: each thing is taken from one while nobody looks.
@@ -130,7 +136,8 @@ endpointTest(
       t.is(status.exitCode, 137, what)
     }
     t.is((await endpoint.status(made.get('overlay')?.id ?? '')).state, ContainerState.CONTAINER_RUNNING)
-    t.false(await endpoint.podIsReady(made.get('files')?.podId ?? ''))
+    for (const what of ['files', 'holder'])
+      t.false(await endpoint.podIsReady(made.get(what)?.podId ?? ''), what)
     t.true(await endpoint.podIsReady(made.get('overlay')?.podId ?? ''))
     for (const [what, { podId }] of made) {
       await endpoint.removePod(podId)

@@ -31,6 +31,8 @@ setMaxListeners(0, call.signal)
 export interface EndpointOptions {
   /** Of the configuration file, besides names and places. */
   settings?: object
+  /** Started by flags, which older versions know too, and not by a configuration file. */
+  byFlags?: boolean
   /** It may be told to die: see fault-walk.ts. */
   faults?: boolean
   /** Words put before the program. */
@@ -85,6 +87,10 @@ export class CriEndpoint implements AsyncDisposable {
   get logPath(): string {
     return join(this.directory, 'cri.log')
   }
+  get #placeFlags(): string[] {
+    const { instance, dataDirectory, runDirectory } = this
+    return ['--instance', instance, '--data-dir', dataDirectory, '--run-dir', runDirectory]
+  }
   get socketPath(): string {
     return join(this.runDirectory, 'cri.sock')
   }
@@ -120,7 +126,7 @@ export class CriEndpoint implements AsyncDisposable {
     const [command, args] = this.network.enter(
       ...(this.#options.within ?? []),
       program,
-      ...['cri', '--config', this.configPath],
+      ...['cri', ...(this.#options.byFlags ? this.#placeFlags : ['--config', this.configPath])],
     )
     const log = openSync(this.logPath, 'a')
     const startedMs = performance.now()
@@ -226,9 +232,7 @@ export class CriEndpoint implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
-    const { instance, dataDirectory, runDirectory } = this
-    const flags = ['--instance', instance, '--data-dir', dataDirectory, '--run-dir', runDirectory]
-    const { code, stderr } = await this.network.run(launcher, ['down', ...flags])
+    const { code, stderr } = await this.network.run(launcher, ['down', ...this.#placeFlags])
     if (code !== 0) throw new Error(`keelson down: ${stderr}`)
     await this.network[Symbol.asyncDispose]()
     await rm(this.directory, { recursive: true, force: true })

@@ -29,6 +29,7 @@ export async function walkFaults<Prepared>(
   endpoint: CriEndpoint,
   walk: Walk<Prepared>,
 ): Promise<string[]> {
+  t.timeout(600_000) // a server is started for each step
   const steps = await trace(t, endpoint, walk)
   t.true(steps.length > 0, 'there are steps to walk')
   for (const side of sides) {
