@@ -16,13 +16,14 @@ export async function dockerArchiveFiles(
   content: ContentStore,
   images: readonly NamedImage[],
   spool: string,
+  signal: AbortSignal | undefined,
 ): Promise<ArchiveFile[]> {
   const layers = new Map<string, ArchiveFile>()
   for (const { record, manifest } of images)
     for (const [at, diffId] of record.image.layers.entries()) {
       const digest = manifest.parsed.layers[at]?.digest
       if (digest !== undefined && !layers.has(diffId))
-        layers.set(diffId, await plainLayer(content.path(digest), layerName(diffId), spool))
+        layers.set(diffId, await plainLayer(content.path(digest), layerName(diffId), spool, signal))
     }
   const configs = images.map(
     ({
@@ -45,9 +46,16 @@ function entry({ record, manifest, tags }: NamedImage) {
   }
 }
 
-async function plainLayer(blobPath: string, name: string, spool: string): Promise<ArchiveFile> {
+async function plainLayer(
+  blobPath: string,
+  name: string,
+  spool: string,
+  signal: AbortSignal | undefined,
+): Promise<ArchiveFile> {
   const path = join(spool, name)
-  await pipeline(decompressed(createReadStream(blobPath)), createWriteStream(path))
+  await pipeline(decompressed(createReadStream(blobPath)), createWriteStream(path), {
+    ...(signal && { signal }),
+  })
   return { name, content: { path, sizeBytes: (await stat(path)).size } }
 }
 

@@ -3,13 +3,12 @@ import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { ArchiveFile } from './files.ts'
 
-/** Writes the files below a new directory; where the file system can share extents, blobs take no room. */
+/** Writes the files below an empty directory; where the file system can share extents, blobs take no room. */
 export async function writeFolder(
   path: string,
   files: readonly ArchiveFile[],
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  await mkdir(path, { mode: 0o755 })
   for (const { name, content } of files) {
     signal?.throwIfAborted()
     const target = join(path, name)

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { mkdir, open, readdir, rename } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { asKeelsonError, Cleanup, KeelsonError } from '../../base/index.ts'
@@ -37,7 +38,9 @@ export async function saveImages(
   const named = await Promise.all(
     images.map(async (one) => ({ ...one, manifest: await readStoredManifest(content, one.record) })),
   )
-  const files = await filesOf[format](content, named, spool)
+  const files = await filesOf[format](content, named, spool, signal).catch((error) => {
+    throw diskFull(error, spool) ?? asKeelsonError(error, { op: 'save' })
+  })
   try {
     await write(path, format, files, signal)
   } catch (error) {
@@ -47,7 +50,12 @@ export async function saveImages(
 
 const filesOf: Record<
   ArchiveFormat,
-  (content: ContentStore, images: readonly NamedImage[], spool: string) => Promise<ArchiveFile[]>
+  (
+    content: ContentStore,
+    images: readonly NamedImage[],
+    spool: string,
+    signal: AbortSignal | undefined,
+  ) => Promise<ArchiveFile[]>
 > = {
   'oci-archive': async (content, images) => ociLayoutFiles(content, images),
   'oci-dir': async (content, images) => ociLayoutFiles(content, images),
@@ -62,11 +70,15 @@ async function write(
 ): Promise<void> {
   if (format === 'oci-dir') await requireEmpty(path)
   await using undo = new Cleanup()
-  const partial = join(dirname(path), `.${basename(path)}.partial-${process.pid}`)
-  undo.defer(() => removeTree(partial))
-  if (format === 'oci-dir') await writeFolder(partial, files, signal)
-  else {
+  // Whoever saves to the same path at the same time, here or elsewhere, has another one.
+  const partial = join(dirname(path), `.${basename(path)}.partial-${randomBytes(6).toString('hex')}`)
+  if (format === 'oci-dir') {
+    await mkdir(partial, { mode: 0o755 })
+    undo.defer(() => removeTree(partial))
+    await writeFolder(partial, files, signal)
+  } else {
     await using file = await open(partial, 'wx', 0o600)
+    undo.defer(() => removeTree(partial))
     await writeTar(file, files, signal)
     await file.chmod(0o644)
   }

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { type Pack, pack } from 'tar-stream'
+import { KeelsonError } from '../../base/index.ts'
 import type { ArchiveFile } from './files.ts'
 
 /** Writes the files as one tar: the same files make the same bytes, whenever that is. */
@@ -10,10 +11,15 @@ export async function writeTar(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const archive = pack()
-  fill(archive, files).catch((error) => archive.destroy(error))
-  for await (const chunk of archive as AsyncIterable<Buffer>) {
-    signal?.throwIfAborted()
-    for (let at = 0; at < chunk.length; ) at += (await target.write(chunk, at)).bytesWritten
+  const filling = fill(archive, files).catch((error) => archive.destroy(error))
+  try {
+    for await (const chunk of archive as AsyncIterable<Buffer>) {
+      signal?.throwIfAborted()
+      for (let at = 0; at < chunk.length; ) at += (await target.write(chunk, at)).bytesWritten
+    }
+  } finally {
+    archive.destroy()
+    await filling // it lets go of the file that it was reading
   }
 }
 
@@ -25,12 +31,30 @@ async function fill(archive: Pack, files: readonly ArchiveFile[]): Promise<void>
 function add(archive: Pack, name: string, content: ArchiveFile['content']): Promise<void> {
   const header = { name, mode: 0o644, mtime: new Date(0) }
   return new Promise((resolve, reject) => {
-    const done = (error?: unknown) => (error ? reject(error) : resolve())
-    if (Buffer.isBuffer(content)) archive.entry(header, content, done)
-    else {
-      const entry = archive.entry({ ...header, size: content.sizeBytes }, done)
-      const source = createReadStream(content.path, { highWaterMark: 256 * 1024 })
-      source.on('error', (error) => entry.destroy(error)).pipe(entry)
+    if (Buffer.isBuffer(content)) {
+      const done = (error?: unknown) => (error ? reject(error) : resolve())
+      archive.entry(header, content, done).on('error', done)
+      return
     }
+    const source = createReadStream(content.path, { highWaterMark: 256 * 1024 })
+    const done = (error?: unknown) => {
+      source.destroy()
+      if (error) reject(error)
+      else resolve()
+    }
+    const entry = archive.entry({ ...header, size: content.sizeBytes }, done)
+    entry.on('error', done) // what nobody listens for would end the process
+    source.on('error', (error) => entry.destroy(error))
+    source.on('end', () => {
+      if (source.bytesRead !== content.sizeBytes) entry.destroy(otherLength(name, content))
+    })
+    source.pipe(entry)
+  })
+}
+
+function otherLength(name: string, { path, sizeBytes }: { path: string; sizeBytes: number }): KeelsonError {
+  return new KeelsonError('DATA_LOSS', `${name} in the image store does not have its ${sizeBytes} bytes`, {
+    path,
+    hint: 'look with keelson image fsck --repair, then pull the image again',
   })
 }

@@ -8,12 +8,17 @@ const chunkBytes = 256 * 1024
 /** Uncompressed bytes of a layer: gzip, zstd or plain, told by its first bytes, not by what its media type claims. */
 export async function* decompressed(source: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
   const iterator = source[Symbol.asyncIterator]()
-  const first = await firstBytes(iterator)
-  const whole = resume(first, iterator)
-  const compression = compressionOf(first)
-  if (compression === 'zstd') yield* unzstd(whole)
-  else if (compression === 'gzip') yield* gunzipped(whole)
-  else yield* whole
+  try {
+    const first = await firstBytes(iterator)
+    const whole = resume(first, iterator)
+    const compression = compressionOf(first)
+    if (compression === 'zstd') yield* unzstd(whole)
+    else if (compression === 'gzip') yield* gunzipped(whole)
+    else yield* whole
+  } finally {
+    // Whoever stops reading lets the source go. It is not waited for: it may be waiting itself, for bytes to come.
+    iterator.return?.().catch(() => undefined)
+  }
 }
 
 /** By the host's library: no Node of the oldest version that we run on has zstd of its own. */

@@ -1,0 +1,45 @@
+/** What a save leaves behind, also when it is not the only one. */
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { silentLogger, systemClock } from '../../../src/base/index.ts'
+import { openImageStore } from '../../../src/image/index.ts'
+import { file, sha256, tar } from '../../support/archive.ts'
+import { rootTest } from '../../support/root.ts'
+import { temporaryDirectory } from '../../support/temporary-directory.ts'
+
+async function dockerArchive(): Promise<Buffer> {
+  const layer = await tar(file('hello', Buffer.alloc(3 * 2 ** 20, 'world')))
+  const config = Buffer.from(
+    JSON.stringify({
+      architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
+      os: 'linux',
+      config: {},
+      rootfs: { type: 'layers', diff_ids: [sha256(layer)] },
+    }),
+  )
+  const manifest = [{ Config: 'config.json', RepoTags: ['app:1'], Layers: ['layer.tar'] }]
+  return await tar(
+    file('layer.tar', layer),
+    file('config.json', config),
+    file('manifest.json', JSON.stringify(manifest)),
+  )
+}
+
+rootTest('saves to one path at once: each is whole, and nothing else is left beside it', async (t) => {
+  await using folder = await temporaryDirectory()
+  await using store = await openImageStore({
+    dataDirectory: join(folder.path, 'data'),
+    log: silentLogger,
+    clock: systemClock,
+  })
+  writeFileSync(join(folder.path, 'in.tar'), await dockerArchive())
+  const [image] = await store.load(join(folder.path, 'in.tar'))
+  const out = join(folder.path, 'out')
+  const path = join(out, 'image.tar')
+  mkdirSync(out)
+  for (const format of ['oci-archive', 'docker-archive'] as const) {
+    await Promise.all([1, 2, 3].map(() => store.save(['app:1'], { path, format })))
+    t.deepEqual(readdirSync(out), ['image.tar'])
+    t.is((await store.load(path))[0]?.id, image?.id)
+  }
+})
