@@ -2,7 +2,7 @@ import { constants, createReadStream } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { asKeelsonError, hasErrno, KeelsonError } from '../base/index.ts'
+import { abortable, asKeelsonError, hasErrno, KeelsonError } from '../base/index.ts'
 import { DigestMeter, splitDigest } from './digest.ts'
 import { GatheredWriter } from './gathered-writer.ts'
 import { isInterruption } from './interruption.ts'
@@ -18,6 +18,8 @@ export interface IngestOptions {
   onOpen?: (path: string) => Promise<void>
   /** How many bytes may be read by now. */
   onGrow?: (bytes: number) => void
+  /** Called with its digest before the blob has its name, from when on a collector may find it. */
+  onKnown?: (digest: string) => void
   signal?: AbortSignal
 }
 
@@ -37,6 +39,8 @@ export class ContentStore {
   readonly #ingest: string
   readonly #boot: string
   readonly #removals = new Map<string, Promise<void>>()
+  /** Downloads that are being written, by their digest; settled when their file is renamed, kept or gone. */
+  readonly #resumed = new Map<string, Promise<void>>()
   #sequence = 0
 
   private constructor(directory: string, boot: string) {
@@ -98,12 +102,28 @@ export class ContentStore {
 
   /**
    * Like ingest, but what a broken download left of this blob is kept and made use of: `open` yields the bytes from
-   * an offset on. One at a time for each blob.
+   * an offset on. One at a time for each blob: whoever comes while another is at it, perhaps giving up, waits, and
+   * has nothing left to do if that one was successful.
    */
   async resume(
     blob: Blob,
     open: (offset: number) => AsyncIterable<Uint8Array>,
     options: IngestOptions = {},
+  ): Promise<void> {
+    for (let other = this.#resumed.get(blob.digest); other; other = this.#resumed.get(blob.digest)) {
+      await abortable(other, options.signal)
+      if (await this.has(blob.digest)) return
+    }
+    const running = this.#resume(blob, open, options)
+    const over = () => void this.#resumed.delete(blob.digest)
+    this.#resumed.set(blob.digest, running.then(over, over))
+    await running
+  }
+
+  async #resume(
+    blob: Blob,
+    open: (offset: number) => AsyncIterable<Uint8Array>,
+    options: IngestOptions,
   ): Promise<void> {
     const { algorithm, hex } = splitDigest(blob.digest)
     const path = join(this.#ingest, `partial-${this.#boot}-${algorithm}-${hex}`)
@@ -185,10 +205,17 @@ export class ContentStore {
       await options.onOpen?.(path)
       await append(file, meter, source, options, expected)
     }
-    return await this.#write({ path, algorithm, write, ...(expected && { expected }) })
+    const { onKnown } = options
+    return await this.#write({
+      path,
+      algorithm,
+      write,
+      ...(expected && { expected }),
+      ...(onKnown && { onKnown }),
+    })
   }
 
-  async #write({ path, algorithm, write, expected, mayGoOn = false }: Writing): Promise<Blob> {
+  async #write({ path, algorithm, write, expected, onKnown, mayGoOn = false }: Writing): Promise<Blob> {
     const meter = new DigestMeter(algorithm)
     try {
       const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600)
@@ -200,6 +227,8 @@ export class ContentStore {
       const blob = { digest: meter.digest(), sizeBytes: meter.bytes }
       if (expected && blob.sizeBytes !== expected.sizeBytes) refuseSize(expected, String(blob.sizeBytes))
       if (expected) requireDigest(blob.digest, expected.digest, `blob ${expected.digest}`)
+      onKnown?.(blob.digest)
+      await this.#removals.get(blob.digest) // else it would take this one
       await rename(path, this.path(blob.digest))
       return blob
     } catch (error) {
@@ -215,6 +244,7 @@ interface Writing {
   algorithm: string
   write: (file: FileHandle, meter: DigestMeter) => Promise<void>
   expected?: Blob
+  onKnown?: (digest: string) => void
   /** What was written when it is interrupted is of use later. */
   mayGoOn?: boolean
 }

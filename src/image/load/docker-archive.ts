@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
 import { maxConfigBytes } from '../config.ts'
-import type { ContentStore } from '../content-store.ts'
+import type { Blob } from '../content-store.ts'
 import { digestOf } from '../digest.ts'
 import { type Installation, once } from '../install.ts'
 import { asObject, broken, composeManifest, type Descriptor, maxManifestBytes } from '../manifest.ts'
@@ -9,6 +9,9 @@ import { compressionOf } from '../unpack/decompress.ts'
 import type { Folder } from './folder.ts'
 import { requireOneImage } from './one-name.ts'
 
+/** Stores bytes and says what and where they are; they stay until their image is installed. */
+export type Ingest = (source: AsyncIterable<Buffer>) => Promise<Blob & { path: string }>
+
 /**
  * Every image of a docker-archive (`docker save`): manifest.json lists config file, tags and layer files. Such an
  * archive has no registry manifest, hence no repo digests; layers are named by what they turn out to be, and a
@@ -16,24 +19,22 @@ import { requireOneImage } from './one-name.ts'
  */
 export async function readDockerArchive(
   folder: Folder,
-  content: ContentStore,
+  ingest: Ingest,
   reference: string | undefined,
-  signal: AbortSignal,
 ): Promise<Installation[]> {
   const list: unknown = parse(await folder.whole('manifest.json', maxManifestBytes))
   if (!Array.isArray(list)) broken('manifest.json is not a list')
   requireOneImage(reference, list.length)
   const images: Installation[] = []
-  for (const entry of list) images.push(await readImage(folder, content, entry, reference, signal))
+  for (const entry of list) images.push(await readImage(folder, ingest, entry, reference))
   return images
 }
 
 async function readImage(
   folder: Folder,
-  content: ContentStore,
+  ingest: Ingest,
   entry: unknown,
   reference: string | undefined,
-  signal: AbortSignal,
 ): Promise<Installation> {
   const {
     Config: configPath,
@@ -44,8 +45,8 @@ async function readImage(
   const config = await folder.whole(configPath, maxConfigBytes)
   const layers: Descriptor[] = []
   for (const path of layerPaths) {
-    const blob = await content.ingestUnknown(folder.read(path), { signal })
-    layers.push({ ...blob, mediaType: await layerType(content.path(blob.digest)) })
+    const { digest, sizeBytes, path: stored } = await ingest(folder.read(path))
+    layers.push({ digest, sizeBytes, mediaType: await layerType(stored) })
   }
   const named = reference === undefined ? (isTexts(tags) ? tags : []) : [reference]
   const manifest = {

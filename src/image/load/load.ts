@@ -4,7 +4,7 @@ import { removeTree } from '../../kernel/index.ts'
 import type { Image } from '../image-store.ts'
 import { type InstallContext, install } from '../install.ts'
 import type { Platform } from '../platform.ts'
-import { readDockerArchive } from './docker-archive.ts'
+import { type Ingest, readDockerArchive } from './docker-archive.ts'
 import { Folder } from './folder.ts'
 import { readOciLayout } from './oci-layout.ts'
 
@@ -20,11 +20,23 @@ export async function loadImages(
   const images = folder.has('index.json')
     ? await readOciLayout(folder, context.platform, reference)
     : folder.has('manifest.json')
-      ? await readDockerArchive(folder, context.content, reference, signal)
+      ? await readDockerArchive(folder, ingestPinned(context, undo, signal), reference)
       : unknownArchive(path)
   const loaded: Image[] = []
   for (const image of images) loaded.push(await install(context, image, signal))
   return loaded
+}
+
+/** What an archive brings belongs to no image until that is installed: it is kept from the collector as long. */
+function ingestPinned({ content, pin }: InstallContext, undo: Cleanup, signal: AbortSignal): Ingest {
+  return async (source) => {
+    const onKnown = (digest: string) => {
+      const pinned = pin([digest])
+      undo.defer(() => pinned[Symbol.dispose]())
+    }
+    const blob = await content.ingestUnknown(source, { signal, onKnown })
+    return { ...blob, path: content.path(blob.digest) }
+  }
 }
 
 async function openFolder(
