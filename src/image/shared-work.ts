@@ -3,7 +3,8 @@ import { abortable } from '../base/index.ts'
 /**
  * Work with a name that several callers want at once is done once. Each caller may give up by its own signal; the
  * work itself is aborted only when the last of them has, who then waits until it has cleaned up. What fails is
- * forgotten, so the next caller starts anew.
+ * forgotten, so the next caller starts anew. Whoever had joined work that failed does so as well: it was done with
+ * another caller's means, who perhaps had no credentials, or left and took its connections along.
  */
 export class SharedWork<Result> {
   readonly #running = new Map<string, Shared<Result>>()
@@ -13,8 +14,19 @@ export class SharedWork<Result> {
     start: (signal: AbortSignal) => Promise<Result>,
     signal?: AbortSignal,
   ): Promise<Result> {
-    signal?.throwIfAborted()
-    const shared = this.#running.get(name) ?? this.#start(name, start)
+    for (;;) {
+      signal?.throwIfAborted()
+      const joined = this.#running.get(name)
+      if (!joined) return await this.#wait(name, this.#start(name, start), signal)
+      try {
+        return await this.#wait(name, joined, signal)
+      } catch (error) {
+        if (signal?.aborted) throw error
+      }
+    }
+  }
+
+  async #wait(name: string, shared: Shared<Result>, signal: AbortSignal | undefined): Promise<Result> {
     shared.waiting += 1
     try {
       return await abortable(shared.result, signal)

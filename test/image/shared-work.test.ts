@@ -54,15 +54,35 @@ test('one caller may leave; the work ends only with the last', async (t) => {
   await shared.idle()
 })
 
-test('a failure reaches every caller and is not remembered', async (t) => {
+test('a failure is not remembered, and who had joined tries once by its own means', async (t) => {
   const shared = new SharedWork<string>()
+  const [first, second, third] = [controlled(), controlled(), controlled()]
+  const callers = [first, second, third].map(({ start }) => shared.run('a', start))
+  const [one, two, three] = callers.map((caller) => t.throwsAsync(caller))
+  first.fail(new Error('no'))
+  t.is((await one)?.message, 'no')
+  t.deepEqual([second.starts, third.starts], [1, 0], 'the third joins the second')
+  second.fail(new Error('not either'))
+  t.is((await two)?.message, 'not either')
+  t.deepEqual([second.starts, third.starts], [1, 1])
+  third.fail(new Error('nobody can'))
+  t.is((await three)?.message, 'nobody can')
   const work = controlled()
-  const both = [shared.run('a', work.start), shared.run('a', work.start)]
-  work.fail(new Error('no'))
-  for (const one of both) await t.throwsAsync(() => one, { message: 'no' })
   const again = shared.run('a', work.start)
   work.finish('z')
   t.is(await again, 'z')
+})
+
+test('who has joined work that fails later than it gave up starts nothing', async (t) => {
+  const shared = new SharedWork<string>()
+  const [first, second] = [controlled(), controlled()]
+  const stop = new AbortController()
+  const one = t.throwsAsync(shared.run('a', first.start), { message: 'no' })
+  const two = t.throwsAsync(shared.run('a', second.start, stop.signal), { message: 'left' })
+  stop.abort(new Error('left'))
+  first.fail(new Error('no'))
+  await Promise.all([one, two])
+  t.is(second.starts, 0)
 })
 
 test('who has left already starts nothing', async (t) => {
