@@ -35,8 +35,11 @@ export async function pushImage(
   const target = parseReference(name)
   const documents = await documentsFor(context.content, record, target)
   const known = auth ?? (await context.credentials(target.host, target.repository))
-  const uploads = (await context.registry.open(target, known)).uploads({ signal })
-  await uploadBlobs(context, documents, uploads, mountable(record, target), onProgress, signal)
+  const stop = new AbortController()
+  const both = AbortSignal.any([signal, stop.signal])
+  setMaxListeners(0, both) // every blob listens
+  const uploads = (await context.registry.open(target, known)).uploads({ signal: both })
+  await uploadBlobs(context, documents, uploads, mountable(record, target), onProgress, stop)
   const top = documents.at(-1)
   for (const document of documents) {
     const tag = document === top ? target.tag : undefined
@@ -94,12 +97,11 @@ async function uploadBlobs(
   uploads: Uploads,
   mountFrom: string | undefined,
   onProgress: PushOptions['onProgress'],
-  signal: AbortSignal,
+  stop: AbortController,
 ): Promise<void> {
   const needed = documents.flatMap(({ parsed }) => (parsed.kind === 'manifest' ? blobsOf(parsed) : []))
   const blobs = [...new Map(needed.map((blob) => [blob.digest, blob])).values()]
   const slots = new Slots(parallelUploads)
-  setMaxListeners(0, signal)
   const upload = async (blob: Blob) => {
     const tell = (status: PushProgress['status'], currentBytes: number) =>
       onProgress?.({ digest: blob.digest, status, currentBytes, totalBytes: blob.sizeBytes })
@@ -118,7 +120,14 @@ async function uploadBlobs(
     )
     tell(outcome, blob.sizeBytes)
   }
-  await Promise.all(blobs.map(upload))
+  const uploading = blobs.map(upload)
+  try {
+    await Promise.all(uploading)
+  } catch (error) {
+    stop.abort(error) // the others would work for nothing, and read blobs that nobody pins any more
+    await Promise.allSettled(uploading)
+    throw error
+  }
 }
 
 /** Another repository of the same registry from which the image came: it may let its blobs be taken over. */

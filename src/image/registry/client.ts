@@ -15,7 +15,12 @@ export interface RegistryClientOptions {
   random?: () => number
 }
 
-const defaultTimeouts: Timeouts = { answerMs: 30_000, stallMs: 60_000, paceBytes: 1024 }
+const defaultTimeouts: Timeouts = {
+  answerMs: 30_000,
+  storeMs: 900_000,
+  stallMs: 60_000,
+  paceBytes: 1024,
+}
 
 /** A client of registries (OCI distribution spec 1.1, Docker registry v2), mirrors included. */
 export class RegistryClient implements AsyncDisposable {

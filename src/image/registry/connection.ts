@@ -36,6 +36,8 @@ export interface ConnectionOptions {
 export interface Timeouts {
   /** Until an answer begins. */
   answerMs: number
+  /** The same for what is uploaded: a registry answers after it has checked and stored all of it, perhaps far away. */
+  storeMs: number
   /** A body that brings less than `paceBytes` in this time has stalled. */
   stallMs: number
   paceBytes: number
@@ -149,7 +151,7 @@ export class Connection {
         headers: { 'user-agent': 'keelson', ...headers },
         ...(body && { body: sendable(body()) }),
         ...(signal && { signal }),
-        headersTimeout: timeouts.answerMs,
+        headersTimeout: method === 'PUT' || method === 'PATCH' ? timeouts.storeMs : timeouts.answerMs,
         bodyTimeout: 0, // the reader of the body watches its pace
       })
       const single = singleHeaders(answer.headers)
