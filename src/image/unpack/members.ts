@@ -3,7 +3,7 @@ import { extract } from 'tar-stream'
 import { asKeelsonError, KeelsonError } from '../../base/index.ts'
 import type { Header } from './entry.ts'
 import { parsePax } from './pax.ts'
-import { type Part, readOldNumber, readOldParts } from './sparse.ts'
+import { maxParts, type Part, readOldNumber, readOldParts } from './sparse.ts'
 
 export interface MemberHandler {
   /** A member begins. What it returns gets the member's bytes, if it has any. */
@@ -138,6 +138,8 @@ function readOldSparse(
   }
 }
 
+const partsOfBlock = 21
+
 /** Takes the blocks that continue an old sparse map, then begins the member. */
 class ContinuedMap implements MemberSink {
   readonly #map: Part[]
@@ -146,6 +148,8 @@ class ContinuedMap implements MemberSink {
   #block: Buffer = Buffer.alloc(0)
   #sink: MemberSink | undefined
   #complete = false
+  /** Parts that the blocks so far had room for: blocks may be empty, and still go on for ever. */
+  #room = 0
 
   constructor(map: Part[], grow: () => void, begin: () => MemberSink | undefined) {
     this.#map = map
@@ -175,10 +179,11 @@ class ContinuedMap implements MemberSink {
   }
 
   #take(): void {
-    this.#map.push(...readOldParts(this.#block, 0, 21))
+    this.#map.push(...readOldParts(this.#block, 0, partsOfBlock))
+    this.#room += partsOfBlock
     this.#complete = this.#block[504] === 0
     if (this.#complete) this.#sink = this.#begin()
-    else if (this.#map.length > 1_000_000)
+    else if (this.#room > maxParts)
       throw new KeelsonError('INVALID_ARGUMENT', 'the archive has a sparse map that is too long')
     else this.#grow()
     this.#block = Buffer.alloc(0)

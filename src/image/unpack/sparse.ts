@@ -23,7 +23,8 @@ export interface Part {
 }
 
 const blockBytes = 512
-const maxParts = 1_000_000
+export const maxParts = 1_000_000
+const maxDigits = 16
 
 /** What pax records say; undefined for a file that is not sparse. The name is `GNU.sparse.name`, where there is one. */
 export function readPaxSparse(pax: Record<string, string>): Sparse | undefined {
@@ -59,7 +60,7 @@ export class SparseWriter {
   readonly #fd: number
   readonly #realBytes: number
   #map: readonly Part[] | undefined
-  #head: Buffer = Buffer.alloc(0)
+  readonly #mapReader = new MapReader()
   #part = 0
   #inPart = 0
 
@@ -102,24 +103,53 @@ export class SparseWriter {
     }
   }
 
-  /** Collects the lines of a PAX 1.0 map; gives what follows them. */
+  /** Takes in a PAX 1.0 map; gives what follows it. */
   #readMap(chunk: Buffer): Buffer {
-    this.#head = Buffer.concat([this.#head, chunk])
-    const lines = this.#head.toString('latin1').split('\n')
-    const count = lines.length > 1 ? decimal(lines[0] ?? '') : 0
-    if (count > maxParts) broken('a sparse map that is too long')
-    if (this.#head.length > 64 * maxParts) broken('a sparse map without an end')
-    if (lines.length < 2 + 2 * count) return Buffer.alloc(0)
-    const used = lines.slice(0, 1 + 2 * count)
-    const bytes = used.join('\n').length + 1
-    const start = Math.ceil(bytes / blockBytes) * blockBytes
-    if (this.#head.length < start) return Buffer.alloc(0)
-    this.#map = pairs(used.slice(1).map(decimal))
+    const rest = this.#mapReader.read(chunk)
+    if (!rest) return Buffer.alloc(0)
+    this.#map = this.#mapReader.parts()
     checkMap(this.#map, this.#realBytes)
-    const rest = this.#head.subarray(start)
-    this.#head = Buffer.alloc(0)
     this.#skipFull()
     return rest
+  }
+}
+
+/** The lines of a PAX 1.0 map, each taken in once: how many parts there are, then offset and length of each. */
+class MapReader {
+  readonly #numbers: number[] = []
+  #wanted = 1
+  #line = ''
+  /** Of earlier chunks. */
+  #bytes = 0
+
+  /** What follows the map and its filling; undefined while there is more of them to come. */
+  read(chunk: Buffer): Buffer | undefined {
+    let at = 0
+    while (this.#numbers.length < this.#wanted) {
+      const end = chunk.indexOf(0x0a, at)
+      this.#line += chunk.toString('latin1', at, end < 0 ? chunk.length : end)
+      if (end < 0) return this.#wait(chunk)
+      this.#number(decimal(this.#line))
+      this.#line = ''
+      at = end + 1
+    }
+    const start = Math.ceil((this.#bytes + at) / blockBytes) * blockBytes - this.#bytes
+    return chunk.length < start ? this.#wait(chunk) : chunk.subarray(start)
+  }
+
+  parts(): Part[] {
+    return pairs(this.#numbers.slice(1))
+  }
+
+  #wait(chunk: Buffer): undefined {
+    if (this.#line.length > maxDigits) broken('a sparse map that is no number')
+    this.#bytes += chunk.length
+  }
+
+  #number(value: number): void {
+    if (this.#numbers.length === 0 && value > maxParts) broken('a sparse map that is too long')
+    if (this.#numbers.length === 0) this.#wanted = 1 + 2 * value
+    this.#numbers.push(value)
   }
 }
 
