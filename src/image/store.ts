@@ -255,11 +255,12 @@ export class FileImageStore implements ManagedImageStore {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new KeelsonError('CANCELLED', 'the image store is being closed'))
     await Promise.allSettled(this.#running)
-    const { lock, records, layers, registry, settler } = this.#parts
+    const { lock, records, layers, leases, registry, settler } = this.#parts
     await using undo = new Cleanup()
     await undo.use(lock)
     await undo.use(records)
     await undo.use(layers)
+    await undo.use(leases)
     await undo.use(registry)
     await undo.use(settler)
   }
