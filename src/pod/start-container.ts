@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { type StartContainerRequest, StartContainerResponse } from '../../cri/types.ts'
 import { asKeelsonError, Cleanup, KeelsonError } from '../base/index.ts'
-import { cloneMountTree, type PinKind } from '../kernel/index.ts'
+import { cloneMountTree, type NamespacePin } from '../kernel/index.ts'
 import type { Container, CreateRequest, Spec } from '../oci/index.ts'
 import { containerSpec, isDescriptorPath } from './container-spec.ts'
 import { nowNs, type PodContext, sandboxDirectory } from './context.ts'
@@ -11,6 +11,7 @@ import { openNamespacesOf } from './holders.ts'
 import { layerMountsOf } from './image-volumes.ts'
 import type { ContainerRecord, SandboxRecord } from './records.ts'
 import { runningContainer } from './running.ts'
+import { podSharedMemory } from './spec/mounts.ts'
 import { containerPid, podNamespaces, podPins } from './spec/namespaces.ts'
 import { together } from './together.ts'
 
@@ -49,21 +50,23 @@ async function launch(
   record: ContainerRecord,
 ): Promise<Container> {
   const { images, runtime } = context
+  const spec = await containerSpec(context, sandbox, record)
   await using joined = new Cleanup()
-  const [spec, { lower, upper, work }, pins] = await together(
-    containerSpec(context, sandbox, record),
+  const [{ lower, upper, work }, namespaceFds, shm, held] = await together(
     images.snapshots.prepare(record.id, record.imageId),
     openNamespaces(context, joined, sandbox, record),
+    openSharedMemory(context, joined, sandbox, spec),
+    cloneHeldSources(joined, spec),
     record.logPath && mkdir(dirname(record.logPath), { recursive: true, mode: 0o755 }),
   )
-  const descriptors = { ...pins, mountFds: { ...pins.mountFds, ...(await cloneHeldSources(joined, spec)) } }
   await using undo = new Cleanup()
   const container = await runtime.create({
     id: record.id,
     spec,
     bundle: sandboxDirectory(context, sandbox.id),
     rootfs: { kind: 'overlay', lower, upper, work, volatile: true },
-    ...descriptors,
+    namespaceFds,
+    mountFds: { ...shm, ...held },
     ...(record.imageVolumes ? { layerMounts: layerMountsOf(context, record) } : {}),
     life: {
       kind: 'monitored',
@@ -78,22 +81,31 @@ async function launch(
   return container
 }
 
-/** The pod's namespaces and its /dev/shm, open for as long as the container is being made. */
+/** The pod's namespaces, open for as long as the container is being made. */
 async function openNamespaces(
   context: PodContext,
   joined: Cleanup,
   { id, config }: SandboxRecord,
   record: ContainerRecord,
-): Promise<Pick<CreateRequest, 'namespaceFds' | 'mountFds'>> {
-  const { pins } = context
+): Promise<NonNullable<CreateRequest['namespaceFds']>> {
   const own = podNamespaces(config)
   const pid = containerPid(record.config.linux?.securityContext?.namespaceOptions, own)
   const kinds = podPins(own).filter((kind) => kind !== 'pid' || pid.kind === 'pod')
-  const open = async (kind: PinKind) => (await joined.use(pins.open(id, kind))).fd
+  const open = async (kind: NamespacePin) => (await joined.use(context.pins.open(id, kind))).fd
   const opened = await together(...kinds.map(async (kind) => [kind, await open(kind)] as const))
   const target = pid.kind === 'target' ? await openTarget(context, joined, record, pid.containerId) : {}
-  const mountFds = own.ipc === 'pod' ? { '/dev/shm': await open('shm') } : {}
-  return { namespaceFds: { ...Object.fromEntries(opened), ...target }, mountFds }
+  return { ...Object.fromEntries(opened), ...target }
+}
+
+/** The pod's /dev/shm, unless the specification has something else at its place, or the host's. */
+async function openSharedMemory(
+  { pins }: PodContext,
+  joined: Cleanup,
+  { id }: SandboxRecord,
+  { mounts = [] }: Spec,
+): Promise<Record<string, number>> {
+  if (!mounts.includes(podSharedMemory)) return {}
+  return { [podSharedMemory.destination]: (await joined.use(pins.open(id, 'shm'))).fd }
 }
 
 /** The PID namespace of another container of the pod, which has to run. */

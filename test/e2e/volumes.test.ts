@@ -1,6 +1,6 @@
 /** What of a volume travels, and what of it can be written: real mounts on a CRI node of its own. As root. */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   type ContainerConfig,
@@ -120,6 +120,23 @@ nodeTest('read-only: of the volume alone, or of all below it; options that take 
     message: /does not exist/,
   })
 })
+
+nodeTest(
+  "a volume at /dev/shm takes the place of the pod's own, for the container that has it",
+  async (t, node) => {
+    using host = hostMount(node, 'memory', 'rprivate')
+    mount('-o', 'remount,size=1m', host.path)
+    const podId = await node.pod()
+    const own = await run(node, podId, 'own', { hostPath: host.path, containerPath: '/dev/shm' })
+    const usual = await run(node, podId, 'usual', { hostPath: host.path })
+    const shm = async (id: string) => (await node.exec(id, 'grep', ' /dev/shm ', '/proc/mounts')).stdout
+    t.regex(await shm(own), /size=1024k/)
+    t.regex(await shm(usual), /size=65536k/)
+    t.true(await writes(node, own, '/dev/shm/file'))
+    t.true(existsSync(join(host.path, 'file')))
+    t.false(await sees(node, usual, '/dev/shm/file'))
+  },
+)
 
 nodeTest('profiles: a seccomp file, none for the privileged; AppArmor that is not here', async (t, node) => {
   const path = join(node.directory, 'profile.json')

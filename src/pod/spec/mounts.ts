@@ -36,23 +36,29 @@ export function rootfsPropagation(mounts: readonly CriMount[]): string | undefin
   return asked.includes(MountPropagation.PROPAGATION_HOST_TO_CONTAINER) ? 'rslave' : undefined
 }
 
+/** Its source is handed in with the container: no other mount at its place may be given that. */
+export const podSharedMemory: Mount = {
+  destination: '/dev/shm',
+  type: 'bind',
+  source: 'shm',
+  options: ['bind', 'nosuid', 'noexec', 'nodev'],
+}
+
+const hostSharedMemory: Mount = {
+  destination: '/dev/shm',
+  type: 'bind',
+  source: '/dev/shm',
+  options: ['rbind', 'rw'],
+}
+
 function kernelMounts({ privileged, sharedMemory }: MountsRequest): Mount[] {
   const access = privileged ? 'rw' : 'ro'
-  const shm: Mount =
-    sharedMemory === 'host'
-      ? { destination: '/dev/shm', type: 'bind', source: '/dev/shm', options: ['rbind', 'rw'] }
-      : {
-          destination: '/dev/shm',
-          type: 'bind',
-          source: 'shm',
-          options: ['bind', 'nosuid', 'noexec', 'nodev'],
-        }
   return [
     { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
     deviceMounts.dev,
     deviceMounts.pts,
     deviceMounts.mqueue,
-    shm,
+    sharedMemory === 'pinned' ? podSharedMemory : hostSharedMemory,
     { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', access] },
     {
       destination: '/sys/fs/cgroup',
