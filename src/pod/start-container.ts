@@ -33,9 +33,7 @@ async function start(context: PodContext, record: ContainerRecord): Promise<void
   if (sandbox.stoppedAtNs !== undefined)
     throw wrongState(record, `its pod sandbox ${sandbox.id} is not ready`)
   try {
-    const container = await launch(context, sandbox, record)
-    await context.store.putContainer({ ...record, startedAtNs: nowNs(context.clock) }, 'started')
-    context.lives.watch(record.id, container)
+    context.lives.watch(record.id, await launch(context, sandbox, record))
   } catch (error) {
     const { message } = asKeelsonError(error)
     const finishedAtNs = nowNs(context.clock)
@@ -44,6 +42,7 @@ async function start(context: PodContext, record: ContainerRecord): Promise<void
   }
 }
 
+/** Ends what it started when that cannot be recorded: nobody would watch it, and another would be started beside it. */
 async function launch(
   context: PodContext,
   sandbox: SandboxRecord,
@@ -77,6 +76,7 @@ async function launch(
   })
   undo.defer(() => container.delete({ force: true }))
   await container.start()
+  await context.store.putContainer({ ...record, startedAtNs: nowNs(context.clock) }, 'started')
   undo.keep()
   return container
 }

@@ -47,6 +47,11 @@ export class Bench implements AsyncDisposable {
     })
   }
 
+  get ledger() {
+    if (!this.#ledger) throw new Error('no ledger')
+    return this.#ledger
+  }
+
   get runtime() {
     return this.service.runtime
   }
