@@ -15,16 +15,22 @@ export async function stopPodSandbox(
 }
 
 async function stop(context: PodContext, { id, config }: SandboxRecord): Promise<void> {
-  await Promise.all(
-    context.store.containersOf(id).map(async (one) => {
-      await context.joined.starts.settled(one.id)
-      await context.lives.stop(one, 0)
-    }),
-  )
+  await stopContainers(context, id)
   await context.network.tearDown(id)
   await context.pins.remove(id)
   if (needsHolder(podNamespaces(config))) await endHolder(context, id)
   const record = context.store.findSandbox(id)
   if (record && record.stoppedAtNs === undefined)
     await context.store.putSandbox({ ...record, stoppedAtNs: nowNs(context.clock) }, 'stopped')
+  // Once more: until then a start was not refused.
+  await stopContainers(context, id)
+}
+
+async function stopContainers({ store, joined, lives }: PodContext, sandboxId: string): Promise<void> {
+  await Promise.all(
+    store.containersOf(sandboxId).map(async (one) => {
+      await joined.starts.settled(one.id)
+      await lives.stop(one, 0)
+    }),
+  )
 }
