@@ -9,7 +9,10 @@ import { execProcess, runningContainer } from './running.ts'
 /** Of each of stdout and stderr; what is more is read and dropped, as Kubernetes expects. */
 const outputBytesMax = 16 * 1024 * 1024
 
-/** Runs a command to its end. A timeout (seconds, 0: none) or a caller that gives up kills it: DEADLINE_EXCEEDED. */
+/**
+ * Runs a command to its end. A timeout (seconds, 0: none) or a caller that gives up kills it: DEADLINE_EXCEEDED. What it
+ * left behind may hold its pipes for ever, so they are closed at our end however it went.
+ */
 export async function execSync(
   context: PodContext,
   { containerId, cmd, timeout }: ExecSyncRequest,
@@ -20,12 +23,17 @@ export async function execSync(
   const execution = await container.exec({ process, stdio: 'pipe', stdin: false })
   const stdout = new Capture(execution.stdout)
   const stderr = new Capture(execution.stderr)
-  const { exitCode } = await untilEnd(execution, context.clock, Number(timeout) * 1000, signal)
-  await Promise.race([
-    Promise.all([stdout.ended, stderr.ended]),
-    context.clock.sleep(context.containers.execDrainMs),
-  ])
-  return ExecSyncResponse.fromPartial({ stdout: stdout.take(), stderr: stderr.take(), exitCode })
+  try {
+    const { exitCode } = await untilEnd(execution, context.clock, Number(timeout) * 1000, signal)
+    await Promise.race([
+      Promise.all([stdout.ended, stderr.ended]),
+      context.clock.sleep(context.containers.execDrainMs),
+    ])
+    return ExecSyncResponse.fromPartial({ stdout: stdout.taken(), stderr: stderr.taken(), exitCode })
+  } finally {
+    execution.stdout?.destroy()
+    execution.stderr?.destroy()
+  }
 }
 
 async function untilEnd(
@@ -54,12 +62,10 @@ async function untilEnd(
 
 class Capture {
   readonly ended: Promise<void>
-  readonly #source: Readable | undefined
   readonly #chunks: Buffer[] = []
   #bytes = 0
 
   constructor(source: Readable | undefined) {
-    this.#source = source
     this.ended = new Promise((resolve) => {
       if (!source) return resolve()
       source.once('close', () => resolve())
@@ -75,8 +81,7 @@ class Capture {
     if (kept.length > 0) this.#chunks.push(kept)
   }
 
-  take(): Buffer {
-    this.#source?.destroy()
+  taken(): Buffer {
     return Buffer.concat(this.#chunks)
   }
 }

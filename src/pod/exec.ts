@@ -1,6 +1,6 @@
 import type { ClientStreams } from '../../cri/service.ts'
 import { type ExecRequest, ExecResponse } from '../../cri/types.ts'
-import type { Process } from '../oci/index.ts'
+import type { Execution, Process } from '../oci/index.ts'
 import type { PodContext } from './context.ts'
 import { execProcess, runningContainer } from './running.ts'
 import { connectStreams, streamingOf } from './streams.ts'
@@ -32,7 +32,13 @@ async function run(
     return { exitCode }
   } finally {
     streams.signal.removeEventListener('abort', hangUp)
+    closeStreams(execution)
   }
+}
+
+/** What the program left behind may hold the other ends for ever. */
+function closeStreams({ stdin, stdout, stderr }: Execution): void {
+  for (const one of [stdin, stdout, stderr]) one?.destroy()
 }
 
 /** The terminal has its size before the program runs: one that asks at once, asks only once. */

@@ -6,12 +6,14 @@ import type {
   Container,
   ContainerState,
   CreateRequest,
+  Execution,
   Exit,
   LinuxResources,
   Runtime,
   Spec,
 } from '../../src/oci/index.ts'
 import type { PodImages } from '../../src/pod/context.ts'
+import { FakeStreaming } from './fake-streaming.ts'
 
 /** What src/pod stands on, in memory: it outlives a pod service, as the kernel does. */
 export class FakePodHost {
@@ -19,6 +21,7 @@ export class FakePodHost {
   readonly pins = new FakePins()
   readonly network = new FakeNetwork()
   readonly images = new FakeImages()
+  readonly streaming = new FakeStreaming()
 }
 
 export class FakeRuntime implements Runtime {
@@ -73,6 +76,8 @@ export class FakeContainer implements Container {
   updateFailure: Error | undefined
   status: ContainerState['status'] = 'created'
   exit: Exit | undefined
+  /** What the next exec gives. */
+  execution: Execution | undefined
   readonly #runtime: FakeRuntime
   readonly #waiting: ((exit: Exit) => void)[] = []
 
@@ -139,8 +144,9 @@ export class FakeContainer implements Container {
     this.status = 'running'
   }
 
-  exec(): never {
-    throw new Error('not in this fake')
+  async exec(): Promise<Execution> {
+    if (this.execution) return this.execution
+    throw new Error('no execution was prepared')
   }
 
   prepareExec(): never {
