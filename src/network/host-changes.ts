@@ -10,6 +10,7 @@ import {
   setAddress,
   writeSysctl,
 } from '../kernel/index.ts'
+import { isPodLink } from './names.ts'
 
 /**
  * What we changed in the host's network, written down before it is changed, so that a later process can put it back.
@@ -45,7 +46,7 @@ export async function setHostSysctl(options: HostChangesOptions, path: string, a
 
 /**
  * A host that forwards IPv6 takes no router's word any more and would lose its own way out when that expires, unless it
- * is told to (`accept_ra` 2). FAILED_PRECONDITION where IPv6 is switched off.
+ * is told to (`accept_ra` 2); never from a pod. FAILED_PRECONDITION where IPv6 is switched off.
  */
 export async function forwardIPv6(options: HostChangesOptions): Promise<void> {
   const { namespaceFd } = options
@@ -59,7 +60,8 @@ export async function forwardIPv6(options: HostChangesOptions): Promise<void> {
     })
   const forwarding = 'net/ipv6/conf/all/forwarding'
   if ((await readSysctl(forwarding, namespaceFd)) === '1') return
-  for (const { name } of (await listLinks(namespaceFd)).filter(({ index }) => index !== loopbackIndex)) {
+  const links = await listLinks(namespaceFd)
+  for (const { name } of links.filter((one) => one.index !== loopbackIndex && !isPodLink(one.name))) {
     const path = `net/ipv6/conf/${name}/accept_ra`
     if ((await readOrNothing(path, namespaceFd)) === '1') await setHostSysctl(options, path, '2')
   }

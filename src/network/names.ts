@@ -34,6 +34,11 @@ export function isPodTable(table: string): boolean {
   return /^inet [a-z][a-z0-9-]{0,31}-pods$/.test(table)
 }
 
+/** True for the host end of a pod's link of any instance. */
+export function isPodLink(name: string): boolean {
+  return /^[a-z][a-z0-9-]{2}[0-9a-f]{3}-[0-9a-f]{8}$/.test(name)
+}
+
 function digest(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }

@@ -55,10 +55,23 @@ const hostMac = '02:6b:65:65:6c:01'
 /** Makes the link, or completes one that was begun for the same namespace. */
 export async function connectPod(request: PodLinkRequest): Promise<void> {
   const host = await makeVeth(request)
+  await refuseRouters(request)
   await addressPod(request, host)
   await limitPod(request, host)
   if (request.localHostPorts)
     await writeSysctl(`net/ipv4/conf/${request.hostLink}/route_localnet`, '1', request.hostNamespaceFd)
+}
+
+/**
+ * A pod must not become the host's router by a router advertisement, also where the ruleset is lost. Before the pod's
+ * end is up, so that none comes first. A host without IPv6 has no such file, and one whose settings we may not change
+ * has the ruleset.
+ */
+async function refuseRouters({ hostLink, hostNamespaceFd }: PodLinkRequest): Promise<void> {
+  const path = `net/ipv6/conf/${hostLink}/accept_ra`
+  await writeSysctl(path, '0', hostNamespaceFd).catch((error: unknown) => {
+    if (!hasErrno(error, 'ENOENT', 'EROFS', 'EACCES', 'EPERM')) throw error
+  })
 }
 
 /** Stops packets to the pod. The link stays for the kernel to remove with its namespace: deleting it takes 30 ms. */

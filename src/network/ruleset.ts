@@ -48,6 +48,8 @@ delete table inet ${names.table}
 table inet ${names.table} {
 ${each((one) => hostPortMaps(one, leases))}  chain from-pods {
     type filter hook prerouting priority raw
+    # Only root of a pod can send these (CAP_NET_RAW); a host that heeded them would send its packets to the pod.
+    iifname ${pods} icmpv6 type { nd-router-advert, nd-redirect } drop
     # A link with route_localnet (host ports on 127.0.0.1) would let the pod speak to the host's loopback services.
     iifname ${pods} ip daddr 127.0.0.0/8 drop
     # A pod speaks with its own addresses only: those that are routed to its link.

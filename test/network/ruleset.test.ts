@@ -1,6 +1,6 @@
 import test from 'ava'
 import type { Lease } from '../../src/network/leases.ts'
-import { networkNames } from '../../src/network/names.ts'
+import { isPodLink, networkNames } from '../../src/network/names.ts'
 import { podRuleset, removeTable } from '../../src/network/ruleset.ts'
 
 const options = { names: networkNames('keelson'), podCidr: '10.42.3.0/24', clusterCidr: '10.42.0.0/16' }
@@ -43,6 +43,18 @@ test('a pod without host ports adds nothing, and a host port is one element', (t
   t.is(rules(text), rules(without))
 })
 
+test('CVE-2020-10749: the first rule for what pods send drops router advertisements and redirects', (t) => {
+  const [first] =
+    /chain from-pods \{\n.*\n((?:.|\n)*?)\n {2}\}/
+      .exec(podRuleset(options, []))?.[1]
+      ?.split('\n')
+      .filter((line) => !line.includes('#')) ?? []
+  t.is(
+    first?.trim(),
+    `iifname "${options.names.linkPrefix}*" icmpv6 type { nd-router-advert, nd-redirect } drop`,
+  )
+})
+
 test('removing a table does not mind that there is none', (t) => {
   t.is(removeTable('inet', 'keelson-pods'), 'table inet keelson-pods\ndelete table inet keelson-pods\n')
 })
@@ -55,6 +67,8 @@ test('names: 15 bytes, the same each time, different per instance and sandbox', 
   t.not(names.linkPrefix, networkNames('keelson-2').linkPrefix)
   t.not(names.linkGroup, networkNames('keelson-2').linkGroup)
   t.true(names.link('a').startsWith(names.linkPrefix))
+  t.true([names, networkNames('k'), networkNames('a-b')].every((one) => isPodLink(one.link('a'))))
+  for (const other of ['eth0', 'enp0s31f6', 'cni0', 'vethab12-cd34']) t.false(isPodLink(other), other)
   for (const bad of ['', 'Keelson', '1st', 'a b', 'a"b', 'x'.repeat(33)])
     t.throws(() => networkNames(bad), { code: 'INVALID_ARGUMENT' }, bad)
 })
