@@ -140,6 +140,7 @@ function openNetwork(
     runDirectory,
     ledger,
     dataDirectory: paths.network,
+    clock,
     log: log.child({ part: 'network' }),
   })
 }

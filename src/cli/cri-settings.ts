@@ -90,6 +90,11 @@ export const criSettings = {
         60_000,
         'How long, in milliseconds, one call of a plugin may take before it is killed.',
       ),
+      garbageCollect: setting(
+        v.boolean('true or false is expected'),
+        false,
+        'Whether plugins are told at start to remove what belongs to no pod of this instance (GC). Only where nobody else uses the networks in confDir: pods of another runtime would lose their addresses.',
+      ),
     },
   },
   streaming: {

@@ -15,7 +15,7 @@ export const instrumented = {
   pins: (pins: NamespacePins, around?: Around) =>
     around ? putAround(pins, 'pins', ['create', 'remove'], around) : pins,
   network: (network: PodNetwork, around?: Around) =>
-    around ? putAround(network, 'network', ['setUp', 'tearDown'], around) : network,
+    around ? putAround(network, 'network', ['setUp', 'tearDown', 'abandon'], around) : network,
   images: (images: ImageStore, around?: Around) => {
     if (!around) return images
     const snapshots = putAround(images.snapshots, 'snapshots', ['prepare', 'remove'], around)

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { asKeelsonError, type Clock, KeelsonError, type Logger, WorkQueue } from '../base/index.ts'
+import { asKeelsonError, type Clock, KeelsonError, type Logger } from '../base/index.ts'
 import { podBandwidth } from './bandwidth.ts'
 import type { Attachment } from './cni/attachments.ts'
 import type { Offers } from './cni/capabilities.ts'
@@ -7,6 +7,7 @@ import { findNetwork } from './cni/network-directory.ts'
 import type { NetworkList } from './cni/network-list.ts'
 import { CniNetworks } from './cni/networks.ts'
 import { factsOf } from './cni/result.ts'
+import { Leftovers } from './leftovers.ts'
 import type { NetworkStatus, PodNetwork, PodNetworkRequest, PodNetworkResult } from './pod-network.ts'
 
 export interface CniOptions {
@@ -18,8 +19,13 @@ export interface CniOptions {
   cacheDir: string
   /** For each call of a plugin. Default 60,000. */
   timeoutMs?: number
-  /** What plugins find in their environment besides CNI_…; they need a PATH for iptables and its like. */
+  /** Ours, of which plugins get what they need: a PATH for iptables and its like. */
   env: Readonly<Record<string, string | undefined>>
+  /**
+   * Whether the network is used by nobody but this instance. Only then may plugins be told to remove what belongs to
+   * none of its pods (GC): who else has pods there would lose their addresses. Default: no.
+   */
+  garbageCollect?: boolean
   clock: Clock
   /** A path by which a plugin finds a sandbox's network namespace: always the same, also in a later process. */
   namespacePath(sandboxId: string): string
@@ -27,27 +33,20 @@ export interface CniOptions {
 
 const ifName = 'eth0'
 const defaultTimeoutMs = 60_000
-const [retryMinMs, retryMaxMs] = [5000, 300_000]
 
 /** The pod network that CNI plugins make. Which network is decided at each pod by the files that are there then. */
 export class CniNetwork implements PodNetwork {
   readonly #options: CniOptions & { log: Logger }
   readonly #networks: CniNetworks
-  /** Sandboxes that never came to be and whose DEL failed: nobody will ask for it again, so it is repeated from here. */
-  readonly #leftovers: WorkQueue<string>
+  readonly #leftovers: Leftovers
   #podCidrs: readonly string[] = []
   #told = ''
 
   private constructor(options: CniOptions & { log: Logger }, networks: CniNetworks) {
     this.#options = options
     this.#networks = networks
-    this.#leftovers = new WorkQueue({
-      clock: options.clock,
-      backoffMinMs: retryMinMs,
-      backoffMaxMs: retryMaxMs,
-      worker: (sandboxId) => this.tearDown(sandboxId),
-      onError: (id, error) => options.log.warn('what a failed CNI ADD left stays for now', { id, error }),
-    })
+    const { clock, log } = options
+    this.#leftovers = new Leftovers({ clock, log, tearDown: (id) => this.tearDown(id) })
   }
 
   static async open(options: CniOptions & { log: Logger }): Promise<CniNetwork> {
@@ -83,12 +82,12 @@ export class CniNetwork implements PodNetwork {
       signal,
     })
     const result = await adding.catch((error: unknown) => {
-      if (this.list().includes(containerId)) this.#leftovers.addAfter(containerId, retryMinMs)
+      if (this.list().includes(containerId)) this.#leftovers.later(containerId)
       throw error
     })
     const answer = answerOf(result)
     if (answer.addresses.length > 0) return answer
-    await this.tearDown(containerId)
+    await this.abandon(containerId)
     throw new KeelsonError('INTERNAL', `the CNI network "${network.name}" gave the pod no address`, {
       id: containerId,
     })
@@ -96,6 +95,10 @@ export class CniNetwork implements PodNetwork {
 
   async tearDown(sandboxId: string): Promise<void> {
     await this.#networks.del({ containerId: sandboxId, ifName }, this.#livePath(sandboxId))
+  }
+
+  abandon(sandboxId: string): Promise<void> {
+    return this.#leftovers.abandon(sandboxId)
   }
 
   find(sandboxId: string): PodNetworkResult | undefined {
@@ -112,6 +115,7 @@ export class CniNetwork implements PodNetwork {
   }
 
   async collect(): Promise<void> {
+    if (!this.#options.garbageCollect) return
     const network = await this.network()
     if (network) await this.#networks.collect(network)
   }
@@ -138,7 +142,7 @@ export class CniNetwork implements PodNetwork {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#leftovers.close()
+    await this.#leftovers[Symbol.asyncDispose]()
     await this.#networks[Symbol.asyncDispose]()
   }
 

@@ -63,6 +63,11 @@ class ChosenNetwork implements PodNetwork {
     await this.#cni.tearDown(sandboxId)
   }
 
+  async abandon(sandboxId: string): Promise<void> {
+    await this.#builtIn?.abandon(sandboxId)
+    await this.#cni.abandon(sandboxId)
+  }
+
   find(sandboxId: string): PodNetworkResult | undefined {
     return this.#builtIn?.find(sandboxId) ?? this.#cni.find(sandboxId)
   }

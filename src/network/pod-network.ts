@@ -6,6 +6,11 @@
 export interface PodNetwork extends AsyncDisposable {
   setUp(request: PodNetworkRequest): Promise<PodNetworkResult>
   tearDown(sandboxId: string): Promise<void>
+  /**
+   * `tearDown` for a sandbox that nobody will ask for again: never fails, and what is left is tried again from here. Its
+   * id is not to be set up any more.
+   */
+  abandon(sandboxId: string): Promise<void>
   /** What `setUp` gave a sandbox; undefined when nothing is set up. */
   find(sandboxId: string): PodNetworkResult | undefined
   /** Sandboxes that hold addresses; recovery gives back those of sandboxes that are gone. */

@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
-import { asKeelsonError, hasErrno, KeelsonError, type Logger } from '../base/index.ts'
+import { asKeelsonError, type Clock, hasErrno, KeelsonError, type Logger } from '../base/index.ts'
 import {
   changeNetwork,
   deleteLinkGroup,
@@ -16,6 +16,7 @@ import { podBandwidth } from './bandwidth.ts'
 import { forwardIPv6, restoreHostChanges, setHostSysctl, setLoopbackAddress } from './host-changes.ts'
 import { checkHostIp, overlaps } from './host-ports.ts'
 import { type Lease, Leases } from './leases.ts'
+import { Leftovers } from './leftovers.ts'
 import { isPodTable, type NetworkNames, networkNames } from './names.ts'
 import { connectPod, disconnectPod, removeLink, wholeAddress } from './pod-link.ts'
 import type {
@@ -42,6 +43,7 @@ export interface RoutedNetworkOptions {
   /** For the record of what was changed on the host; `restoreHost` needs the same. */
   dataDirectory: string
   runDirectory: string
+  clock: Clock
   log: Logger
   /** Default: that of the link behind the default route, else 1500. */
   mtu?: number
@@ -109,6 +111,9 @@ class RoutedNetwork implements PodNetwork {
   readonly #leases: Leases
   /** Sandboxes whose link is complete in this life of the daemon. */
   readonly #connected = new Set<string>()
+  /** Sandboxes whose lease stays until nothing points to its addresses any more: they have no rules. */
+  readonly #leaving = new Set<string>()
+  readonly #leftovers: Leftovers
   /** The last piece of work of a sandbox: the next one waits for it. */
   readonly #turns = new Map<string, Promise<unknown>>()
   #rules: Promise<void> = Promise.resolve()
@@ -116,6 +121,8 @@ class RoutedNetwork implements PodNetwork {
   constructor(parts: Parts) {
     this.#parts = parts
     this.#leases = new Leases(parts.ledger)
+    const { clock, log } = parts
+    this.#leftovers = new Leftovers({ clock, log, tearDown: (id) => this.tearDown(id) })
     const [four, six] = parts.pools
     for (const lease of this.#leases.all()) {
       four?.claim(lease.address)
@@ -131,6 +138,10 @@ class RoutedNetwork implements PodNetwork {
 
   tearDown(sandboxId: string): Promise<void> {
     return this.#inTurn(sandboxId, () => this.#tearDown(sandboxId))
+  }
+
+  abandon(sandboxId: string): Promise<void> {
+    return this.#leftovers.abandon(sandboxId)
   }
 
   find(sandboxId: string): PodNetworkResult | undefined {
@@ -164,6 +175,7 @@ class RoutedNetwork implements PodNetwork {
 
   /** Pods keep running, so their network stays. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#leftovers[Symbol.asyncDispose]()
     await Promise.allSettled([...this.#turns.values(), this.#rules])
   }
 
@@ -172,9 +184,13 @@ class RoutedNetwork implements PodNetwork {
     const { podCidr, clusterCidr = podCidr, names, nft } = this.#parts
     const next = this.#rules
       .catch(() => undefined) // whoever asked for those was told
-      .then(() => nft.apply(podRuleset({ names, podCidr, clusterCidr }, this.#leases.all())))
+      .then(() => nft.apply(podRuleset({ names, podCidr, clusterCidr }, this.#staying())))
     this.#rules = next
     return next
+  }
+
+  #staying(): Lease[] {
+    return this.#leases.all().filter(({ sandboxId }) => !this.#leaving.has(sandboxId))
   }
 
   async #setUp(request: PodNetworkRequest): Promise<PodNetworkResult> {
@@ -187,13 +203,16 @@ class RoutedNetwork implements PodNetwork {
   }
 
   async #connect(lease: Lease, request: PodNetworkRequest, isNew: boolean): Promise<void> {
+    // One that is set up again after it could not be taken down has no rules any more.
+    const hasRules = !isNew && !this.#leaving.delete(lease.sandboxId)
     try {
       // Side by side: should we end in between, neither a lease without link nor a link without lease does harm.
       await both(isNew ? this.#leases.put(lease) : Promise.resolve(), connectPod(this.#link(lease, request)))
-      if (isNew && lease.portMappings.length > 0) await this.applyRules()
+      if (!hasRules && lease.portMappings.length > 0) await this.applyRules()
       this.#connected.add(lease.sandboxId)
     } catch (error) {
       if (isNew) await this.#undo(lease)
+      else if (!hasRules) this.#leaving.add(lease.sandboxId)
       throw error
     }
   }
@@ -221,7 +240,10 @@ class RoutedNetwork implements PodNetwork {
     await removeLink(lease.link, host?.namespaceFd).catch((error: unknown) =>
       log.warn('the link of a pod that could not be connected stays', { link: lease.link, error }),
     )
-    await this.#release(lease)
+    // The lease stays, for whoever gives up the sandbox; why it could not be connected is what is told.
+    await this.#release(lease).catch((error: unknown) =>
+      log.warn('the lease of a pod that could not be connected stays', { id: lease.sandboxId, error }),
+    )
   }
 
   async #tearDown(sandboxId: string): Promise<void> {
@@ -232,10 +254,15 @@ class RoutedNetwork implements PodNetwork {
     await this.#release(lease)
   }
 
-  /** The address is free for others only when nothing points to it any more. */
+  /**
+   * The address is free for others, and its lease forgotten, only when nothing points to it any more: after a failure
+   * the lease is there to begin with again.
+   */
   async #release(lease: Lease): Promise<void> {
-    await this.#leases.remove(lease.sandboxId)
+    this.#leaving.add(lease.sandboxId)
     if (lease.portMappings.length > 0) await this.applyRules()
+    await this.#leases.remove(lease.sandboxId)
+    this.#leaving.delete(lease.sandboxId)
     const [four, six] = this.#parts.pools
     four?.release(lease.address)
     if (lease.address6 !== undefined) six?.release(lease.address6)

@@ -114,7 +114,7 @@ async function sweep(context: PodContext, alive: ReadonlyMap<string, Container>)
   )
   for (const [id, container] of alive)
     if (!containers.has(id) && !ready.has(id)) await container.delete({ force: true })
-  await Promise.all(network.list().map((id) => (ready.has(id) ? undefined : tearDown(context, id))))
+  await Promise.all(network.list().map((id) => (ready.has(id) ? undefined : network.abandon(id))))
   // Pods need not wait for it, nor for a plugin that takes its time.
   network.collect().catch((error: unknown) => log.warn('the pod network was not cleaned up', { error }))
   for (const id of await pins.list()) if (!ready.has(id)) await pins.remove(id)
@@ -124,11 +124,6 @@ async function sweep(context: PodContext, alive: ReadonlyMap<string, Container>)
     if (!sandboxes.has(id)) await rm(join(filesDirectory, id), { recursive: true, force: true })
   for (const id of await podCgroups(context))
     if (!sandboxes.has(id)) await removePodCgroup(context, `/${context.cgroupInstance}/${id}`)
-}
-
-/** One whose network cannot be taken down is tried again when it is stopped, or by the next process. */
-async function tearDown({ network, log }: PodContext, id: string): Promise<void> {
-  await network.tearDown(id).catch((error: unknown) => log.warn('the network of a pod stays', { id, error }))
 }
 
 const sandboxId = /^[0-9a-f]{64}$/

@@ -85,7 +85,7 @@ async function makeNetwork(
   await makeNamespaces(context, undo, sandbox, own)
   if (own.network === 'host') return { addresses: [] }
   using namespace = await pins.open(id, 'network')
-  undo.defer(() => network.tearDown(id))
+  undo.defer(() => network.abandon(id))
   return await network.setUp({
     sandboxId: id,
     namespaceFd: namespace.fd,

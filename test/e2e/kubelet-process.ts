@@ -45,7 +45,7 @@ const server = await undo.use(startApiServer({ ...where, store, pki, clock, log 
 const client = new ApiClient(server.localTransport())
 const ledger = await undo.use(openLedger({ path: join(dataDirectory, 'ledger') }))
 const pins = await undo.use(openNamespacePins({ runDirectory, log }))
-const places = { ledger, dataDirectory, runDirectory, log }
+const places = { ledger, dataDirectory, runDirectory, clock, log }
 const network = await undo.use(createPodNetwork({ ...places, instance, podCidr }))
 const images = await undo.use(openImageStore({ dataDirectory, log, clock }))
 await images.load(imagePath)

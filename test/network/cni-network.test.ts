@@ -44,7 +44,8 @@ async function scene(t: ExecutionContext) {
     host,
     folders,
     network,
-    open: (more: { clock?: Clock } = {}) => CniNetwork.open({ ...options, ...more }),
+    open: (more: { clock?: Clock; garbageCollect?: boolean } = {}) =>
+      CniNetwork.open({ ...options, ...more }),
     configure: (plugins: readonly object[], more: object = {}) =>
       folders.configure('10-test.conflist', { cniVersion: '1.0.0', name: 'test', plugins, ...more }),
     ipam: (...subnets: string[]) => ({
@@ -234,6 +235,52 @@ pluginTest('a result without an address is no network, and words for CNI_ARGS hi
     code: 'INVALID_ARGUMENT',
   })
   t.deepEqual(network.list(), [])
+})
+
+rootTest('GC only where the networks are said to be ours alone', async (t) => {
+  const { folders, network, configure, open } = await scene(t)
+  await folders.script('main', 'exit 0')
+  await configure([{ type: 'main' }], { cniVersion: '1.1.0' })
+  await network.collect()
+  t.deepEqual(await folders.order(), [], 'another runtime may have pods there')
+  await using alone = await open({ garbageCollect: true })
+  await alone.collect()
+  t.deepEqual(await folders.order(), ['GC main'])
+})
+
+rootTest('a network that is abandoned and cannot be taken down is tried again until it is', async (t) => {
+  const { namespaces, folders, configure, open } = await scene(t)
+  const clock = new FakeClock()
+  await using network = await open({ clock })
+  const answers = `test $CNI_COMMAND = ADD && echo '{"cniVersion":"1.0.0","ips":[{"address":"10.9.9.9/24"}]}'`
+  await folders.script('main', answers)
+  await configure([{ type: 'main' }])
+  await network.setUp(podRequest('a', await namespaces.get('a')))
+  await network.abandon('a')
+  t.deepEqual(network.list(), ['a'])
+  clock.advance(5000)
+  await eventually('a second DEL', async () => (await folders.calls()).length === 3)
+  await folders.script('main', 'exit 0')
+  await eventually('it is gone', async () => {
+    clock.advance(10_000)
+    return network.list().length === 0
+  })
+  t.deepEqual(await folders.order(), ['ADD main', 'DEL main', 'DEL main', 'DEL main'])
+})
+
+rootTest('one without an address whose DEL fails as well is tried again', async (t) => {
+  const { namespaces, folders, configure, open } = await scene(t)
+  const clock = new FakeClock()
+  await using network = await open({ clock })
+  await folders.script('empty', `test $CNI_COMMAND = ADD && echo '{"cniVersion":"1.0.0"}'`)
+  await configure([{ type: 'empty' }])
+  await t.throwsAsync(network.setUp(podRequest('a', await namespaces.get('a'))), {
+    message: 'the CNI network "test" gave the pod no address',
+  })
+  t.deepEqual(network.list(), ['a'])
+  await folders.script('empty', 'exit 0')
+  clock.advance(5000)
+  await eventually('DEL', async () => network.list().length === 0)
 })
 
 rootTest(

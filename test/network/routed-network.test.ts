@@ -1,3 +1,4 @@
+import { KeelsonError } from '../../src/base/index.ts'
 import {
   listAddresses,
   listLinks,
@@ -8,7 +9,13 @@ import {
 import { createPodNetwork } from '../../src/network/index.ts'
 import { eventually } from '../support/eventually.ts'
 import { inside } from '../support/inside.ts'
-import { connectOutside, podRequest, type TestNode, testNode } from '../support/pod-network.ts'
+import {
+  connectOutside,
+  podRequest,
+  type TestNode,
+  testNode,
+  testNodeOptions,
+} from '../support/pod-network.ts'
 import { rootTest } from '../support/root.ts'
 import { ask, serve } from '../support/traffic.ts'
 
@@ -148,6 +155,45 @@ rootTest(
     await eventually('links gone', async () => (await linkNames(node)).length === 1, 10_000)
   },
 )
+
+rootTest('a lease outlives a failure to take its rules away: the next try does all of it', async (t) => {
+  await using made = await testNodeOptions()
+  let isBroken = false
+  const apply = async (text: string) => {
+    if (isBroken) throw new KeelsonError('INTERNAL', 'nft is broken')
+    await made.nft.apply(text)
+  }
+  await using node = await testNode(
+    { host: { namespaceFd: made.host.fd, nft: { ...made.nft, apply } } },
+    made,
+  )
+  const portMappings = [{ protocol: 'tcp', hostPort: 8080, containerPort: 80 }] as const
+  const { net } = await node.addPod('a', { portMappings })
+  const rules = () => inside({ net: node.host }, 'nft', 'list', 'map', 'inet', 'keelson-pods', 'host-ports')
+  isBroken = true
+  await t.throwsAsync(node.network.tearDown('a'), { message: 'nft is broken' })
+  t.deepEqual(node.network.list(), ['a'])
+  await t.throwsAsync(
+    node.addPod('b', { portMappings }),
+    { code: 'ALREADY_EXISTS' },
+    'its port is not free yet',
+  )
+  await using restarted = await createPodNetwork({
+    ...node.options,
+    host: { namespaceFd: made.host.fd, nft: made.nft },
+  })
+  t.deepEqual(restarted.list(), ['a'], 'nor is it forgotten by the next process')
+  isBroken = false
+  await node.network.setUp(podRequest('a', net, { portMappings }))
+  t.regex(await rules(), /8080 : 10\.42\.0\.2 \. 80/)
+  isBroken = true
+  await node.network.abandon('a')
+  isBroken = false
+  await node.network.tearDown('a')
+  t.notRegex(await rules(), /8080/)
+  t.deepEqual(node.network.list(), [])
+  t.deepEqual([...node.ledger.range({ start: 'network/lease/', end: 'network/lease0' })], [])
+})
 
 rootTest('restoring the host undoes what was changed, also from another process and twice', async (t) => {
   await using node = await testNode()

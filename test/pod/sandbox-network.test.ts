@@ -71,6 +71,21 @@ test('the ranges of UpdateRuntimeConfig are handed on', async (t) => {
   t.deepEqual(host.network.podCidrs, ['10.42.3.0/24', 'fd00:3::/64'])
 })
 
+test('the network of a pod that came to nothing, or that no record speaks of, is abandoned', async (t) => {
+  const { host, runtime, open } = await scene(t)
+  host.network.gate = Promise.resolve()
+  host.network.failure = new KeelsonError('INTERNAL', 'no address')
+  host.network.tearDownFailure = new KeelsonError('INTERNAL', 'CNI plugin "x" failed to DEL')
+  await t.throwsAsync(runtime.runPodSandbox(runRequest(podConfig('web')), call), { message: 'no address' })
+  t.deepEqual(
+    host.network.abandoned,
+    host.network.requests.map(({ sandboxId }) => sandboxId),
+  )
+  host.network.leases.set('orphan', { addresses: [] })
+  await open()
+  t.is(host.network.abandoned.at(-1), 'orphan')
+})
+
 test('a network that cannot be taken down fails the stop, which may be repeated; it does not fail the next start', async (t) => {
   const { host, runtime, open } = await scene(t)
   const { podSandboxId } = await runtime.runPodSandbox(runRequest(podConfig('web')), call)

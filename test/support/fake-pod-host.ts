@@ -200,6 +200,7 @@ export class FakePins implements NamespacePins {
 export class FakeNetwork implements PodNetwork {
   readonly leases = new Map<string, PodNetworkResult>()
   readonly requests: PodNetworkRequest[] = []
+  readonly abandoned: string[] = []
   failure: Error | undefined
   tearDownFailure: Error | undefined
   podCidrs: readonly string[] = []
@@ -223,6 +224,11 @@ export class FakeNetwork implements PodNetwork {
   async tearDown(sandboxId: string): Promise<void> {
     if (this.tearDownFailure) throw this.tearDownFailure
     this.leases.delete(sandboxId)
+  }
+
+  async abandon(sandboxId: string): Promise<void> {
+    this.abandoned.push(sandboxId)
+    await this.tearDown(sandboxId).catch(() => undefined)
   }
 
   find(sandboxId: string): PodNetworkResult | undefined {

@@ -1,4 +1,4 @@
-import { Cleanup, silentLogger } from '../../src/base/index.ts'
+import { Cleanup, silentLogger, systemClock } from '../../src/base/index.ts'
 import {
   addVeth,
   changeNetwork,
@@ -57,6 +57,7 @@ export async function testNodeOptions() {
     ledger,
     dataDirectory: namespaces.directory,
     runDirectory: namespaces.directory,
+    clock: systemClock,
     log: silentLogger,
     host: { namespaceFd: host.fd, nft },
   }

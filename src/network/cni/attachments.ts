@@ -28,6 +28,8 @@ export type AttachmentKey = Pick<Attachment, 'containerId' | 'ifName'>
 export class Attachments {
   readonly #directory: string
   readonly #attachments = new Map<string, Attachment>()
+  /** Files that may each be an attachment nobody knows any more. */
+  readonly unreadable: string[] = []
 
   private constructor(directory: string) {
     this.#directory = directory
@@ -72,6 +74,7 @@ export class Attachments {
         })
       this.#attachments.set(nameOf(attachment), attachment)
     } catch (error) {
+      this.unreadable.push(path)
       log.warn('an attachment to a CNI network cannot be read', { path, error: asKeelsonError(error) })
     }
   }

@@ -90,9 +90,17 @@ export class CniNetworks implements AsyncDisposable {
     })
   }
 
-  /** GC: lets plugins remove what belongs to no attachment of ours. Never beside another operation. */
+  /**
+   * GC: lets plugins remove what belongs to no attachment of ours. Never beside another operation, and not at all while
+   * there are attachments that could not be read: they would be taken for gone.
+   */
   async collect(network: NetworkList): Promise<void> {
     if (network.disableGC || !hasSince(network.cniVersion, '1.1.0')) return
+    const { unreadable } = this.#attachments
+    if (unreadable.length > 0) {
+      this.#log.warn('no GC of CNI networks: attachments cannot be read', { paths: unreadable })
+      return
+    }
     await this.#turns.alone(async () => {
       const valid = this.#attachments.all().filter((one) => one.network.name === network.name)
       const attachments = valid.map(({ containerId, ifName }) => ({

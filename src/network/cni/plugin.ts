@@ -30,7 +30,7 @@ export interface PluginHostOptions {
   binDirs: readonly string[]
   /** After so long a plugin is killed. */
   timeoutMs: number
-  /** What plugins find in their environment besides CNI_…; they need a PATH for iptables and its like. */
+  /** Ours; plugins find in theirs what `isForPlugins` names of it, besides CNI_…. */
   env: Readonly<Record<string, string | undefined>>
   clock: Clock
 }
@@ -39,6 +39,11 @@ const outputBytesMax = 1 << 20
 /** What a plugin only has to look up, or what pods that are to be set up would wait for. */
 const isShort: ReadonlySet<PluginCommand> = new Set(['GC', 'STATUS', 'VERSION'])
 const shortTimeoutMs = 10_000
+/**
+ * What a program needs to find others (iptables), its files, its language and its way out. Nothing else: ours may hold
+ * keys for registries and their credential helpers, the sockets of a service manager, and settings of Node.
+ */
+const isForPlugins = /^(PATH|HOME|TMPDIR|TZ|LANG|LC_[A-Z]+|(https?|no|all)_proxy|(HTTPS?|NO|ALL)_PROXY)$/
 
 /** Calls plugins: finds the program, runs it, and makes an answer or one clear error of how it ended. */
 export class PluginHost {
@@ -104,7 +109,7 @@ export class PluginHost {
   #environment(): Record<string, string> {
     const { env, binDirs } = this.#options
     const inherited = Object.entries(env).filter(
-      (pair): pair is [string, string] => pair[1] !== undefined && !/^(NODE|CNI)_/.test(pair[0]),
+      (pair): pair is [string, string] => pair[1] !== undefined && isForPlugins.test(pair[0]),
     )
     return { ...Object.fromEntries(inherited), CNI_PATH: binDirs.join(delimiter) }
   }

@@ -1,4 +1,5 @@
 /** Chains of plugins that are small scripts: who is called, in which order, with what. */
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { silentLogger, systemClock } from '../../../src/base/index.ts'
@@ -201,6 +202,16 @@ test('GC names what is attached to this network, goes to all, and is not called 
   await networks.collect(network({ disableGC: true }))
   await networks.collect(network({ cniVersion: '1.0.0' }))
   t.is((await folders.calls()).length, before + 2)
+})
+
+test('no GC while an attachment cannot be read: its container would be taken for gone', async (t) => {
+  const { folders, networks, open } = await scene(t)
+  await networks.add(request())
+  await networks.add(request({ containerId: 'c2' }))
+  await writeFile(join(folders.cacheDir, 'c2-eth0.json'), '{')
+  const before = (await folders.calls()).length
+  await (await open()).collect(network())
+  t.is((await folders.calls()).length, before)
 })
 
 test('GC runs with no ADD beside it, ADDs of different containers run beside each other', async (t) => {

@@ -8,7 +8,19 @@ import { scratchDirectory } from '../../support/scratch-directory.ts'
 
 async function host(t: ExecutionContext, timeoutMs = 10_000) {
   const folders = await CniFolders.make(await scratchDirectory(t))
-  const env = { PATH: '/usr/bin:/bin', NODE_OPTIONS: '--no', CNI_NETNS: 'stray', HOME: '/root' }
+  const env = {
+    PATH: '/usr/bin:/bin',
+    HOME: '/root',
+    LC_ALL: 'C',
+    https_proxy: 'http://proxy.test',
+    NO_PROXY: '10.0.0.0/8',
+    NODE_OPTIONS: '--no',
+    CNI_NETNS: 'stray',
+    AWS_SECRET_ACCESS_KEY: 'secret',
+    DOCKER_CONFIG: '/secret',
+    NOTIFY_SOCKET: '/run/notify',
+    PATH_TO_SECRET: '/secret',
+  }
   return {
     folders,
     plugins: new PluginHost({ binDirs: ['/nowhere', folders.binDir], timeoutMs, env, clock: systemClock }),
@@ -27,7 +39,7 @@ test('a plugin finds what it needs in its environment and its input, and nothing
   const { folders, plugins } = await host(t)
   await folders.script(
     'env',
-    `env | grep -E '^(CNI|NODE|HOME)' | sort | sed 's/.*/"&"/' | paste -sd, | sed 's/.*/{"env":[&]}/'`,
+    `env | grep -vE '^(PWD|OLDPWD|SHLVL|_)=' | LC_ALL=C sort | sed 's/.*/"&"/' | paste -sd, | sed 's/.*/{"env":[&]}/'`,
   )
   t.deepEqual(await plugins.call(add('env')), {
     env: [
@@ -38,6 +50,10 @@ test('a plugin finds what it needs in its environment and its input, and nothing
       'CNI_NETNS=/netns/c1',
       `CNI_PATH=/nowhere:${folders.binDir}`,
       'HOME=/root',
+      'LC_ALL=C',
+      'NO_PROXY=10.0.0.0/8',
+      'PATH=/usr/bin:/bin',
+      'https_proxy=http://proxy.test',
     ],
   })
   t.deepEqual((await folders.calls())[0]?.config, { name: 'n' } as never)
