@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream'
+import { Readable, type Writable } from 'node:stream'
 import type { WebSocket } from 'ws'
 import type { ClientStreams, StreamSession, WantedStreams } from '../service.ts'
 import { firstSizeWithinMs, ResizeFeed } from './resize.ts'
@@ -31,20 +31,20 @@ export async function serveWebSocketCommand(
   const wire = new Wire(socket)
   const gone = new AbortController()
   const sizes = new ResizeFeed()
-  const stdin = wanted.stdin ? new Readable({ read: () => wire.resume() }) : undefined
+  const stdin = wanted.stdin ? new ClientInput(wire) : undefined
   const closed = new Promise<void>((resolve) => {
     socket.once('close', () => {
       gone.abort()
-      stdin?.push(null)
+      stdin?.end()
       resolve()
     })
   })
   socket.on('error', () => socket.terminate())
   socket.on('message', (data) => {
     const [channel, payload] = wire.decode(data)
-    if (channel === stdinChannel && payload.length > 0 && stdin?.push(payload) === false) wire.pause()
+    if (channel === stdinChannel) stdin?.feed(payload)
     if (channel === resizeChannel) sizes.feed(payload)
-    if (channel === closeChannel && payload[0] === stdinChannel) stdin?.push(null)
+    if (channel === closeChannel && payload[0] === stdinChannel) stdin?.end()
   })
   const streams = clientStreams(wire, wanted, gone.signal)
   const first = streams.stdout ? stdoutChannel : stderrChannel
@@ -55,12 +55,53 @@ export async function serveWebSocketCommand(
     ...(stdin ? { stdin } : {}),
     onResize: (listener) => sizes.onResize(listener),
   })
+  // Output first: a client takes the status for the last word.
+  await Promise.race([Promise.all([end(streams.stdout), end(streams.stderr)]), closed])
   const status = /^v[45]/.test(socket.protocol) ? statusJson(ending) : statusText(ending)
   if (status !== '') await wire.send(errorChannel, Buffer.from(status))
   socket.close(1000)
-  // A paused socket would never see the client's close.
+  // A paused socket would never see the client's close, and one that is full would be paused again.
+  stdin?.end()
   wire.resume()
   await closed
+}
+
+/** What the client sends as stdin. Nothing comes after its end, whatever the client sends then. */
+class ClientInput extends Readable {
+  readonly #wire: Wire
+  #hasEnded = false
+
+  constructor(wire: Wire) {
+    super()
+    this.#wire = wire
+    this.on('error', () => undefined)
+  }
+
+  feed(payload: Buffer): void {
+    if (this.#hasEnded || this.destroyed || payload.length === 0) return
+    if (!this.push(payload)) this.#wire.pause()
+  }
+
+  end(): void {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    this.push(null)
+  }
+
+  override _read(): void {
+    this.#wire.resume()
+  }
+
+  /** What nobody reads any more holds nothing up: the rest is dropped as it comes. */
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#wire.resume()
+    done(error)
+  }
+}
+
+/** All of it has gone to the client, or never will. */
+function end(output: Writable | undefined): Promise<void> {
+  return new Promise((resolve) => (output ? output.end(() => resolve()) : resolve()))
 }
 
 function clientStreams(

@@ -47,6 +47,8 @@ interface Upgrade {
 
 /** Of one WebSocket message: clients send pieces of 32 KiB. */
 const messageBytesMax = 4 * 1024 * 1024
+/** How long a client may take to answer a close: it may have megabytes to read before that. */
+const closeWithinMs = 5 * 60_000
 const idleTimeoutMs = 4 * 60 * 60 * 1000
 
 /**
@@ -148,11 +150,13 @@ function acceptWebSocket(
   }
   // The tunnel's name is no token (RFC 6455, 4.1) and ws would refuse the whole request for it: it is shown another.
   if (chosen !== undefined) request.headers['sec-websocket-protocol'] = 'chosen'
-  const server = new WebSocketServer({
+  const options = {
     noServer: true,
     maxPayload: messageBytesMax,
-    handleProtocols: () => chosen ?? false,
-  })
+    closeTimeout: closeWithinMs, // not in its types
+    handleProtocols: () => chosen ?? (false as const),
+  }
+  const server = new WebSocketServer(options)
   return new Promise((resolve) => {
     socket.once('close', () => resolve(undefined))
     server.handleUpgrade(request, socket, head, (accepted) => {
