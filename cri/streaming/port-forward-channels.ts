@@ -21,14 +21,21 @@ export async function servePortForwardChannels(
   const gone = new AbortController()
   socket.once('close', () => gone.abort())
   socket.on('error', () => socket.terminate())
-  const inputs = ports.map(() => new PassThrough().on('drain', () => wire.resume()))
+  const inputs = ports.map(() => new PassThrough())
+  // An input that has ended or broken drains no more; the wire is not to wait for it, the others need it.
+  const goOn = () => {
+    if (!inputs.some((input) => input.writableNeedDrain)) wire.resume()
+  }
+  for (const input of inputs) input.on('drain', goOn).on('close', goOn)
   socket.on('message', (data) => {
     const [channel, payload] = wire.decode(data)
     const input = inputs[channel / 2]
     if (input?.writable && payload.length > 0 && !input.write(payload)) wire.pause()
   })
   await Promise.all(
-    inputs.map((input, index) => forward({ wire, index, port: ports[index] ?? 0, input, dial }, gone.signal)),
+    inputs.map((input, index) =>
+      forward({ wire, index, port: ports[index] ?? 0, input, goOn, dial }, gone.signal),
+    ),
   )
   if (socket.readyState === socket.CLOSED) return
   socket.close(1000)
@@ -41,10 +48,15 @@ interface Forward {
   index: number
   port: number
   input: PassThrough
+  /** The wire is read again unless another input is full. */
+  goOn: () => void
   dial: Dial
 }
 
-async function forward({ wire, index, port, input, dial }: Forward, signal: AbortSignal): Promise<void> {
+async function forward(
+  { wire, index, port, input, goOn, dial }: Forward,
+  signal: AbortSignal,
+): Promise<void> {
   const [data, error] = [2 * index, 2 * index + 1]
   const name = Buffer.alloc(2)
   name.writeUInt16LE(port)
@@ -54,7 +66,10 @@ async function forward({ wire, index, port, input, dial }: Forward, signal: Abor
     const target = await dial(port)
     await Promise.all([
       pipeline(input, target, { signal }),
-      pipeline(target, wire.output(data), { signal }).finally(() => input.end()),
+      pipeline(target, wire.output(data), { signal }).finally(() => {
+        input.end()
+        goOn()
+      }),
     ])
   } catch (failure) {
     input.destroy()

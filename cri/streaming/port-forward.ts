@@ -68,12 +68,19 @@ async function forward(data: SpdyChannel, error: SpdyChannel | undefined, dial: 
  * all it had to: a Go client keeps its local connection open until it has seen the end of the error stream.
  */
 function splice(data: Duplex, target: Duplex): Promise<void> {
+  if (data.destroyed) target.destroy() // the client has left during the dial
+  if (target.destroyed) return Promise.resolve()
   return new Promise((resolve, reject) => {
     data.pipe(target)
     target.pipe(data)
     data.once('finish', () => resolve())
     data.once('close', () => target.destroy())
     target.once('error', reject)
-    target.once('close', () => resolve())
+    target.once('close', () => {
+      // The pipe has let go of it and paused it: what the client still sends would stop the whole connection.
+      data.resume()
+      data.end()
+      resolve()
+    })
   })
 }
