@@ -7,8 +7,12 @@ import { emptyHeaders, HeaderReader } from './spdy-headers.ts'
 const streamsMax = 2000
 /** Of one data frame that we send. */
 const payloadBytesMax = 1024 * 1024
-/** How long a client may take to close its side after GOAWAY. */
-const lingerMs = 5000
+/** How long a client may take to close its side after GOAWAY: megabytes on their way to a slow one are lost if we go. */
+const lingerMs = 5 * 60_000
+/** The same when it has broken a rule or has no more to say itself. */
+const hurriedLingerMs = 5000
+/** Answers that the client has not taken yet; with so many it is not read until it has. */
+const answersMax = 1000
 /** While its bytes are left unread, nothing but an answer to a write tells that a client is gone. */
 const pingEveryMs = 10_000
 
@@ -43,7 +47,8 @@ class Connection implements SpdyWire, SpdyServerConnection {
   readonly #channels = new Map<number, SpdyChannel>()
   readonly #headers = new HeaderReader()
   readonly #held = new Set<SpdyChannel>()
-  #resume = () => {}
+  #unsentAnswers = 0
+  #wake = () => {}
   #lastId = 0
   #pingId = 0
   #hasReplied = false
@@ -53,7 +58,7 @@ class Connection implements SpdyWire, SpdyServerConnection {
     this.#socket = socket
     this.#onChannel = onChannel
     socket.on('error', () => undefined)
-    socket.once('close', () => this.#resume())
+    socket.once('close', () => this.#wake())
   }
 
   /** Until the client has no more to say, or is gone. */
@@ -62,23 +67,30 @@ class Connection implements SpdyWire, SpdyServerConnection {
     try {
       for await (const chunk of this.#socket.iterator({ destroyOnReturn: false })) {
         if (this.#isClosing) continue
-        for (const frame of frames.feed(chunk)) await this.#take(frame)
+        for (const frame of frames.feed(chunk)) {
+          await this.#take(frame)
+          if (this.#unsentAnswers >= answersMax) await this.#until(() => this.#unsentAnswers < answersMax)
+        }
         if (this.#held.size > 0) await this.#untilReleased()
       }
     } finally {
       this.#headers.close()
       for (const channel of this.#channels.values()) channel.destroy()
-      if (!this.#isClosing) this.close()
+      this.#close(hurriedLingerMs)
     }
   }
 
   close(): void {
+    this.#close(lingerMs)
+  }
+
+  #close(withinMs: number): void {
     if (this.#isClosing) return
     this.#isClosing = true
     this.#held.clear()
-    this.#resume()
+    this.#wake()
     this.#send([controlFrame(controlKind.goAway, [this.#lastId, 0])], () => this.#socket.end())
-    const late = setTimeout(() => this.#socket.destroy(), lingerMs)
+    const late = setTimeout(() => this.#socket.destroy(), withinMs)
     this.#socket.once('close', () => clearTimeout(late))
   }
 
@@ -90,11 +102,18 @@ class Connection implements SpdyWire, SpdyServerConnection {
     const { kind, flags, body } = frame
     if (kind === controlKind.synStream) return this.#open(flags, body)
     if (kind === controlKind.synReply || kind === controlKind.headers) return this.#passOver(flags, body)
-    if (kind === controlKind.rstStream) this.#channels.get(wordOf(body))?.destroy()
+    if (kind === controlKind.rstStream) this.#reset(wordOf(body))
     // A PING is answered by its twin; clients have the odd numbers.
     if (kind === controlKind.ping && wordOf(body) % 2 === 1)
-      this.#send([controlFrame(controlKind.ping, [wordOf(body)])])
+      this.#answer(controlFrame(controlKind.ping, [wordOf(body)]))
     return undefined
+  }
+
+  /** Forgotten before it ends: no reset is told to whom it came from. */
+  #reset(id: number): void {
+    const channel = this.#channels.get(id)
+    this.#channels.delete(id)
+    channel?.destroy()
   }
 
   /** SYN_STREAM: stream id, associated stream id, priority and slot, headers. */
@@ -106,7 +125,7 @@ class Connection implements SpdyWire, SpdyServerConnection {
     const headers = await this.#headers.read(body.subarray(10))
     const refused = 3
     if (this.#channels.size >= streamsMax)
-      return this.#send([controlFrame(controlKind.rstStream, [id, refused])])
+      return this.#answer(controlFrame(controlKind.rstStream, [id, refused]))
     const channel = new SpdyChannel(this, id, headers)
     this.#channels.set(id, channel)
     if ((flags & finFlag) !== 0) channel.receive(Buffer.alloc(0), true)
@@ -125,13 +144,18 @@ class Connection implements SpdyWire, SpdyServerConnection {
       this.#send([controlFrame(controlKind.ping, [this.#pingId])])
     }, pingEveryMs)
     try {
-      await new Promise<void>((resolve) => {
-        this.#resume = resolve
-        if (this.#socket.destroyed || this.#isClosing) resolve()
-      })
+      await this.#until(() => this.#held.size === 0)
     } finally {
       clearInterval(ping)
     }
+  }
+
+  /** Or until there is nothing to wait for any more. */
+  async #until(isSo: () => boolean): Promise<void> {
+    while (!isSo() && !this.#isClosing && !this.#socket.destroyed)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
   }
 
   hold(channel: SpdyChannel): void {
@@ -139,13 +163,13 @@ class Connection implements SpdyWire, SpdyServerConnection {
   }
 
   release(channel: SpdyChannel): void {
-    if (this.#held.delete(channel) && this.#held.size === 0) this.#resume()
+    if (this.#held.delete(channel)) this.#wake()
   }
 
   reply(streamId: number, done: () => void): void {
     const block = emptyHeaders(!this.#hasReplied)
     this.#hasReplied = true
-    this.#send([controlFrame(controlKind.synReply, [streamId], block)], done)
+    this.#answer(controlFrame(controlKind.synReply, [streamId], block), done)
   }
 
   data(streamId: number, chunk: Buffer, done: () => void): void {
@@ -162,9 +186,19 @@ class Connection implements SpdyWire, SpdyServerConnection {
   }
 
   forget(channel: SpdyChannel, isEnded: boolean): void {
-    this.#channels.delete(channel.id)
+    const isKnown = this.#channels.delete(channel.id)
     const cancel = 5
-    if (!isEnded) this.#send([controlFrame(controlKind.rstStream, [channel.id, cancel])])
+    if (isKnown && !isEnded) this.#answer(controlFrame(controlKind.rstStream, [channel.id, cancel]))
+  }
+
+  /** Frames that a client can call forth: what it does not take is counted, or it would fill our memory with them. */
+  #answer(frame: Buffer, done: () => void = () => undefined): void {
+    this.#unsentAnswers += 1
+    this.#send([frame], () => {
+      this.#unsentAnswers -= 1
+      this.#wake()
+      done()
+    })
   }
 
   /** A client that is gone hears nothing; its session learns of that from the socket. */
