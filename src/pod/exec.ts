@@ -3,7 +3,7 @@ import { type ExecRequest, ExecResponse } from '../../cri/types.ts'
 import type { Execution, Process } from '../oci/index.ts'
 import type { PodContext } from './context.ts'
 import { execProcess, runningContainer } from './running.ts'
-import { connectStreams, streamingOf } from './streams.ts'
+import { connectStreams, flushedOrQuiet, streamingOf } from './streams.ts'
 
 /** A URL at which one client may run the command with its own stdin, stdout and stderr. */
 export async function exec(context: PodContext, request: ExecRequest): Promise<ExecResponse> {
@@ -28,7 +28,7 @@ async function run(
   const flushed = connectStreams(execution, streams)
   try {
     const { exitCode } = await execution.wait()
-    await Promise.race([flushed, context.clock.sleep(1000)])
+    await flushedOrQuiet(flushed, streams, context.clock)
     return { exitCode }
   } finally {
     streams.signal.removeEventListener('abort', hangUp)

@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
 import type { ClientStreams, StreamingUrls } from '../../cri/service.ts'
-import { KeelsonError } from '../base/index.ts'
+import { type Clock, KeelsonError } from '../base/index.ts'
 import type { PodContext } from './context.ts'
 
 export function streamingOf({ streaming }: PodContext): StreamingUrls {
@@ -21,6 +21,28 @@ export async function connectStreams(process: ProcessEnds, client: ClientStreams
     client.stdin.pipe(process.stdin)
   }
   await Promise.all([forward(process.stdout, client.stdout), forward(process.stderr, client.stderr)])
+}
+
+const quietMs = 1000
+const lookEveryMs = 50
+
+/**
+ * Of a process that has ended: until its output is `flushed`. What it left behind may keep the output open without end, so
+ * that gets a second; the time in which the client was slow to take what was there does not count.
+ */
+export async function flushedOrQuiet(
+  flushed: Promise<void>,
+  client: ClientStreams,
+  clock: Clock,
+): Promise<void> {
+  let isFlushed = false
+  const done = flushed.then(() => {
+    isFlushed = true
+  })
+  for (let leftMs = quietMs; leftMs > 0 && !isFlushed && !client.signal.aborted; ) {
+    await Promise.race([done, clock.sleep(lookEveryMs)])
+    if (!client.stdout?.writableNeedDrain && !client.stderr?.writableNeedDrain) leftMs -= lookEveryMs
+  }
 }
 
 /** Output nobody wants is read all the same: the process must not wait for a reader. */
