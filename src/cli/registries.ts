@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import * as v from 'valibot'
-import { endpointsOf, type Mirrors } from '../image/index.ts'
+import { endpointsOf, type Mirrors } from '../image/registry/mirrors.ts' // not all of the image store
 import { readCertsDirectory } from './certs-directory.ts'
 import { checked, readYamlFile } from './checked.ts'
 

@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test from 'ava'
 import { unitFile } from '../../src/cli/cri-unit.ts'
+import { skipWithout } from '../support/skip.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const run = promisify(execFile)
@@ -22,7 +24,9 @@ test('a path that a unit could not hold is refused', (t) => {
     t.throws(() => unitFile('/usr/bin/keelson', path), { code: 'INVALID_ARGUMENT' })
 })
 
-test('systemd takes the unit as it is', async (t) => {
+const hasSystemd = existsSync('/usr/bin/systemd-analyze')
+
+skipWithout('systemd-analyze', hasSystemd)('systemd takes the unit as it is', async (t) => {
   await using folder = await temporaryDirectory()
   const path = join(folder.path, 'keelson-cri.service')
   await writeFile(path, unitFile(launcher, undefined))

@@ -29,7 +29,7 @@ export interface Reply {
 }
 
 /** Undefined is never answered. `honest` is what a good registry would say, ranges included. */
-export type Script = (heard: Heard, honest: () => Reply) => Reply | undefined
+export type Script = (heard: Heard, honest: () => Reply) => Reply | undefined | Promise<Reply | undefined>
 
 export interface HostileRegistry extends AsyncDisposable {
   readonly host: string
@@ -57,8 +57,11 @@ export async function startHostileRegistry(
     const heard = { method, url, headers, before, what: store.kindOf(url.pathname) }
     registry.heard.push(heard)
     request.resume()
-    const reply = registry.script(heard, () => store.answer(heard))
-    if (reply) send(reply, response).catch(() => response.destroy())
+    const answer = async () => {
+      const reply = await registry.script(heard, () => store.answer(heard))
+      if (reply) await send(reply, response)
+    }
+    answer().catch(() => response.destroy())
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
