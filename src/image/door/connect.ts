@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { asKeelsonError, hasErrno, KeelsonError } from '../../base/index.ts'
+import { asKeelsonError, type Clock, hasErrno, KeelsonError } from '../../base/index.ts'
 import { fromPlain } from '../unpack/protocol.ts'
 import { FolderSocket } from './folder-socket.ts'
 import { readLines, writeLine } from './lines.ts'
@@ -14,6 +14,9 @@ import {
   type Verb,
 } from './requests.ts'
 
+/** A process that is stopped, or hangs, takes connections and says nothing. */
+const greetingMs = 5_000
+
 /** One question to the process that has the store open, which has promised to stay until it has answered. */
 export class Conversation implements Disposable {
   readonly #socket: Socket
@@ -25,13 +28,26 @@ export class Conversation implements Disposable {
   }
 
   /** Undefined when nobody listens, or whoever did is leaving. */
-  static async open(directory: string): Promise<Conversation | undefined> {
+  static async open(
+    directory: string,
+    clock: Clock,
+    signal?: AbortSignal,
+  ): Promise<Conversation | undefined> {
     const socket = await connectTo(directory)
     if (!socket) return undefined
     const lines = readLines(socket)[Symbol.asyncIterator]()
-    const greeting = await lines.next()
-    if (!greeting.done) return new Conversation(socket, lines)
-    socket.destroy()
+    const stop = () => socket.destroy()
+    const forget = clock.after(greetingMs, stop)
+    signal?.addEventListener('abort', stop, { once: true })
+    if (signal?.aborted) stop() // while it was connecting
+    try {
+      const greeting = await lines.next()
+      if (!greeting.done) return new Conversation(socket, lines)
+    } finally {
+      forget()
+      signal?.removeEventListener('abort', stop)
+    }
+    stop()
     return undefined
   }
 
@@ -63,7 +79,7 @@ export class Conversation implements Disposable {
   }
 }
 
-function cancelled({ reason }: AbortSignal): KeelsonError {
+export function cancelled({ reason }: AbortSignal): KeelsonError {
   return new KeelsonError('CANCELLED', 'cancelled', { cause: reason })
 }
 

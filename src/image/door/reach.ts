@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { Cleanup, KeelsonError } from '../../base/index.ts'
 import { type ImageStoreOptions, openImageStore } from '../open-store.ts'
 import { answer } from './answers.ts'
-import { Conversation } from './connect.ts'
+import { Conversation, cancelled } from './connect.ts'
 import type { ImageDoor } from './requests.ts'
 import { serveDoor } from './serve.ts'
 
@@ -17,9 +17,12 @@ const stepMs = 50
 export function reachImageStore(options: ImageStoreOptions): ImageDoor {
   const directory = join(options.dataDirectory, 'image')
   let here: ImageDoor | undefined
+  const hurry = new AbortController() // whoever has given up waits for nobody else when it leaves
   return {
     async ask(verb, question, asking) {
-      const found = here ?? (await openOrFind(options, directory))
+      asking?.signal?.addEventListener('abort', () => hurry.abort(), { once: true })
+      const found =
+        here ?? (await openOrFind({ ...options, signal: hurry.signal }, directory, asking?.signal))
       if (!(found instanceof Conversation)) {
         here = found
         return await found.ask(verb, question, asking)
@@ -33,15 +36,20 @@ export function reachImageStore(options: ImageStoreOptions): ImageDoor {
   }
 }
 
-async function openOrFind(options: ImageStoreOptions, directory: string): Promise<ImageDoor | Conversation> {
+async function openOrFind(
+  options: ImageStoreOptions & { signal: AbortSignal },
+  directory: string,
+  signal: AbortSignal | undefined,
+): Promise<ImageDoor | Conversation> {
   const { clock } = options
   const untilMs = clock.monotonicMs() + patienceMs
   for (;;) {
+    if (signal?.aborted) throw cancelled(signal)
     try {
       return await openHere(options)
     } catch (error) {
       if (!isLocked(error)) throw error
-      const owner = await Conversation.open(directory)
+      const owner = await Conversation.open(directory, clock, signal)
       if (owner) return owner
       if (clock.monotonicMs() > untilMs) throw error
     }
@@ -49,7 +57,7 @@ async function openOrFind(options: ImageStoreOptions, directory: string): Promis
   }
 }
 
-async function openHere(options: ImageStoreOptions): Promise<ImageDoor> {
+async function openHere(options: ImageStoreOptions & { signal: AbortSignal }): Promise<ImageDoor> {
   await using undo = new Cleanup()
   const store = await undo.use(openImageStore({ ...options, flushOnClose: true }))
   await undo.use(serveDoor(store, options))

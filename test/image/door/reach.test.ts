@@ -1,6 +1,7 @@
 /** The store from two sides at once: the owner's, and that of somebody who asks it. */
+import { once } from 'node:events'
 import { mkdirSync, statSync } from 'node:fs'
-import { connect } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { silentLogger, systemClock } from '../../../src/base/index.ts'
@@ -140,6 +141,58 @@ rootTest('who gives up gets CANCELLED', async (t) => {
   })
   await t.throwsAsync(pulling, { code: 'CANCELLED' })
   silent.close()
+})
+
+rootTest(
+  'an owner that leaves waits for a while, and then no longer, for who neither asks nor goes',
+  async (t) => {
+    await using folder = await temporaryDirectory()
+    await using store = await openImageStore(options(folder.path))
+    for (const hurry of [false, true]) {
+      const signal = hurry ? AbortSignal.abort() : new AbortController().signal
+      const graceMs = hurry ? 60_000 : 100
+      const served = await serveDoor(store, { ...options(folder.path), graceMs, signal })
+      const silent = connect(join(folder.path, 'image/door.sock'))
+      const closed = once(silent, 'close')
+      await once(silent, 'data')
+      silent.resume()
+      const startMs = performance.now()
+      await served[Symbol.asyncDispose]()
+      t.true(performance.now() - startMs < 4_000)
+      await closed
+    }
+  },
+)
+
+rootTest('a pull that an owner gives up when it leaves says why', async (t) => {
+  await using folder = await temporaryDirectory()
+  await using store = await openImageStore(options(folder.path))
+  const served = await serveDoor(store, { ...options(folder.path), graceMs: 50 })
+  await using door = reachImageStore(options(folder.path))
+  const silent = createServer()
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+  const { port } = silent.address() as { port: number }
+  const pulling = t.throwsAsync(door.ask('pull', { reference: `127.0.0.1:${port}/a:1` }), {
+    code: 'UNAVAILABLE',
+    message: /has left/,
+  })
+  await once(silent, 'connection')
+  await served[Symbol.asyncDispose]()
+  await pulling
+  silent.close()
+})
+
+rootTest('an owner that says nothing is given up with whoever asks', async (t) => {
+  await using folder = await temporaryDirectory()
+  await using _store = await openImageStore(options(folder.path))
+  const mute = createServer()
+  const socket = join(folder.path, 'image/door.sock')
+  await new Promise<void>((resolve) => mute.listen(socket, resolve))
+  await using door = reachImageStore(options(folder.path))
+  const stop = new AbortController()
+  mute.once('connection', () => stop.abort())
+  await t.throwsAsync(door.ask('list', {}, { signal: stop.signal }), { code: 'CANCELLED' })
+  mute.close()
 })
 
 function converse(t: ExecutionContext, path: string, line: string): Promise<string> {
