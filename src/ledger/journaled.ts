@@ -26,15 +26,27 @@ const journalBytesMax = 4 * 1024 * 1024
  *
  * Of the two files one takes what comes, the other holds what the store is just being told. What the store refuses stays
  * in both files and in memory, and the next commits, early or not, are refused until the store has taken it.
+ *
+ * All commits stand in one queue, in the order in which they were asked for, and the store is told them in that order,
+ * several as one. What a kill leaves in the files never goes over what was acknowledged after it: they are cleared
+ * before the answer.
  */
 export async function openJournaledLedger(options: JournalOptions): Promise<Ledger> {
   const { ledger, path } = options
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   const paths = [`${path}.0`, `${path}.1`] as const
-  const found = paths.map(readJournal).filter((one) => one !== undefined)
+  const found = paths.map((one) => ({ path: one, generation: 0, commits: [], ...readJournal(one) }))
   found.sort((one, other) => one.generation - other.generation)
-  for (const { commits } of found) await ledger.commit(commits.flat())
-  return new JournaledLedger(options, new JournalFile(paths[0]), new JournalFile(paths[1]))
+  for (const { commits } of found) if (commits.length > 0) await ledger.commit(commits.flat())
+  // Emptied in this order too: the older one alone, left by a death in between, would be told again over the newer.
+  const [older, newer] = found.map((one) => new JournalFile(one.path)) as [JournalFile, JournalFile]
+  return new JournaledLedger(options, older, newer)
+}
+
+interface Asked {
+  operations: readonly Operation[]
+  /** Of one that waits for the store; absent when it was acknowledged already and is in a file. */
+  answer?: (error?: unknown) => void
 }
 
 class JournaledLedger implements Ledger {
@@ -44,7 +56,8 @@ class JournaledLedger implements Ledger {
   #active: JournalFile
   #other: JournalFile
   #generation = 1
-  #waiting: Operation[] = []
+  /** What the store has not been told, in the order in which it was asked for. */
+  #queue: Asked[] = []
   #tail: Promise<void> = Promise.resolve()
   #refused = false
   #cancelTimer: (() => void) | undefined
@@ -69,16 +82,16 @@ class JournaledLedger implements Ledger {
   async commit(operations: readonly Operation[], { early = false }: CommitOptions = {}): Promise<void> {
     for (const operation of operations) encodeKey('put' in operation ? operation.put : operation.remove)
     if (operations.length === 0) return
-    if (!early || this.#refused || this.#active.bytes > journalBytesMax) return await this.#write(operations)
-    this.#active.append(this.#generation, operations)
     const kept = operations.map(copied)
+    if (!early || this.#refused || this.#active.bytes > journalBytesMax) return await this.#commitNow(kept)
+    this.#active.append(this.#generation, kept)
     for (const operation of kept) this.#news.set(keyOf(operation), operation)
-    this.#waiting.push(...kept)
+    this.#queue.push({ operations: kept })
     this.#cancelTimer ??= this.#options.clock.after(gatherMs, () => void this.#settle())
   }
 
   async backup(directory: string): Promise<void> {
-    await this.#write([])
+    await this.#write()
     await this.#options.ledger.backup(directory)
   }
 
@@ -91,37 +104,57 @@ class JournaledLedger implements Ledger {
 
   async #settle(): Promise<void> {
     try {
-      await this.#write([])
+      await this.#write()
     } catch (error) {
       this.#options.log.error('what is recorded is not on disk yet', { error })
     }
   }
 
-  /** The store is told what waits and then this, as one commit; one after the other. */
-  #write(operations: readonly Operation[]): Promise<void> {
+  #commitNow(operations: readonly Operation[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ operations, answer: (error) => (error === undefined ? resolve() : reject(error)) })
+      this.#write().catch(() => undefined) // told to each whom it concerns
+    })
+  }
+
+  /** The store is told all that is asked for by then; one after the other. */
+  #write(): Promise<void> {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
-    const written = this.#tail.then(() => this.#writeNow(operations))
+    const written = this.#tail.then(() => this.#writeNow())
     this.#tail = written.catch(() => undefined)
     return written
   }
 
-  async #writeNow(operations: readonly Operation[]): Promise<void> {
-    const waited = this.#waiting
-    if (waited.length + operations.length === 0) return
-    this.#waiting = []
+  async #writeNow(): Promise<void> {
+    const asked = this.#queue
+    if (asked.length === 0) return
+    this.#queue = []
     if (this.#other.bytes === 0) this.#swap()
     try {
-      await this.#options.ledger.commit([...waited, ...operations])
+      await this.#options.ledger.commit(asked.flatMap(({ operations }) => operations))
     } catch (error) {
-      this.#waiting = [...waited, ...this.#waiting]
-      this.#refused = waited.length > 0
+      this.#stay(asked, error)
       throw error
     }
-    for (const operation of waited)
+    this.#forget(asked)
+    for (const { answer } of asked) answer?.()
+  }
+
+  /** Who waits is refused; what was acknowledged goes before whatever was asked for meanwhile. */
+  #stay(asked: readonly Asked[], error: unknown): void {
+    const acknowledged = asked.filter(({ answer }) => !answer)
+    this.#queue = [...acknowledged, ...this.#queue]
+    this.#refused = acknowledged.length > 0
+    for (const { answer } of asked) answer?.(error)
+  }
+
+  /** The store has it all. The older file first: alone, it would be told again over the newer. */
+  #forget(asked: readonly Asked[]): void {
+    for (const operation of asked.flatMap(({ operations }) => operations))
       if (this.#news.get(keyOf(operation)) === operation) this.#news.delete(keyOf(operation))
     this.#other.clear()
-    if (this.#waiting.length === 0) this.#active.clear()
+    if (this.#queue.every(({ answer }) => answer)) this.#active.clear()
     this.#refused = false
   }
 

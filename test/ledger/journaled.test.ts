@@ -1,13 +1,18 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import fc from 'fast-check'
 import { KeelsonError, silentLogger as log } from '../../src/base/index.ts'
 import { type Ledger, type Operation, openJournaledLedger, openLedger } from '../../src/ledger/index.ts'
-import { decodeOperations, encodeOperations, readJournal } from '../../src/ledger/journal-file.ts'
-import { FakeClock } from '../support/fake-clock.ts'
+import {
+  decodeOperations,
+  encodeOperations,
+  JournalFile,
+  readJournal,
+} from '../../src/ledger/journal-file.ts'
+import { FakeClock, settle } from '../support/fake-clock.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const key = fc.constantFrom('a', 'ab', 'b', 'é', '😀')
@@ -135,5 +140,151 @@ test('a store that refuses is asked again by the next commit, which waits for it
     entries(ledger).map(([name]) => name),
     ['a', 'c'],
   )
+  await ledger[Symbol.asyncDispose]()
+})
+
+/** A store in memory that takes or refuses what it is told only when it is asked to, one commit at a time. */
+class GatedStore implements Ledger {
+  readonly kept = new Map<string, Uint8Array>()
+  #pending: { list: readonly Operation[]; settle: (error?: Error) => void } | undefined
+
+  get(name: string): Uint8Array | undefined {
+    return this.kept.get(name)
+  }
+
+  range(): Iterable<readonly [string, Uint8Array]> {
+    return [...this.kept].sort(([one], [other]) => (one < other ? -1 : 1))
+  }
+
+  commit(list: readonly Operation[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#pending = { list, settle: (error) => (error ? reject(error) : resolve()) }
+    })
+  }
+
+  async backup(): Promise<void> {}
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  apply(): boolean {
+    for (const one of this.#pending?.list ?? []) {
+      if ('put' in one) this.kept.set(one.put, Buffer.from(one.value))
+      else this.kept.delete(one.remove)
+    }
+    return this.#pending !== undefined
+  }
+
+  settle(error?: Error): boolean {
+    const pending = this.#pending
+    this.#pending = undefined
+    pending?.settle(error)
+    return pending !== undefined
+  }
+}
+
+/** What each commit was: its number is also its value. */
+interface Sent {
+  number: number
+  name: string
+  state: 'asked' | 'acknowledged' | 'refused'
+}
+
+/** What the next process finds at this moment, were this one killed: of copies of the files and the store. */
+async function foundAfterKill(folder: string, store: GatedStore): Promise<ReadonlyMap<string, Uint8Array>> {
+  const copies = join(folder, 'copies')
+  await mkdir(copies, { recursive: true })
+  for (const end of ['.0', '.1']) await copyFile(join(folder, `journal${end}`), join(copies, `journal${end}`))
+  const next = new GatedStore()
+  for (const [name, value] of store.kept) next.kept.set(name, value)
+  next.commit = async (list) => {
+    for (const one of list) if ('put' in one) next.kept.set(one.put, Buffer.from(one.value))
+  }
+  const path = join(copies, 'journal')
+  await using _ledger = await openJournaledLedger({ ledger: next, path, clock: new FakeClock(), log })
+  return next.kept
+}
+
+test('whatever is refused and whenever it is killed, the newest that was acknowledged of each key stays', async (t) => {
+  const name = fc.constantFrom('a', 'b')
+  const step = fc.oneof(
+    { weight: 3, arbitrary: fc.record({ name, isEarly: fc.boolean() }) },
+    { weight: 3, arbitrary: fc.constantFrom('take' as const, 'refuse' as const, 'tick' as const) },
+  )
+  const check = (sent: readonly Sent[], found: (key: string) => Uint8Array | undefined, at: string) => {
+    for (const key of ['a', 'b']) {
+      const value = found(key)
+      const of = sent.filter((one) => one.name === key)
+      const newest = Math.max(0, ...of.flatMap((one) => (one.state === 'acknowledged' ? [one.number] : [])))
+      const seen = value === undefined ? 0 : Number(Buffer.from(value).toString())
+      t.true(seen >= newest, `${at}: ${key} is ${seen} after ${newest} was acknowledged`)
+      t.not(of.find((one) => one.number === seen)?.state, 'refused', `${at}: ${key} is ${seen}, refused`)
+    }
+  }
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 24 }), async (steps) => {
+      await using folder = await temporaryDirectory()
+      const [store, clock, sent] = [new GatedStore(), new FakeClock(), [] as Sent[]]
+      const ledger = await openJournaledLedger({
+        ledger: store,
+        path: join(folder.path, 'journal'),
+        clock,
+        log,
+      })
+      const checkAll = async () => {
+        await settle()
+        check(sent, (key) => ledger.get(key), 'read')
+        const found = await foundAfterKill(folder.path, store)
+        check(sent, (key) => found.get(key), 'after a kill')
+      }
+      for (const one of steps) {
+        if (one === 'tick') await clock.advance(60)
+        else if (one === 'refuse') store.settle(new Error('full'))
+        else if (one === 'take') {
+          const isAsked = store.apply()
+          await checkAll()
+          if (isAsked) store.settle()
+        } else {
+          const next: Sent = { number: sent.length + 1, name: one.name, state: 'asked' }
+          sent.push(next)
+          const value = Buffer.from(String(next.number))
+          ledger.commit([{ put: one.name, value }], { early: one.isEarly }).then(
+            () => (next.state = 'acknowledged'),
+            () => (next.state = 'refused'),
+          )
+        }
+        await checkAll()
+      }
+      const end = ledger[Symbol.asyncDispose]()
+      for (let quiet = 0; quiet < 2; ) {
+        await settle()
+        store.apply()
+        quiet = store.settle() ? 0 : quiet + 1
+      }
+      await end
+      check(sent, (key) => store.kept.get(key), 'at the end')
+      t.false(sent.some(({ state }) => state === 'asked'))
+    }),
+    { numRuns: 40 },
+  )
+})
+
+test('a death while the files are being emptied leaves the newer, never the older alone', async (t) => {
+  await using folder = await temporaryDirectory()
+  const path = join(folder.path, 'journal')
+  const older = join(folder.path, 'older')
+  for (const [file, generation, list] of [
+    [older, 2, [{ put: 'a', value: Buffer.from('1') }]],
+    [`${path}.0`, 3, [{ remove: 'a' }]],
+  ] as const) {
+    using made = new JournalFile(file)
+    made.append(generation, list)
+  }
+  await symlink(older, `${path}.1`) // it can be read, and not be emptied: as if the process ended there
+  const store = await openLedger({ path: join(folder.path, 'store'), mapSizeBytes: 2 ** 24 })
+  await t.throwsAsync(openJournaledLedger({ ledger: store, path, clock: new FakeClock(), log }), {
+    code: 'ELOOP',
+  })
+  await rename(older, `${path}.1`)
+  const ledger = await openJournaledLedger({ ledger: store, path, clock: new FakeClock(), log })
+  t.deepEqual(entries(ledger), [])
   await ledger[Symbol.asyncDispose]()
 })
