@@ -4,6 +4,8 @@
 #include "init/init.h"
 #include "init/linux.h"
 #include "init/memory.h"
+#include "init/path.h"
+#include "init/process.h"
 #include "init/syscall.h"
 
 #define BATCH_BYTES 32768
@@ -15,6 +17,23 @@ static char batch[BATCH_BYTES + LOG_LINE_MAX + PREFIX_BYTES] __attribute__((alig
 static size_t batched;
 static uint64_t dropped;
 
+// A FIFO or a device put in the log's place would stop whoever writes to it, and with the monitor all that it does.
+static long open_regular(const char *path) {
+  const int flags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+  const long opened = sys(__NR_openat, AT_FDCWD, path, flags, 0640);
+  if (opened == -ENXIO) return -EINVAL;  // a FIFO that nobody reads
+  if (opened < 0 || (mode_of((int)opened) & S_IFMT) == S_IFREG) return opened;
+  sys(__NR_close, opened);
+  return -EINVAL;
+}
+
+void operation_openLogFile(const uint32_t *words) {
+  const char *path = text_at(words[0]);
+  const long opened = open_regular(path);
+  if (opened == -EINVAL) fail("log: not a regular file", opened, path);
+  self.slots[words[1]] = (int)check(opened, "open log", path);
+}
+
 void log_open(int fd, const char *path) {
   struct text text = {file_path, sizeof file_path, 0};
   text_add(&text, path);
@@ -24,8 +43,7 @@ void log_open(int fd, const char *path) {
 long log_reopen(void) {
   if (file < 0) return -EBADF;
   log_flush();
-  const int flags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC;
-  const long opened = sys(__NR_openat, AT_FDCWD, file_path, flags, 0640);
+  const long opened = open_regular(file_path);
   if (opened < 0) return opened;
   sys(__NR_close, file);
   file = (int)opened;

@@ -134,6 +134,7 @@
   X(171, servePlans, "")                   \
   X(173, hold, "")                         \
   X(174, layersTree, "lsnfo")              \
+  X(175, openLogFile, "so")                \
   X(172, inheritSetting, "ss")             \
   X(191, connect, "so")                    \
   X(192, raiseLoopback, "")

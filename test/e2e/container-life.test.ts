@@ -1,10 +1,20 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { hasCode, systemClock } from '../../src/base/index.ts'
 import { type CreateRequest, planCgroup, readCgroupLayout, type Spec } from '../../src/oci/index.ts'
 import { type ContainerStage, containerStage, plainSpec } from '../support/container.ts'
+import { eventually } from '../support/eventually.ts'
 import { rootTest } from '../support/root.ts'
 
 function request(stage: ContainerStage, id: string, spec: Spec): CreateRequest {
@@ -136,13 +146,48 @@ rootTest('attach, resize and reopenLog reach the monitor; stdin ends with it', a
   attachment.stdin?.write('over and out\n')
   const [chunk] = await once(attachment.stdout, 'data')
   t.is(String(chunk), 'over and out\n')
-  const { renameSync } = await import('node:fs')
   renameSync(stage.logPath('cat'), `${stage.logPath('cat')}.1`)
   await container.reopenLog()
   t.true(existsSync(stage.logPath('cat')))
   await t.throwsAsync(container.resize({ columns: 80, rows: 24 }), { message: /ENOTTY/ })
   await attachment[Symbol.asyncDispose]()
   t.is((await container.wait()).exitCode, 0)
+})
+
+rootTest('a FIFO or a device in the place of a log is refused at once, and the log goes on', async (t) => {
+  await using stage = await containerStage('log-fifo')
+  const log = stage.logPath('cat')
+  const life = { kind: 'monitored', stdin: true, logPath: log } as const
+  const make = () => stage.runtime.create({ ...request(stage, 'cat', plainSpec(['cat'])), life })
+  const unread = () => execFileSync('mknod', [log, 'p'])
+  const read = () => {
+    unread()
+    return openSync(log, constants.O_RDONLY | constants.O_NONBLOCK)
+  }
+  const device = () => execFileSync('mknod', [log, 'c', '1', '3'])
+  for (const put of [unread, read, device]) {
+    const reader = put()
+    await t.throwsAsync(make(), { message: /log: not a regular file/ })
+    if (typeof reader === 'number') closeSync(reader)
+    rmSync(log)
+  }
+  const container = await make()
+  const attachment = await container.attach()
+  await container.start()
+  renameSync(log, `${log}.1`)
+  for (const put of [unread, read, device]) {
+    const reader = put()
+    await t.throwsAsync(container.reopenLog(), { message: /EINVAL/ })
+    if (typeof reader === 'number') closeSync(reader)
+    rmSync(log)
+  }
+  attachment.stdin?.write('goes on\n')
+  await eventually('the old file has it', () => readFileSync(`${log}.1`, 'utf8').includes('goes on'))
+  await container.reopenLog()
+  attachment.stdin?.write('anew\n')
+  await eventually('the new file has it', () => readFileSync(log, 'utf8').includes('anew'))
+  await attachment[Symbol.asyncDispose]()
+  await container.delete({ force: true })
 })
 
 rootTest('the overlay is mounted inside only, by both rungs of the ladder', async (t) => {

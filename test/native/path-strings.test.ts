@@ -53,6 +53,7 @@ test('paths that are strings stand where they are known to, and nowhere in what 
 /** They open what the plan names, as the host has it. */
 const ofHost = [
   'openPath',
+  'openLogFile',
   'writeFile',
   'makeDirectory',
   'mountBind',

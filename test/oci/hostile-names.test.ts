@@ -45,11 +45,20 @@ const places: Record<string, Change> = {
   },
 }
 
+const hostOperations = new Set([
+  'makeDirectory',
+  'writeFile',
+  'openPath',
+  'openLogFile',
+  'joinCgroup',
+  'inheritSetting',
+])
+
 /** Of operations on the host's own files. */
 function hostPaths(operations: readonly Operation[]): string[] {
   return operations.flatMap((one) => {
     if (one.op === 'writeSysctl') return [one.name]
-    const onHost = ['makeDirectory', 'writeFile', 'openPath', 'joinCgroup', 'inheritSetting'].includes(one.op)
+    const onHost = hostOperations.has(one.op)
     return onHost && 'path' in one ? [one.path] : []
   })
 }

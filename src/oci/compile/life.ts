@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { monitorFlags, O_NOFOLLOW, OPEN, writeFlags } from '../plan/constants.ts'
+import { monitorFlags, OPEN, writeFlags } from '../plan/constants.ts'
 import { noFd, type Operation } from '../plan/operations.ts'
 import type { Slots } from '../plan/slots.ts'
 import type { DetachedLife, ForegroundLife, MonitoredLife } from '../runtime.ts'
@@ -34,7 +34,6 @@ function monitored(request: CompileRequest, life: MonitoredLife, slots: Slots, d
   const oom = request.cgroup?.oomFile === undefined ? undefined : slots.allocate()
   const pipes = terminal ? undefined : makePipes(slots, life.stdin === true)
   const master = terminal ? slots.allocate() : noFd
-  const logFlags = OPEN.WRONLY | OPEN.CREAT | OPEN.APPEND | O_NOFOLLOW
   return {
     first: [],
     beforeClone: [...listen(directory, listener, 'start.sock'), ...(pipes?.make ?? [])],
@@ -42,7 +41,7 @@ function monitored(request: CompileRequest, life: MonitoredLife, slots: Slots, d
       { op: 'closeSlot', slot: listener },
       ...(pipes?.closeTheirs ?? []),
       ...listen(directory, monitorSocket, 'monitor.sock'),
-      ...open(log ?? noFd, life.logPath, logFlags),
+      ...(log === undefined ? [] : [{ op: 'openLogFile', path: life.logPath ?? '', to: log } as const]),
       ...open(oom ?? noFd, request.cgroup?.oomFile, OPEN.RDONLY),
       ...emptyAtEnd(request, slots),
       ...(terminal ? [{ op: 'receiveTerminal', to: master } as const] : []),

@@ -17,10 +17,9 @@ export const OPEN = {
   CREAT: 0o100,
   APPEND: 0o2000,
 } as const
-/** O_PATH, O_DIRECTORY and O_NOFOLLOW differ between architectures. */
+/** O_DIRECTORY differs between architectures. */
 export const O_PATH = 0o10000000
 export const O_DIRECTORY = process.arch === 'arm64' ? 0o40000 : 0o200000
-export const O_NOFOLLOW = process.arch === 'arm64' ? 0o100000 : 0o400000
 
 /** Flags of single operations, see native/init. */
 export const writeFlags = { skip: 1, skipAbsent: 2, alternative: 4, more: 8 } as const

@@ -180,6 +180,7 @@ export const operationTable = {
   becomeSubreaper: { code: 85, args: {} },
   removeMount: { code: 151, args: { path: 'string' } },
   servePlans: { code: 171, args: {} },
+  openLogFile: { code: 175, args: { path: 'string', to: 'newFd' } },
   inheritSetting: { code: 172, args: { path: 'string', from: 'string' } },
   setPersonality: { code: 91, args: { domain: 'u32' } },
   setMemoryPolicy: { code: 92, args: { mode: 'u32', nodes: 'bytes' } },
