@@ -9,6 +9,7 @@ import type { CpuMeter } from './cpu-meter.ts'
 import type { Holders } from './holders.ts'
 import type { Joined } from './joined.ts'
 import type { Lives } from './lives.ts'
+import type { PodCgroups } from './pod-cgroup.ts'
 import type { HostLimits } from './spec/spec.ts'
 import type { PodStore } from './store.ts'
 import type { Turns } from './turns.ts'
@@ -48,6 +49,7 @@ export interface PodContext {
   /** Cgroups of pods whose caller names no parent lie at `/<cgroupInstance>/<sandbox>`. */
   readonly cgroupInstance: string
   readonly cgroupLayout: CgroupLayout
+  readonly cgroups: PodCgroups
   readonly cpuMeter: CpuMeter
   /** Files of pods: hosts, hostname, resolv.conf. */
   readonly filesDirectory: string

@@ -1,12 +1,11 @@
 import { setMaxListeners } from 'node:events'
 import { mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Cleanup, type Clock, KeelsonError, type Logger } from '../base/index.ts'
+import { type Cleanup, type Clock, hasCode, KeelsonError, type Logger } from '../base/index.ts'
 import type { NamespacePin } from '../kernel/index.ts'
 import type { Container, Runtime } from '../oci/index.ts'
 import { nowNs, type PodContext, sandboxDirectory } from './context.ts'
 import type { SandboxRecord } from './records.ts'
-import { removePodCgroup } from './remove-pod-sandbox.ts'
 import { holderSpec } from './spec/holder.ts'
 import { type PodNamespaces, podPins } from './spec/namespaces.ts'
 import type { PodStore } from './store.ts'
@@ -16,19 +15,21 @@ import type { PodStore } from './store.ts'
  * To the runtime it is a container with the sandbox's id, so its record is there before it is, it is found again after
  * any end of this process, and one of which no sandbox speaks is removed at recovery.
  */
-export type NewSandbox = Pick<SandboxRecord, 'id' | 'config' | 'cgroupPath' | 'ownsCgroup'>
+export type NewSandbox = Pick<SandboxRecord, 'id' | 'config' | 'cgroupPath'>
 
 const oomScoreAdj = -998
+
+/** Between attempts to record an end. */
+const retryMs = 1000
 
 export async function startHolder(
   context: PodContext,
   undo: Cleanup,
-  { id, config, cgroupPath, ownsCgroup }: NewSandbox,
+  { id, config, cgroupPath }: NewSandbox,
 ): Promise<Container> {
   const bundle = sandboxDirectory(context, id)
   const root = join(bundle, 'empty')
   await mkdir(root, { recursive: true, mode: 0o755 })
-  if (ownsCgroup) undo.defer(() => removePodCgroup(context, cgroupPath))
   undo.defer(() => context.runtime.remove(id, { force: true }))
   const container = await context.runtime.create({
     id,
@@ -100,9 +101,14 @@ export class Holders {
     const released = new AbortController()
     this.#watched.set(id, released)
     const signal = AbortSignal.any([released.signal, this.#closing.signal])
-    this.#untilEnd(id, holder, signal).catch((error) => {
-      if (!signal.aborted) this.#options.log.error('the holder of a pod is no longer watched', { id, error })
-    })
+    this.#untilEnd(id, holder, signal)
+      .catch((error) => {
+        if (!signal.aborted)
+          this.#options.log.error('the holder of a pod is no longer watched', { id, error })
+      })
+      .finally(() => {
+        if (this.#watched.get(id) === released) this.#watched.delete(id)
+      })
   }
 
   /** Its end will tell nothing. */
@@ -115,14 +121,36 @@ export class Holders {
     this.#closing.abort()
   }
 
+  /** Rejects only when released: what cannot be recorded now is tried again, for nobody else knows of it. */
   async #untilEnd(id: string, holder: Container, signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#options
+    for (;;) {
+      try {
+        await ended(holder, signal)
+        signal.throwIfAborted()
+        return await this.#record(id)
+      } catch (error) {
+        signal.throwIfAborted()
+        log.error('the end of a pod’s holder is not recorded yet', { id, error })
+        await clock.sleep(retryMs, signal)
+      }
+    }
+  }
+
+  async #record(id: string): Promise<void> {
     const { store, clock, log } = this.#options
-    await holder.wait({ signal })
-    signal.throwIfAborted()
-    this.#watched.delete(id)
     const record = store.findSandbox(id)
     if (!record || record.stoppedAtNs !== undefined) return
     log.warn('the process that holds the namespaces of a pod has ended', { id })
-    await store.putSandbox({ ...record, stoppedAtNs: nowNs(clock) }, 'stopped')
+    await store.stopSandbox(id, nowNs(clock))
+  }
+}
+
+/** One of which the runtime no longer knows has ended too. */
+async function ended(holder: Container, signal: AbortSignal): Promise<void> {
+  try {
+    await holder.wait({ signal })
+  } catch (error) {
+    if (!hasCode(error, 'NOT_FOUND')) throw error
   }
 }

@@ -6,8 +6,8 @@ import { type Container, type ContainerState, killCgroup, planCgroup } from '../
 import { nowNs, type PodContext, sandboxDirectory } from './context.ts'
 import { sandboxOfVolume } from './image-volumes.ts'
 import { lostExit, recordedExit } from './lives.ts'
+import { removePodCgroup } from './pod-cgroup.ts'
 import type { ContainerRecord, SandboxRecord } from './records.ts'
-import { removePodCgroup } from './remove-pod-sandbox.ts'
 import { needsHolder, podNamespaces, podPins } from './spec/namespaces.ts'
 
 /**
@@ -87,7 +87,7 @@ async function checkSandbox(
     return
   }
   context.log.warn('the namespaces or files of a pod are gone', { id: record.id })
-  await context.store.putSandbox({ ...record, stoppedAtNs: nowNs(context.clock) }, 'stopped')
+  await context.store.stopSandbox(record.id, nowNs(context.clock))
 }
 
 async function namespacesHold(
@@ -122,8 +122,10 @@ async function sweep(context: PodContext, alive: ReadonlyMap<string, Container>)
     if (!containers.has(key) && !sandboxes.has(sandboxOfVolume(key) ?? '')) await images.snapshots.remove(key)
   for (const id of await readdir(filesDirectory))
     if (!sandboxes.has(id)) await rm(join(filesDirectory, id), { recursive: true, force: true })
-  for (const id of await podCgroups(context))
-    if (!sandboxes.has(id)) await removePodCgroup(context, `/${context.cgroupInstance}/${id}`)
+  for (const id of await podCgroups(context)) {
+    const path = `/${context.cgroupInstance}/${id}`
+    if (!context.cgroups.isUsed(path)) await removePodCgroup(context, path)
+  }
 }
 
 const sandboxId = /^[0-9a-f]{64}$/

@@ -1,9 +1,10 @@
 import { type RemovePodSandboxRequest, RemovePodSandboxResponse } from '../../cri/types.ts'
 import { removeDirectories } from '../kernel/index.ts'
-import { killCgroup, planCgroup, removeCgroup } from '../oci/index.ts'
+import { planCgroup } from '../oci/index.ts'
 import { type PodContext, sandboxDirectory } from './context.ts'
 import { removePodFiles } from './files.ts'
 import { releaseLayers } from './image-volumes.ts'
+import { removePodCgroup } from './pod-cgroup.ts'
 import type { SandboxRecord } from './records.ts'
 import { removeContainer } from './remove-container.ts'
 import { stopPodSandbox } from './stop-pod-sandbox.ts'
@@ -25,28 +26,16 @@ async function remove(context: PodContext, record: SandboxRecord): Promise<void>
   const containers = context.store.containersOf(record.id)
   await Promise.all(containers.map(({ id }) => removeContainer(context, { containerId: id })))
   await releaseLayers(context, record.id)
-  await removeRest(context, record)
+  await context.cgroups.release(record.id, (isOurs) => removeRest(context, record, isOurs))
   const last = context.store.findSandbox(record.id)
   if (last) await context.store.removeSandbox(last)
 }
 
 /** Usually nothing is left in them: one trip to another thread for the groups and the files. */
-async function removeRest(context: PodContext, record: SandboxRecord): Promise<void> {
+async function removeRest(context: PodContext, record: SandboxRecord, owned: boolean): Promise<void> {
   const directory = sandboxDirectory(context, record.id)
-  const owned = ownsItsCgroup(context, record)
   const { leaves } = planCgroup({ layout: context.cgroupLayout, path: record.cgroupPath })
   if (await removeDirectories({ empty: owned ? leaves : [], flat: directory })) return
   await removePodFiles(directory)
   if (owned) await removePodCgroup(context, record.cgroupPath)
-}
-
-function ownsItsCgroup({ store }: PodContext, { id, ownsCgroup, cgroupPath }: SandboxRecord): boolean {
-  return ownsCgroup && !store.sandboxes().some((other) => other.id !== id && other.cgroupPath === cgroupPath)
-}
-
-/** With whatever is still in it: a process that no record speaks of any more must not outlive its pod. */
-export async function removePodCgroup({ clock, cgroupLayout }: PodContext, path: string): Promise<void> {
-  const { leaves } = planCgroup({ layout: cgroupLayout, path })
-  await killCgroup(leaves)
-  await removeCgroup(leaves, { clock })
 }

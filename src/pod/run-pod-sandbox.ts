@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
 import {
   type DNSConfig,
@@ -11,11 +10,10 @@ import {
 } from '../../cri/types.ts'
 import { Cleanup, KeelsonError } from '../base/index.ts'
 import type { PodDns, PodNetworkResult } from '../network/index.ts'
-import { planCgroup } from '../oci/index.ts'
 import { nowNs, type PodContext, sandboxDirectory } from './context.ts'
 import { removePodFiles, writePodFiles } from './files.ts'
 import { type NewSandbox, openHeldNamespaces, startHolder } from './holders.ts'
-import type { SandboxRecord } from './records.ts'
+import { claimPodCgroup, undoPodCgroup } from './pod-cgroup.ts'
 import { rootOf } from './spec/id-maps.ts'
 import { needsHolder, type PodNamespaces, podHostname, podNamespaces } from './spec/namespaces.ts'
 
@@ -57,8 +55,10 @@ async function make(context: PodContext, config: PodSandboxConfig, runtimeHandle
   const directory = sandboxDirectory(context, id)
   undo.defer(() => removePodFiles(directory))
   const own = podNamespaces(config)
-  const cgroup = podCgroup(context, id, config)
-  const { addresses, dns } = await makeNetwork(context, undo, { id, config, ...cgroup })
+  const claim = await claimPodCgroup(context, id, config.linux?.cgroupParent ?? '')
+  const { cgroupPath } = claim
+  undo.defer(() => undoPodCgroup(context, id, cgroupPath))
+  const { addresses, dns } = await makeNetwork(context, undo, { id, config, cgroupPath })
   await writePodFiles(directory, {
     hostname: podHostname(config) || hostname(),
     addresses,
@@ -67,7 +67,8 @@ async function make(context: PodContext, config: PodSandboxConfig, runtimeHandle
     owner: rootOf(own.idMaps),
   })
   const createdAtNs = nowNs(context.clock)
-  const record = { id, config, runtimeHandler, createdAtNs, addresses, ...cgroup }
+  const { ownsCgroup } = claim
+  const record = { id, config, runtimeHandler, createdAtNs, addresses, cgroupPath, ownsCgroup }
   await context.store.putSandbox(record, 'created', 'started')
   undo.keep()
   if (needsHolder(own)) context.holders.watch(id, await context.runtime.get(id))
@@ -145,19 +146,6 @@ function portMapping({ protocol, containerPort, hostPort, hostIp }: PortMapping)
   const names = { [Protocol.UDP]: 'udp', [Protocol.SCTP]: 'sctp' } as const
   const name = protocol === Protocol.UDP || protocol === Protocol.SCTP ? names[protocol] : 'tcp'
   return { protocol: name, containerPort, hostPort, ...(hostIp ? { hostIp } : {}) } as const
-}
-
-/** A parent the caller named is the caller's; what was not there before is removed with the sandbox. */
-function podCgroup(
-  { cgroupInstance, cgroupLayout }: PodContext,
-  id: string,
-  config: PodSandboxConfig,
-): Pick<SandboxRecord, 'cgroupPath' | 'ownsCgroup'> {
-  const parent = config.linux?.cgroupParent ?? ''
-  if (parent === '') return { cgroupPath: `/${cgroupInstance}/${id}`, ownsCgroup: true }
-  const cgroupPath = parent.startsWith('/') ? parent : `/${parent}`
-  const { leaves } = planCgroup({ layout: cgroupLayout, path: cgroupPath })
-  return { cgroupPath, ownsCgroup: !leaves.some((leaf) => existsSync(leaf)) }
 }
 
 function checkedConfig(config: PodSandboxConfig | undefined): PodSandboxConfig {

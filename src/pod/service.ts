@@ -37,6 +37,7 @@ import { Joined } from './joined.ts'
 import { containerStatusOf, listContainers, listPodSandbox, podSandboxStatus } from './lists.ts'
 import { Lives } from './lives.ts'
 import { listMetricDescriptors, listPodSandboxMetrics, podSandboxMetrics } from './metrics/index.ts'
+import { PodCgroups } from './pod-cgroup.ts'
 import { listPodSandboxStats, podSandboxStats } from './pod-sandbox-stats.ts'
 import { portForward } from './port-forward.ts'
 import { recover } from './recovery.ts'
@@ -101,6 +102,7 @@ export async function createPodService(options: PodServiceOptions): Promise<PodS
     userFiles: new UserFiles(options.images),
     filesDirectory,
     cgroupLayout: readCgroupLayout(),
+    cgroups: new PodCgroups(store),
     cpuMeter: new CpuMeter(),
     turns: new Turns(),
     lives: new Lives({ runtime, store, clock, log }),

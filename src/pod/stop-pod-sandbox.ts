@@ -20,8 +20,7 @@ async function stop(context: PodContext, { id, config }: SandboxRecord): Promise
   await context.pins.remove(id)
   if (needsHolder(podNamespaces(config))) await endHolder(context, id)
   const record = context.store.findSandbox(id)
-  if (record && record.stoppedAtNs === undefined)
-    await context.store.putSandbox({ ...record, stoppedAtNs: nowNs(context.clock) }, 'stopped')
+  if (record && record.stoppedAtNs === undefined) await context.store.stopSandbox(id, nowNs(context.clock))
   // Once more: until then a start was not refused.
   await stopContainers(context, id)
 }

@@ -96,8 +96,9 @@ export class PodStore {
     const operation = { put: sandboxKey(record.id), value: encodeSandbox(record) }
     return this.#asking(this.#asked.sandboxes, record, () =>
       this.#commit(operation, causes, () => {
+        const before = this.#sandboxes.get(record.id)
         this.#sandboxes.set(record.id, record)
-        return { sandbox: record }
+        return isToldAgain(before, causes) ? undefined : { sandbox: record }
       }),
     )
   }
@@ -127,6 +128,12 @@ export class PodStore {
     ...causes: Cause[]
   ): Promise<void> {
     await this.putSandbox(change(this.#asked.sandboxes.get(id) ?? this.sandbox(id)), ...causes)
+  }
+
+  /** The first end counts and is told once, whoever else asks for it. */
+  async stopSandbox(id: string, stoppedAtNs: bigint): Promise<void> {
+    const stop = (last: SandboxRecord) => (last.stoppedAtNs === undefined ? { ...last, stoppedAtNs } : last)
+    await this.changeSandbox(id, stop, 'stopped')
   }
 
   removeSandbox(record: SandboxRecord): Promise<void> {
@@ -176,6 +183,10 @@ export class PodStore {
   #tell(change: Change): void {
     for (const listener of this.#listeners) listener(change)
   }
+}
+
+function isToldAgain(before: SandboxRecord | undefined, causes: readonly Cause[]): boolean {
+  return before?.stoppedAtNs !== undefined && causes.includes('stopped')
 }
 
 function findByPrefix<Record>(records: ReadonlyMap<string, Record>, idOrPrefix: string): Record | undefined {
