@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { cache, unpackOnce } from '../../scripts/debian.mjs'
 import { buildNginxImage } from '../../scripts/demo/nginx-image.mjs'
+import { hasErrno, systemClock } from '../../src/base/index.ts'
+import { FileLock } from '../../src/kernel/index.ts'
 import { directory, file, hardlink, type Member, symlink, tar } from './archive.ts'
 import { busyboxPath } from './busybox-image.ts'
 import { startRegistry, type TestImage } from './registry.ts'
@@ -21,15 +23,35 @@ type Named = [repository: string, tags: string[], image: TestImage]
 /** Registry hosts whose names are served. */
 export const critestHosts = ['registry.k8s.io', 'k8s.gcr.io', 'gcr.io', 'public.ecr.aws']
 
-/** Folder of a registry that holds them all: made once, and again when this file or busybox is another. */
+const recipes = [import.meta.url, new URL('../../scripts/demo/nginx-image.mjs', import.meta.url)]
+
+/**
+ * Folder of a registry that holds them all: made once, and again when a recipe or busybox is another. By one test file
+ * at a time, for packages are unpacked at places that all share; the others wait.
+ */
 export async function critestImages(): Promise<string> {
-  const recipe = await readFile(fileURLToPath(import.meta.url))
   const key = createHash('sha256')
-    .update(recipe)
-    .update(await readFile(busyboxPath))
+  for (const path of [...recipes.map((url) => fileURLToPath(url)), busyboxPath])
+    key.update(await readFile(path))
   const folder = join(cache, `critest-images-${key.digest('hex').slice(0, 16)}`)
-  if (existsSync(folder)) return folder
   await mkdir(cache, { recursive: true })
+  using _lock = await lockOf(join(cache, 'critest-images.lock'))
+  if (existsSync(folder)) return folder
+  return await make(folder)
+}
+
+async function lockOf(path: string): Promise<FileLock> {
+  for (;;) {
+    try {
+      return new FileLock(path)
+    } catch (error) {
+      if (!hasErrno(error, 'EAGAIN', 'EWOULDBLOCK')) throw error
+      await systemClock.sleep(100)
+    }
+  }
+}
+
+async function make(folder: string): Promise<string> {
   const half = await mkdtemp(`${folder}-`)
   try {
     await using registry = await startRegistry()
@@ -37,8 +59,6 @@ export async function critestImages(): Promise<string> {
       for (const tag of tags) await registry.pushImage(repository, tag, image)
     await cp(registry.dataDirectory, half, { recursive: true })
     await rename(half, folder)
-  } catch (error) {
-    if (!existsSync(folder)) throw error
   } finally {
     await rm(half, { recursive: true, force: true })
   }
