@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h> // beside the library, the kernel's header keeps the file types to itself
 
 #include "init/message.h"
 #include "init/syscall.h"

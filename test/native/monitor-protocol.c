@@ -30,6 +30,17 @@ static _Noreturn void broken(const char *what) {
   exit(3);
 }
 
+// What log.c needs of a container's making, which no case here is about.
+_Noreturn void fail(const char *call, long error, const char *path) {
+  fprintf(stderr, "%s %s: %ld\n", call, path == NULL ? "" : path, error);
+  exit(4);
+}
+
+uint32_t mode_of(int fd) {
+  struct stat status;
+  return fstat(fd, &status) == 0 ? status.st_mode : 0;
+}
+
 static unsigned open_descriptors(void) {
   unsigned count = 0;
   for (int fd = 0; fd < DESCRIPTORS_PROBED; fd++) count += syscall6(__NR_fcntl, fd, F_GETFD, 0, 0, 0, 0) >= 0;
