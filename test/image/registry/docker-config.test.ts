@@ -1,5 +1,5 @@
 /** Credentials as `docker login` and `podman login` keep them, helpers included: those here are shell scripts. */
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import fc from 'fast-check'
