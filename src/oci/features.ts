@@ -1,6 +1,7 @@
 import { capabilityNames } from './capabilities.ts'
 import type { CgroupLayout } from './cgroup/index.ts'
 import { ociVersion } from './default-spec.ts'
+import { hookNames } from './hook-names.ts'
 import { landlockAnnotation } from './landlock.ts'
 import { memoryPolicyFlags, memoryPolicyModes } from './memory-policy.ts'
 import { knownMountOptions } from './mount-options.ts'
@@ -40,7 +41,7 @@ export function features({ version, commit, layout, seccompFlags }: FeaturesInpu
   return {
     ociVersionMin: '1.0.0',
     ociVersionMax: ociVersion,
-    hooks: ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'],
+    hooks: [...hookNames],
     mountOptions: knownMountOptions,
     linux: {
       namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'time', 'user', 'uts'],

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
-import { Cleanup, type Clock, silentLogger, systemClock } from '../../src/base/index.ts'
+import { Cleanup, type Clock, silentLogger } from '../../src/base/index.ts'
 import { listLinks } from '../../src/kernel/index.ts'
 import { CniNetwork } from '../../src/network/cni-network.ts'
 import type { PodNetworkRequest } from '../../src/network/index.ts'
@@ -30,12 +30,7 @@ async function scene(t: ExecutionContext) {
   await folders.installReal(host)
   const ipamDirectory = join(namespaces.directory, 'ipam')
   const options = {
-    confDir: folders.confDir,
-    binDirs: [folders.binDir],
-    cacheDir: folders.cacheDir,
-    env: process.env,
-    clock: systemClock,
-    namespacePath: (id: string) => namespaces.pins.networkPath(id),
+    ...folders.options(namespaces.pins),
     log: silentLogger,
   }
   const network = await cleanup.use(CniNetwork.open(options))

@@ -1,6 +1,6 @@
 /** Which network a pod gets, and whose it stays. */
 import type { ExecutionContext } from 'ava'
-import { Cleanup, systemClock } from '../../src/base/index.ts'
+import { Cleanup } from '../../src/base/index.ts'
 import { listAddresses, readSysctl } from '../../src/kernel/index.ts'
 import { createPodNetwork, type NetworkMode } from '../../src/network/index.ts'
 import { CniFolders } from '../support/cni-folders.ts'
@@ -20,12 +20,7 @@ async function scene(t: ExecutionContext) {
     esac`,
   )
   const cni = {
-    confDir: folders.confDir,
-    binDirs: [folders.binDir],
-    cacheDir: folders.cacheDir,
-    env: process.env,
-    clock: systemClock,
-    namespacePath: (id: string) => namespaces.pins.networkPath(id),
+    ...folders.options(namespaces.pins),
   }
   return {
     namespaces,

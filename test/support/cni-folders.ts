@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { OwnedFd } from '../../src/kernel/index.ts'
+import { systemClock } from '../../src/base/index.ts'
+import type { NamespacePins, OwnedFd } from '../../src/kernel/index.ts'
 import { findPeer, peerEnvironment } from './peers.ts'
 
 /** The folders that a CNI runtime reads and writes, below one directory of a test. */
@@ -23,6 +24,18 @@ export class CniFolders {
     for (const folder of [made.confDir, made.binDir]) await mkdir(folder, { recursive: true })
     await writeFile(made.#log, '')
     return made
+  }
+
+  /** For a network of pods whose namespaces these pins hold. */
+  options(pins: NamespacePins) {
+    return {
+      confDir: this.confDir,
+      binDirs: [this.binDir],
+      cacheDir: this.cacheDir,
+      env: process.env,
+      clock: systemClock,
+      namespacePath: (id: string) => pins.networkPath(id),
+    }
   }
 
   async configure(name: string, content: unknown): Promise<void> {

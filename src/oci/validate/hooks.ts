@@ -1,19 +1,11 @@
+import { hookNames } from '../hook-names.ts'
 import { shown } from '../shown.ts'
 import type { Hook, Hooks } from '../spec.ts'
 import { fail } from './fail.ts'
 
-const names = [
-  'prestart',
-  'createRuntime',
-  'createContainer',
-  'startContainer',
-  'poststart',
-  'poststop',
-] as const
-
 /** config.md, "POSIX-platform Hooks". */
 export function checkHooks(hooks: Hooks | undefined): void {
-  for (const name of names)
+  for (const name of hookNames)
     hooks?.[name]?.forEach((hook, index) => {
       checkHook(hook, `hooks.${name}[${index}]`)
     })

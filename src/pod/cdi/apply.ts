@@ -1,5 +1,5 @@
 import { KeelsonError } from '../../base/index.ts'
-import type { Device, Hook, Hooks, Spec } from '../../oci/index.ts'
+import { type Device, type Hook, type Hooks, hookNames, type Spec } from '../../oci/index.ts'
 import { type AllowedDevice, devicesAt } from '../devices.ts'
 import type { CdiDeviceNode, CdiEdits, CdiHook } from './spec-file.ts'
 
@@ -109,15 +109,6 @@ function withGids(user: User, gids: readonly number[]): User {
     additionalGids: [...new Set([...(user.additionalGids ?? []), ...gids.filter((gid) => gid !== 0)])],
   }
 }
-
-const hookNames = [
-  'prestart',
-  'createRuntime',
-  'createContainer',
-  'startContainer',
-  'poststart',
-  'poststop',
-] as const
 
 function withHooks(before: Hooks, hooks: readonly CdiHook[]): Hooks {
   const after: Hooks = { ...before }
