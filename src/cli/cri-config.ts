@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path'
 import { checked, readYamlFile } from './checked.ts'
 import type { Given, Options } from './command.ts'
-import { type CriConfig, criSettings } from './cri-settings.ts'
+import { type CriConfig, criSettings } from './cri-settings/index.ts'
 import { defaultDocument, flagsOf, namedSettings, schemaOf } from './settings.ts'
 
 /**

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { serveCri } from '../../cri/server.ts'
 import type { ImageService, RuntimeService } from '../../cri/service.ts'
 import { hasCode, KeelsonError } from '../base/index.ts'
-import type { CriConfig } from './cri-settings.ts'
+import type { CriConfig } from './cri-settings/index.ts'
 
 /** The socket's own words, with what to do about it. */
 export async function serveSocket(

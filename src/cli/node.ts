@@ -4,10 +4,11 @@ import { createKubelet } from '../kubelet/index.ts'
 import { nodeAddress } from '../network/index.ts'
 import { type ServiceProxy, startServiceProxy } from '../services/index.ts'
 import type { ProcessOptions } from './control-plane.ts'
-import { openNodePodStack, type PodStack } from './cri-endpoint.ts'
 import { serveSocket } from './cri-socket.ts'
 import { serveBeside } from './oci/compile-service/start.ts'
 import { pathsOf } from './paths.ts'
+import type { PodStack } from './pod-stack/index.ts'
+import { openNodePodStack } from './pod-stack/node.ts'
 
 /**
  * A node: the pod stack, served on the CRI socket and handed to the kubelet as the object it is, and the service

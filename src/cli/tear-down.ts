@@ -7,9 +7,9 @@ import { planCgroup, readCgroupLayout, removeCgroup } from '../oci/index.ts'
 import { removeServiceTable } from '../services/index.ts'
 import type { Config } from './config.ts'
 import type { Context } from './context.ts'
-import { openNodePodStack } from './cri-endpoint.ts'
 import { stopDaemon } from './daemon.ts'
 import { pathsOf } from './paths.ts'
+import { openNodePodStack } from './pod-stack/node.ts'
 
 /**
  * The reverse of `up`, in reverse order: processes, pods, then what was changed on the host. Every step succeeds when

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { parse } from 'yaml'
 import { criConfigWith, defaultCriConfig, resolveCriConfig } from '../../src/cli/cri-config.ts'
-import { criSettings } from '../../src/cli/cri-settings.ts'
+import { criSettings } from '../../src/cli/cri-settings/index.ts'
 import { namedSettings, written } from '../../src/cli/settings.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 

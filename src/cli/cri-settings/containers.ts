@@ -1,0 +1,16 @@
+import { setting } from '../settings.ts'
+import { wholeNumber } from './values.ts'
+
+/** What holds for every container, whatever its caller asks for. */
+export const containersSettings = {
+  pidsMax: setting(
+    wholeNumber(0, 4_194_304, 'a number of processes, or 0, is expected'),
+    0,
+    'Most processes and threads of one container. 0: no limit but that of its pod, which a kubelet sets.',
+  ),
+  execDrainMs: setting(
+    wholeNumber(0, 60_000, 'milliseconds from 0 to 60000 are expected'),
+    250,
+    'How long, in milliseconds, ExecSync still reads output after its command ended while children of the command hold the pipes.',
+  ),
+} as const

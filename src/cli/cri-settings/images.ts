@@ -1,0 +1,26 @@
+import { setting } from '../settings.ts'
+import { text, wholeNumber } from './values.ts'
+
+/** Where images come from. */
+export const imagesSettings = {
+  parallelLayers: setting(
+    wholeNumber(1, 64, 'a number from 1 to 64 is expected'),
+    4,
+    'How many layers are downloaded and unpacked at a time, of all pulls together.',
+  ),
+  registries: setting(
+    text('the path of a file is expected'),
+    '',
+    'YAML file of mirrors by registry host, or a directory of them as containerd has it (docs/guides/registries.md). Empty: none.',
+    {
+      name: 'registries',
+      value: 'FILE',
+      help: 'YAML table of mirrors by registry host, or a certs.d directory',
+    },
+  ),
+  credentials: setting(
+    text('the path of a file is expected'),
+    '',
+    'File of registry credentials as docker login and podman login write it, credential helpers included; asked when a pull brings none. Empty: none.',
+  ),
+} as const

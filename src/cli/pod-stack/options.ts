@@ -1,0 +1,12 @@
+import type { ImageStore, Mirrors } from '../../image/index.ts'
+import type { Around } from '../around.ts'
+import type { ProcessOptions } from '../control-plane.ts'
+import type { CriConfig } from '../cri-settings/index.ts'
+
+export interface PodStackOptions extends Omit<ProcessOptions<CriConfig>, 'signal'> {
+  mirrors: Mirrors
+  /** Put around every step that leaves something behind. */
+  around?: Around | undefined
+  /** Takes the image store's place for whoever pulls. */
+  observed?: ((images: ImageStore) => ImageStore) | undefined
+}
