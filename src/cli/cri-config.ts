@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path'
+import { KeelsonError } from '../base/index.ts'
 import { checked, readYamlFile } from './checked.ts'
 import type { Given, Options } from './command.ts'
 import { type CriConfig, criSettings } from './cri-settings/index.ts'
@@ -32,12 +33,21 @@ export async function resolveCriConfig(flags: Given): Promise<CriConfig> {
   }, document)
   const where = (key: string) =>
     saidBy.get(key.replace(/\.\d+$/, '')) ?? [path, key].filter(Boolean).join(': ')
-  return absolute(checked(schemaOf(criSettings), merged, where))
+  return absolute(consistent(checked(schemaOf(criSettings), merged, where), where))
 }
 
 /** What a cluster's node runs with: its own settings, and the defaults for the rest. */
 export function criConfigWith(settings: object): CriConfig {
   return absolute(checked(schemaOf(criSettings), settings, (key) => key))
+}
+
+/** What is wrong only beside another setting. */
+function consistent(config: CriConfig, where: (key: string) => string): CriConfig {
+  const { highPercent, lowPercent } = config.images.garbage
+  if (lowPercent < highPercent) return config
+  const path = 'images.garbage.lowPercent'
+  const why = `less than highPercent, ${highPercent}, is expected, not ${lowPercent}`
+  throw new KeelsonError('INVALID_ARGUMENT', `${where(path)}: ${why}`, { path })
 }
 
 /** A commented document with every setting at its default. */

@@ -1,5 +1,5 @@
 import { Cleanup } from '../base/index.ts'
-import type { ImageStore } from '../image/index.ts'
+import type { Collected, ImageStore } from '../image/index.ts'
 import type { ProcessOptions } from './control-plane.ts'
 import type { CriConfig } from './cri-settings/index.ts'
 import { serveSocket } from './cri-socket.ts'
@@ -23,7 +23,8 @@ export async function startCriEndpoint({ faultFile, ...options }: CriOptions): P
   const around =
     faultFile === undefined ? metrics && stopwatch(metrics, clock.monotonicMs) : faultPoint(faultFile)
   const observed = metrics && ((images: ImageStore) => observePulls(images, metrics, clock))
-  const pods = await undo.use(openPodStack({ ...options, mirrors, around, observed }))
+  const collected = metrics && ((freed: Collected) => metrics.countCollected(freed))
+  const pods = await undo.use(openPodStack({ ...options, mirrors, around, observed, collected }))
   if (metrics) await undo.use(serveObserved(metrics, pods, options))
   const quiet = await undo.use(new QuietCollector(clock))
   const ended = (method: string) => quiet.ended(method)

@@ -1,7 +1,38 @@
 import { statfs } from 'node:fs/promises'
-import { KeelsonError } from '../base/index.ts'
-import type { GarbagePolicy, PruneOptions } from './image-store.ts'
+import { type Clock, KeelsonError } from '../base/index.ts'
+import type { Collected, GarbagePolicy, Image, PruneOptions } from './image-store.ts'
+import type { Pins } from './pins.ts'
 import type { ImageRecord, Records } from './records.ts'
+
+interface GarbageContext {
+  records: Records
+  pins: Pick<Pins, 'has'>
+  /** On the disk that is to have room. */
+  directory: string
+  clock: Clock
+  remove(id: string): Promise<void>
+}
+
+/** Removes images until the disk is down at the low mark, or none is left that may go. */
+export async function freeDisk(context: GarbageContext, policy: GarbagePolicy): Promise<Collected> {
+  const { records, pins, directory, clock } = context
+  const before = await diskUse(directory)
+  const wanted = bytesToFree(before, policy)
+  // Blobs and layers are pinned while a container is being made, or the image pulled again, pushed or saved.
+  const isBusy = ({ blobs, layerKeys }: ImageRecord) =>
+    [...blobs, ...layerKeys].some((name) => pins.has(name))
+  const images: Image[] = []
+  let bytes = 0
+  while (bytes < wanted) {
+    // Looked for anew each time: meanwhile a container may have been made of the next one.
+    const next = removableImages(records, { ...policy, nowMs: clock.nowMs() }).find((one) => !isBusy(one))
+    if (!next) break
+    await context.remove(next.image.id)
+    images.push(next.image)
+    bytes = before.usedBytes - (await diskUse(directory)).usedBytes
+  }
+  return { images, bytes: Math.max(0, bytes), missingBytes: Math.max(0, wanted - bytes) }
+}
 
 /**
  * Which images may go, the longest unused first. Never one that is pinned or that a snapshot was made from, and none

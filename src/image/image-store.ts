@@ -46,7 +46,7 @@ export interface ManagedImageStore extends ImageStore {
   /** Removes images that no container uses: those without a tag, with `all` the others too. Pinned ones stay. */
   prune(options?: PruneOptions): Promise<Freed>
   /** Removes images, the longest unused first, once the disk is fuller than allowed. */
-  collectGarbage(policy: GarbagePolicy): Promise<Freed>
+  collectGarbage(policy: GarbagePolicy): Promise<Collected>
 }
 
 export interface PullOptions {
@@ -111,6 +111,11 @@ export interface PruneOptions {
 export interface Freed {
   images: Image[]
   bytes: number
+}
+
+export interface Collected extends Freed {
+  /** What still had to go: no image is left that may. */
+  missingBytes: number
 }
 
 /** As the kubelet's `imageGCHighThresholdPercent`, `imageGCLowThresholdPercent` and `imageMinimumGCAge`. */

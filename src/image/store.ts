@@ -6,9 +6,10 @@ import type { ContentStore } from './content-store.ts'
 import { describeImage } from './describe.ts'
 import type { Settler } from './durability.ts'
 import { checkStore } from './fsck.ts'
-import { bytesToFree, diskUse, prunable, removableImages } from './garbage.ts'
+import { freeDisk, prunable } from './garbage.ts'
 import { readHistory } from './history.ts'
 import type {
+  Collected,
   Credentials,
   FilesystemUsage,
   Freed,
@@ -165,19 +166,9 @@ export class FileImageStore implements ManagedImageStore {
     return { images: doomed.map(({ image }) => image), bytes: Math.max(0, before.usedBytes - usedBytes) }
   }
 
-  async collectGarbage(policy: GarbagePolicy): Promise<Freed> {
-    const { records, clock, directory } = this.#parts
-    const before = await diskUse(directory)
-    const wanted = bytesToFree(before, policy)
-    const removed: Image[] = []
-    let bytes = 0
-    for (const { image } of removableImages(records, { ...policy, nowMs: clock.nowMs() })) {
-      if (bytes >= wanted) break
-      await this.remove(image.id)
-      removed.push(image)
-      bytes = before.usedBytes - (await diskUse(directory)).usedBytes
-    }
-    return { images: removed, bytes: Math.max(0, bytes) }
+  async collectGarbage(policy: GarbagePolicy): Promise<Collected> {
+    const remove = (id: string) => this.remove(id)
+    return await freeDisk({ ...this.#parts, pins: this.#pins, remove }, policy)
   }
 
   find(nameOrId: string): Image | undefined {

@@ -82,6 +82,11 @@ test('what is wrong is named: the path in the file, or the flag', async (t) => {
     'network: { cni: { binDirs: [] } }',
     /network.cni.binDirs: a list of directories is expected$/,
   )
+  await refused(
+    'images: { garbage: { highPercent: 80 } }',
+    `${path}: images.garbage.lowPercent: less than highPercent, 80, is expected, not 80`,
+  )
+  await refused('images: { garbage: { highPercent: 101 } }', /a whole percentage is expected, not 101$/)
   await refused('', `--pod-cidr: ${wanted}`, { 'pod-cidr': 'x' })
   await refused('- a', /cri.yaml: 0: there is no such setting|cri.yaml: a table of settings is expected/)
   await refused('a: [', /cri.yaml is not YAML: .* at line 1/)

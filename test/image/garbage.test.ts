@@ -1,8 +1,9 @@
 /** Which images garbage collection takes, and how much: never one in use, pinned or young; the longest unused first. */
 import test from 'ava'
 import fc from 'fast-check'
-import { bytesToFree, diskUse, prunable, removableImages } from '../../src/image/garbage.ts'
+import { bytesToFree, diskUse, freeDisk, prunable, removableImages } from '../../src/image/garbage.ts'
 import type { ImageRecord, Records, SnapshotRecord } from '../../src/image/records.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 
 interface Case {
   id: string
@@ -76,4 +77,31 @@ test('from the high mark down to the low one, and nothing below it', (t) => {
 test('the disk is counted as df counts it', async (t) => {
   const { usedBytes, capacityBytes } = await diskUse('/')
   t.true(usedBytes > 0 && capacityBytes >= usedBytes)
+})
+
+test('the disk is freed of what may go at that moment: not of what is worked on or was taken into use meanwhile', async (t) => {
+  const plain = { pinned: false, tagged: true, used: false }
+  const cases = ['first', 'pulled again', 'second', 'pinned', 'used'].map((id, usedMs) => ({
+    ...plain,
+    id,
+    usedMs,
+    pinned: id === 'pinned',
+    used: id === 'used',
+  }))
+  const records = recordsOf(cases)
+  records.images.get('pulled again')?.blobs.push('sha256:worked-on')
+  const remove = async (id: string) => {
+    records.images.delete(id)
+    records.snapshots.set('c', { key: 'c', imageId: 'second', layerKeys: [] })
+  }
+  const pins = { has: (name: string) => name === 'sha256:worked-on' }
+  const context = { records, pins, directory: '/', clock: new FakeClock(1000), remove }
+  const freed = await freeDisk(context, { highPercent: 0, lowPercent: 0, minAgeMs: 0 })
+  t.deepEqual(
+    freed.images.map(({ id }) => id),
+    ['first'],
+  )
+  t.true(freed.missingBytes > 0)
+  const none = await freeDisk(context, { highPercent: 100, lowPercent: 99, minAgeMs: 0 })
+  t.deepEqual(none, { images: [], bytes: 0, missingBytes: 0 })
 })

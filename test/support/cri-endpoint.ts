@@ -19,7 +19,8 @@ import { silentLogger, systemClock } from '../../src/base/index.ts'
 import { openImageStore } from '../../src/image/index.ts'
 import { busyboxPath, writeBusyboxImage } from './busybox-image.ts'
 import { eventually } from './eventually.ts'
-import { OwnNetwork } from './own-network.ts'
+import { OwnMounts } from './own-mounts.ts'
+import { OwnNetwork, run } from './own-network.ts'
 import { containerConfig, createRequest, podConfig, runRequest } from './pod-requests.ts'
 import { serialRootTest } from './root.ts'
 
@@ -37,6 +38,10 @@ export interface EndpointOptions {
   faults?: boolean
   /** Words put before the program. */
   within?: readonly string[]
+  /** Mounts file systems of its own below its directory: see own-mounts.ts. */
+  mounts?: string
+  /** Adds images to the OCI layout that is loaded. */
+  images?: (layout: string) => Promise<void>
 }
 
 /**
@@ -50,11 +55,13 @@ export class CriEndpoint implements AsyncDisposable {
   client!: CriClient
   #process: ChildProcess | undefined
   readonly #options: EndpointOptions
+  #mounts: OwnMounts | undefined
 
   static async create(name: string, options: EndpointOptions = {}): Promise<CriEndpoint> {
     const directory = await mkdtemp(`/var/tmp/keelson-${name}-`)
     const network = await OwnNetwork.create()
     const endpoint = new CriEndpoint(`t${process.pid}${name}`.slice(0, 20), directory, network, options)
+    if (options.mounts !== undefined) endpoint.#mounts = await OwnMounts.create(directory, options.mounts)
     await endpoint.configure({})
     await writeFile(endpoint.faultFile, '')
     return endpoint
@@ -92,7 +99,11 @@ export class CriEndpoint implements AsyncDisposable {
     return ['--instance', instance, '--data-dir', dataDirectory, '--run-dir', runDirectory]
   }
   get socketPath(): string {
-    return join(this.runDirectory, 'cri.sock')
+    return this.seen(join(this.runDirectory, 'cri.sock'))
+  }
+  /** A path of the endpoint's, for who is not among its mounts. */
+  seen(path: string): string {
+    return this.#mounts?.seen(path) ?? path
   }
   /** See src/cli/fault-point.ts. */
   get faultFile(): string {
@@ -116,7 +127,8 @@ export class CriEndpoint implements AsyncDisposable {
   async loadBusybox(): Promise<void> {
     const layout = join(this.directory, 'image')
     await writeBusyboxImage(layout)
-    const dataDirectory = join(this.dataDirectory, 'node/images')
+    await this.#options.images?.(layout)
+    const dataDirectory = this.seen(join(this.dataDirectory, 'node/images'))
     await using store = await openImageStore({ dataDirectory, log: silentLogger, clock: systemClock })
     await store.load(layout)
   }
@@ -124,6 +136,7 @@ export class CriEndpoint implements AsyncDisposable {
   /** Milliseconds from the start of the program until it answers. */
   async start(env: Record<string, string> = {}, program = launcher): Promise<number> {
     const [command, args] = this.network.enter(
+      ...(this.#mounts?.enter ?? []),
       ...(this.#options.within ?? []),
       program,
       ...['cri', ...(this.#options.byFlags ? this.#placeFlags : ['--config', this.configPath])],
@@ -232,8 +245,10 @@ export class CriEndpoint implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
-    const { code, stderr } = await this.network.run(launcher, ['down', ...this.#placeFlags])
+    const down = [...(this.#mounts?.enter ?? []), launcher, 'down', ...this.#placeFlags]
+    const { code, stderr } = await run(...this.network.enter(...down))
     if (code !== 0) throw new Error(`keelson down: ${stderr}`)
+    await this.#mounts?.[Symbol.asyncDispose]()
     await this.network[Symbol.asyncDispose]()
     await rm(this.directory, { recursive: true, force: true })
   }

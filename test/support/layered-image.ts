@@ -20,7 +20,12 @@ export async function addLayeredImage(directory: string): Promise<void> {
   await writeFile(join(upper, 'both'), 'upper')
   await writeFile(join(upper, 'upper'), 'upper')
   await writeFile(join(upper, '.wh.lower'), '')
-  const layers = [await addTree(directory, lower), await addTree(directory, upper)]
+  await addImage(directory, layeredName, [await treeArchive(lower), await treeArchive(upper)])
+}
+
+/** Adds an image of these layers to an OCI layout. */
+export async function addImage(directory: string, name: string, archives: readonly Buffer[]): Promise<void> {
+  const layers = await Promise.all(archives.map((archive) => addBlob(directory, archive)))
   const config = await addJson(directory, {
     architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
     os: 'linux',
@@ -35,13 +40,13 @@ export async function addLayeredImage(directory: string): Promise<void> {
     layers: layers.map((layer) => ({ mediaType: 'application/vnd.oci.image.layer.v1.tar', ...layer })),
   })
   const index = JSON.parse(await readFile(join(directory, 'index.json'), 'utf8'))
-  const annotations = { 'org.opencontainers.image.ref.name': layeredName }
+  const annotations = { 'org.opencontainers.image.ref.name': name }
   index.manifests.push({ mediaType, ...manifest, annotations })
   await writeFile(join(directory, 'index.json'), JSON.stringify(index))
 }
 
-async function addTree(directory: string, tree: string) {
+async function treeArchive(tree: string): Promise<Buffer> {
   const archive = `${tree}.tar`
   execFileSync('tar', ['-C', tree, '--owner=0', '--group=0', '-cf', archive, '.'])
-  return addBlob(directory, await readFile(archive))
+  return readFile(archive)
 }

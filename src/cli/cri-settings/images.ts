@@ -1,4 +1,5 @@
 import { setting } from '../settings.ts'
+import { imageGarbageSettings } from './image-garbage.ts'
 import { text, wholeNumber } from './values.ts'
 
 /** Where images come from. */
@@ -23,4 +24,5 @@ export const imagesSettings = {
     '',
     'File of registry credentials as docker login and podman login write it, credential helpers included; asked when a pull brings none. Empty: none.',
   ),
+  garbage: imageGarbageSettings,
 } as const

@@ -1,3 +1,4 @@
+import type { Collected } from '../../image/index.ts'
 import { Counter, type Definition, exposition, Gauge, Histogram, type Metric } from './metric.ts'
 
 /** What `keelson cri` counts; docs/reference/metrics.md is made from it. Times are in seconds, sizes in bytes. */
@@ -15,6 +16,15 @@ const definitions = {
   pulls: named('keelson_image_pulls_total', 'Pulls ended, by result: ok or failed.', 'result'),
   pullSeconds: named('keelson_image_pull_seconds', 'From the request for an image until it is unpacked.'),
   pullBytes: named('keelson_image_pull_bytes_total', 'Layer bytes downloaded, compressed.'),
+  imagesCollected: named(
+    'keelson_images_collected_total',
+    'Images removed because the disk was fuller than images.garbage allows.',
+  ),
+  collectedBytes: named('keelson_images_collected_bytes_total', 'Bytes of the disk that this freed.'),
+  missingBytes: named(
+    'keelson_images_collected_too_few_bytes',
+    'Bytes that were still to be freed after the last look, with no image left that may go.',
+  ),
   phaseSeconds: named(
     'keelson_start_phase_seconds',
     'Parts of what it takes to start a pod and its containers: namespaces and network of a sandbox, snapshot, create and start of a container, and record, a durable write of either.',
@@ -51,6 +61,9 @@ export class CriMetrics {
   readonly pulls = new Counter(definitions.pulls)
   readonly pullSeconds = new Histogram(definitions.pullSeconds, pullBounds)
   readonly pullBytes = new Counter(definitions.pullBytes)
+  readonly imagesCollected = new Counter(definitions.imagesCollected)
+  readonly collectedBytes = new Counter(definitions.collectedBytes)
+  readonly missingBytes = new Gauge(definitions.missingBytes)
   readonly phaseSeconds = new Histogram(definitions.phaseSeconds, phaseBounds)
   readonly recoverySeconds = new Gauge(definitions.recoverySeconds)
   readonly build = new Gauge(definitions.build)
@@ -60,6 +73,12 @@ export class CriMetrics {
   readonly startTime = new Gauge(definitions.startTime)
   readonly heapBytes = new Gauge(definitions.heapBytes)
   readonly loopSeconds = new Gauge(definitions.loopSeconds)
+
+  countCollected({ images, bytes, missingBytes }: Collected): void {
+    this.imagesCollected.add({}, images.length)
+    this.collectedBytes.add({}, bytes)
+    this.missingBytes.set({}, missingBytes)
+  }
 
   all(): Metric[] {
     return Object.values(this)

@@ -1,5 +1,6 @@
 import { dockerCredentials, type ManagedImageStore, openImageStore, serveDoor } from '../../image/index.ts'
 import { openLedger } from '../../ledger/index.ts'
+import { ImageGarbage } from '../image-garbage.ts'
 import { instrumented } from '../instrumented.ts'
 import { pathsOf } from '../paths.ts'
 import type { PodStackOptions } from './options.ts'
@@ -36,4 +37,13 @@ export function openDoor(
     clock,
     log: log.child({ part: 'image' }),
   })
+}
+
+/** Keeps room on the disk of the images, where that is asked for. */
+export function keepRoom(
+  images: ManagedImageStore,
+  { config, collected, clock, log }: PodStackOptions,
+): AsyncDisposable {
+  const policy = config.images.garbage
+  return new ImageGarbage({ images, policy, collected, clock, log: log.child({ part: 'image' }) })
 }

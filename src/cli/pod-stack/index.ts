@@ -2,7 +2,7 @@ import type { ImageService, RuntimeService } from '../../../cri/service.ts'
 import { Cleanup } from '../../base/index.ts'
 import type { PodNetwork } from '../../network/index.ts'
 import { instrumented } from '../instrumented.ts'
-import { openDoor, openImages } from './images.ts'
+import { keepRoom, openDoor, openImages } from './images.ts'
 import { openNodeLedger } from './ledger.ts'
 import { openNetwork, openPins } from './network.ts'
 import type { PodStackOptions } from './options.ts'
@@ -26,6 +26,7 @@ export async function openPodStack(options: PodStackOptions): Promise<PodStack> 
   const ledger = instrumented.ledger(await undo.use(openNodeLedger(options)), around)
   const images = await undo.use(openImages(options))
   await undo.use(openDoor(images, options))
+  await undo.use(keepRoom(images, options))
   onStep('images')
   const pins = await undo.use(openPins(options))
   const network = await undo.use(openNetwork(options, ledger, pins))

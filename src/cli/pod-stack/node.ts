@@ -10,6 +10,7 @@ export function openNodePodStack({ config, ...rest }: Omit<ProcessOptions, 'sign
     dataDirectory,
     runDirectory,
     network: { podCidrs: podCidr.split(','), mode: 'builtin' },
+    images: { garbage: { highPercent: 85 } }, // as the kubelet's default; ours leaves it to this
   }
   return openPodStack({ ...rest, mirrors, config: criConfigWith(settings) })
 }

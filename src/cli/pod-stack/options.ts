@@ -1,4 +1,4 @@
-import type { ImageStore, Mirrors } from '../../image/index.ts'
+import type { Collected, ImageStore, Mirrors } from '../../image/index.ts'
 import type { Around } from '../around.ts'
 import type { ProcessOptions } from '../control-plane.ts'
 import type { CriConfig } from '../cri-settings/index.ts'
@@ -9,4 +9,6 @@ export interface PodStackOptions extends Omit<ProcessOptions<CriConfig>, 'signal
   around?: Around | undefined
   /** Takes the image store's place for whoever pulls. */
   observed?: ((images: ImageStore) => ImageStore) | undefined
+  /** Told what was removed when the disk was too full. */
+  collected?: ((freed: Collected) => void) | undefined
 }
