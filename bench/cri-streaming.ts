@@ -11,10 +11,11 @@ import { ExecRequest } from '../cri/types.ts'
 import { Cleanup } from '../src/base/index.ts'
 import { findPeer } from '../test/support/peers.ts'
 import { containerdSides, keelsonSide, type Side } from './cri/side.ts'
-import { type BenchOptions, type Row, runBench } from './frame/bench.ts'
+import { runBench } from './frame/bench.ts'
 import { busyboxImage } from './frame/bench-image.ts'
 import { startBenchRegistry } from './frame/bench-registry.ts'
 import type { Pod } from './frame/pod-cycle.ts'
+import type { BenchOptions, Row } from './frame/row.ts'
 
 const bytes = 256 * 2 ** 20
 const client = fileURLToPath(new URL('../test/support/stream-client.ts', import.meta.url))

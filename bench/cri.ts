@@ -10,9 +10,10 @@ import { manyRow } from './cri/many.ts'
 import { memoryRows } from './cri/memory.ts'
 import { parallelRow } from './cri/parallel.ts'
 import { containerdSides, keelsonSide } from './cri/side.ts'
-import { type BenchOptions, type Row, runBench } from './frame/bench.ts'
+import { runBench } from './frame/bench.ts'
 import { busyboxImage } from './frame/bench-image.ts'
 import { startBenchRegistry } from './frame/bench-registry.ts'
+import type { BenchOptions, Row } from './frame/row.ts'
 
 const undo = new Cleanup()
 

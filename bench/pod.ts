@@ -9,11 +9,12 @@ import { type ApiClient, type Deployment, resources } from '../src/api/index.ts'
 import { Cleanup } from '../src/base/index.ts'
 import { TestCluster } from '../test/support/cluster.ts'
 import { findPeer } from '../test/support/peers.ts'
-import { type BenchOptions, type Row, runBench } from './frame/bench.ts'
+import { runBench } from './frame/bench.ts'
 import { busyboxImage } from './frame/bench-image.ts'
 import { type BenchRegistry, startBenchRegistry } from './frame/bench-registry.ts'
 import { countCgroup } from './frame/cpu.ts'
 import { allReady, none, PodWatch } from './frame/pod-watch.ts'
+import type { BenchOptions, Row } from './frame/row.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const manifest = join(root, 'examples/nginx-deployment.yaml')

@@ -1,8 +1,8 @@
 /** One pod at a time: how long each call takes, and what a whole cycle costs. */
 import { systemClock } from '../../src/base/index.ts'
-import type { Row } from '../frame/bench.ts'
 import { cpuMsOf } from '../frame/cpu.ts'
 import type { Pod } from '../frame/pod-cycle.ts'
+import type { Row } from '../frame/row.ts'
 import type { Side } from './side.ts'
 
 /** Cycles whose CPU time is taken together: the kernel's counters and what ends in the background are coarse. */

@@ -2,9 +2,9 @@
 import { readdir, readlink } from 'node:fs/promises'
 import { ContainerState, ListContainersRequest, ListPodSandboxRequest } from '../../cri/types.ts'
 import { version } from '../../src/cli/version.ts'
-import type { Part, Row } from '../frame/bench.ts'
 import type { BenchRegistry } from '../frame/bench-registry.ts'
 import { quantile } from '../frame/report.ts'
+import type { Part, Row } from '../frame/row.ts'
 import { keelsonSide, type Side } from './side.ts'
 
 const pods = 500

@@ -6,12 +6,12 @@ import { copyFile, mkdir, readdir, readFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { Cleanup, systemClock } from '../../src/base/index.ts'
 import { version } from '../../src/cli/version.ts'
-import type { Part, Row } from '../frame/bench.ts'
 import type { BenchImage } from '../frame/bench-image.ts'
 import { type BenchRegistry, busyboxName } from '../frame/bench-registry.ts'
 import { startContainerd } from '../frame/containerd.ts'
 import { benchCgroup } from '../frame/cpu.ts'
 import { peerVersion } from '../frame/peers.ts'
+import type { Part, Row } from '../frame/row.ts'
 import { containerdSide, keelsonSide, type Side } from './side.ts'
 
 const pods = 100

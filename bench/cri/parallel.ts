@@ -1,7 +1,7 @@
 /** `cri-parallel10`: two hundred pods, ten at a time, each brought up, stopped and removed. */
 import { readFileSync } from 'node:fs'
 import { systemClock } from '../../src/base/index.ts'
-import type { Row } from '../frame/bench.ts'
+import type { Row } from '../frame/row.ts'
 import { startNamespaceMarker } from '../oci/namespace-marker.ts'
 import type { Side } from './side.ts'
 

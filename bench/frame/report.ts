@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { release } from 'node:os'
-import type { Bench, Measured, Unit } from './bench.ts'
+import type { Bench, Measured, Unit } from './row.ts'
 
 interface Figure {
   bench: string

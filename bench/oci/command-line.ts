@@ -6,8 +6,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { systemClock } from '../../src/base/index.ts'
-import type { Row } from '../frame/bench.ts'
 import type { Cost, Driver } from '../frame/driver.ts'
+import type { Row } from '../frame/row.ts'
 import { nextId } from './stage.ts'
 
 export interface Program {

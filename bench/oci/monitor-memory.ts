@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '../../src/base/index.ts'
 import { planCgroup, readCgroupLayout } from '../../src/oci/index.ts'
-import type { Row } from '../frame/bench.ts'
+import type { Row } from '../frame/row.ts'
 import { removeOne, type Stage, startOne } from './stage.ts'
 
 const many = 100

@@ -3,7 +3,7 @@
  * when the last cgroup and the last network namespace are gone; mounts end with their namespace.
  */
 import { systemClock } from '../../src/base/index.ts'
-import type { Row } from '../frame/bench.ts'
+import type { Row } from '../frame/row.ts'
 import { startNamespaceMarker } from './namespace-marker.ts'
 import { removeOne, type Stage, startOne, waitWell } from './stage.ts'
 

@@ -190,18 +190,6 @@ void run_operation(uint32_t code, const uint32_t *words) {
   }
 }
 
-struct signal_action {
-  void *handler;
-  unsigned long flags;
-  void *restorer;
-  uint64_t mask;
-};
-
-void ignore_broken_pipe(void) {
-  const struct signal_action ignored = {.handler = (void *)1};
-  sys(__NR_rt_sigaction, SIGNAL_PIPE, &ignored, 0, sizeof ignored.mask);
-}
-
 void run_verb(void) {
   open_log();
   open_state();

@@ -20,16 +20,6 @@
 #define COPY_SYMLINK 256     // a source that is a symlink is made again at the target
 #define PROC_ROOT_INODE 1
 
-long move_mount_to(int mount, int target) {
-  return sys(__NR_move_mount, mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
-}
-
-long set_attributes(int mount, bool recursive, uint64_t set, uint64_t clear, uint64_t propagation) {
-  struct mount_attr attributes = {.attr_set = set, .attr_clr = clear, .propagation = propagation};
-  const uint32_t flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
-  return sys(__NR_mount_setattr, mount, "", flags, &attributes, sizeof attributes);
-}
-
 // On failure *call names the system call that failed.
 static long make_filesystem(const uint32_t *words, uint32_t attributes, const char **call) {
   const char *source = text_at(words[1]);

@@ -8,22 +8,6 @@
 
 #define PARENTS_MAX 1024
 
-// An option is "key=value" or a bare flag.
-static long configure(int context, const char *option) {
-  char key[64];
-  struct text text = {key, sizeof key, 0};
-  const char *equals = find_char(option, '=');
-  if (equals == NULL) return sys(__NR_fsconfig, context, FSCONFIG_SET_FLAG, option, 0, 0);
-  text_add_count(&text, option, (size_t)(equals - option));
-  return sys(__NR_fsconfig, context, FSCONFIG_SET_STRING, key, equals + 1, 0);
-}
-
-long configure_each(int context, const char *option, uint32_t count) {
-  long result = 0;
-  for (; count > 0 && result >= 0; count--, option += length_of(option) + 1) result = configure(context, option);
-  return result;
-}
-
 // words: path, options, set, clear.
 void operation_reconfigureMount(const uint32_t *words) {
   const char *path = text_at(words[0]);

@@ -1,6 +1,15 @@
 import { KeelsonError } from '../base/index.ts'
 import type { Blob } from './content-store.ts'
 import { isDigest } from './digest.ts'
+import {
+  configTypes,
+  emptyType,
+  indexTypes,
+  layerType,
+  manifestTypes,
+  ociIndexType,
+  ociManifestType,
+} from './media-types.ts'
 import type { Platform } from './platform.ts'
 
 export interface Descriptor extends Blob {
@@ -25,18 +34,7 @@ export interface Index {
 
 export const maxManifestBytes = 4 * 1024 * 1024
 
-const oci = 'application/vnd.oci.image'
-const docker = 'application/vnd.docker.distribution.manifest'
-const manifestTypes = [`${oci}.manifest.v1+json`, `${docker}.v2+json`]
-export const indexTypes = [`${oci}.index.v1+json`, `${docker}.list.v2+json`]
-const configTypes = [`${oci}.config.v1+json`, 'application/vnd.docker.container.image.v1+json']
-const emptyType = 'application/vnd.oci.empty.v1+json'
-const layerType =
-  /^application\/vnd\.(?:oci\.image\.layer\.(?:nondistributable\.)?v1\.tar|docker\.image\.rootfs\.(?:foreign\.)?diff\.tar)(?:[.+](?:gzip|zstd))?$/
 const maxLayers = 500
-
-/** What we can read, best first: for the Accept header. */
-export const acceptedTypes = [...indexTypes, ...manifestTypes].join(', ')
 
 /**
  * Reads a manifest or an index and takes nothing on trust: `mediaType` and content must agree, and a document that
@@ -69,9 +67,13 @@ export function parseManifest(bytes: Uint8Array, contentType: string | undefined
 /** An OCI manifest of these parts, always the same bytes for the same parts. */
 export function composeManifest({ config, layers }: Pick<Manifest, 'config' | 'layers'>): Buffer {
   const entry = ({ mediaType, digest, sizeBytes }: Descriptor) => ({ mediaType, digest, size: sizeBytes })
-  const mediaType = `${oci}.manifest.v1+json`
   return Buffer.from(
-    JSON.stringify({ schemaVersion: 2, mediaType, config: entry(config), layers: layers.map(entry) }),
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: ociManifestType,
+      config: entry(config),
+      layers: layers.map(entry),
+    }),
   )
 }
 
@@ -79,7 +81,7 @@ export function composeManifest({ config, layers }: Pick<Manifest, 'config' | 'l
 export function mediaTypeOf(bytes: Uint8Array): string {
   const document = parseObject(bytes, 'the manifest')
   if (typeof document['mediaType'] === 'string') return document['mediaType']
-  return 'manifests' in document ? `${oci}.index.v1+json` : `${oci}.manifest.v1+json`
+  return 'manifests' in document ? ociIndexType : ociManifestType
 }
 
 /** A JSON object, nothing else. DATA_LOSS. */

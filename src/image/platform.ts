@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { hasErrno, KeelsonError } from '../base/index.ts'
-import { type Descriptor, type Index, indexTypes } from './manifest.ts'
+import { indexTypes } from './media-types.ts'
 
 /** What a program was built for (image-spec image-index.md). `os.version` and `os.features` say nothing on linux. */
 export interface Platform {
@@ -10,6 +10,11 @@ export interface Platform {
   variant?: string
 }
 
+interface Offered {
+  mediaType: string
+  platform?: Platform
+}
+
 const usualVariant: Record<string, string> = { amd64: 'v1', arm: 'v7', arm64: 'v8' }
 
 /**
@@ -17,18 +22,18 @@ const usualVariant: Record<string, string> = { amd64: 'v1', arm: 'v7', arm64: 'v
  * every older one, newest first. An entry without a platform is taken when no other fits. NOT_FOUND tells what there
  * is instead.
  */
-export function selectPlatform(index: Index, wanted: Platform): Descriptor {
-  const ranked = index.manifests
+export function selectPlatform<Entry extends Offered>(entries: readonly Entry[], wanted: Platform): Entry {
+  const ranked = entries
     .flatMap((entry) => {
       const rank = entry.platform && rankOf(entry.platform, wanted)
       return rank === undefined ? [] : [{ entry, rank }]
     })
     .sort((a, b) => b.rank - a.rank)
-  const unnamed = index.manifests.filter(({ platform }) => platform === undefined)
+  const unnamed = entries.filter(({ platform }) => platform === undefined)
   const chosen =
     ranked[0]?.entry ?? unnamed.find(({ mediaType }) => indexTypes.includes(mediaType)) ?? unnamed[0]
   if (chosen) return chosen
-  const offered = index.manifests.map(({ platform }) => platform && formatPlatform(platform)).filter(Boolean)
+  const offered = entries.map(({ platform }) => platform && formatPlatform(platform)).filter(Boolean)
   throw new KeelsonError(
     'NOT_FOUND',
     `the image is not there for ${formatPlatform(wanted)}, only for ${offered.join(', ') || 'nothing'}`,

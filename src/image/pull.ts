@@ -62,7 +62,7 @@ async function resolve(repository: Repository, platform: Platform, signal: Abort
     documents.push({ digest: fetched.digest, bytes: fetched.bytes })
     const parsed = parseManifest(fetched.bytes, fetched.contentType)
     if (parsed.kind === 'manifest') return { manifest: parsed, documents }
-    digest = selectPlatform(parsed, platform).digest
+    digest = selectPlatform(parsed.manifests, platform).digest
   }
   return broken('its index leads to an index of indexes')
 }

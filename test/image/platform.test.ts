@@ -26,8 +26,10 @@ const at = (text: string): Platform => {
   return { os, architecture, ...(variant && { variant }) }
 }
 const chosen = (wanted: string, ...offered: string[]) =>
-  selectPlatform({ kind: 'index', manifests: offered.map((text) => entry(text, at(text))) }, at(wanted))
-    .digest
+  selectPlatform(
+    offered.map((text) => entry(text, at(text))),
+    at(wanted),
+  ).digest
 
 test('the best of what runs: the own variant, else the newest older one, never a newer one', (t) => {
   const arms = ['linux/arm/v5', 'linux/arm/v7', 'linux/arm/v6', 'linux/arm64/v8', 'linux/amd64']
@@ -54,15 +56,14 @@ test('what does not run is not taken, and named', (t) => {
     ['linux/amd64', 'unknown/unknown'],
   ] as const)
     t.throws(() => chosen(wanted, offered), { code: 'NOT_FOUND', message: new RegExp(`only for ${offered}`) })
-  t.throws(() => selectPlatform({ kind: 'index', manifests: [] }, at('linux/amd64')), {
+  t.throws(() => selectPlatform([], at('linux/amd64')), {
     message: /only for nothing/,
   })
 })
 
 test('an entry without a platform is the last choice, an index among them the first', (t) => {
   const index = entry('index', undefined, 'application/vnd.oci.image.index.v1+json')
-  const pick = (...manifests: Descriptor[]) =>
-    selectPlatform({ kind: 'index', manifests }, at('linux/amd64')).digest
+  const pick = (...manifests: Descriptor[]) => selectPlatform(manifests, at('linux/amd64')).digest
   t.is(pick(entry('unnamed'), entry('named', at('linux/amd64'))), 'named')
   t.is(pick(entry('unnamed'), index), 'index')
   t.is(pick(entry('unnamed'), entry('other', at('linux/s390x'))), 'unnamed')
@@ -100,9 +101,8 @@ test('whatever is offered, what is chosen runs, and nothing better was there', (
     fc.property(platform, fc.array(platform, { maxLength: 8 }), (wanted, offered) => {
       const manifests = offered.map((one, i) => entry(String(i), one))
       const running = offered.filter((one) => runsOn(one, wanted))
-      if (running.length === 0)
-        return void t.throws(() => selectPlatform({ kind: 'index', manifests }, wanted))
-      const found = selectPlatform({ kind: 'index', manifests }, wanted).platform
+      if (running.length === 0) return void t.throws(() => selectPlatform(manifests, wanted))
+      const found = selectPlatform(manifests, wanted).platform
       t.true(found !== undefined && runsOn(found, wanted))
       t.true(running.every(({ variant }) => variant <= (found?.variant ?? '')))
     }),

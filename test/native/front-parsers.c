@@ -13,6 +13,7 @@ static long pretend(long number, const long *arguments);
 #undef syscall6
 #define syscall6(number, a, b, c, d, e, f) pretend(number, (const long[]){a, b, c, d, e, f})
 
+#include "front/broken-pipe.c"
 #include "front/create.c"
 #include "front/facts.c"
 #include "front/observe.c"

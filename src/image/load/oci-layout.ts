@@ -25,7 +25,7 @@ function runnable(index: Index, wanted: Platform): Descriptor[] {
     ({ platform }) =>
       !platform || (platform.os === wanted.os && platform.architecture === wanted.architecture),
   )
-  return fits.length > 0 ? fits : [selectPlatform(index, wanted)]
+  return fits.length > 0 ? fits : [selectPlatform(index.manifests, wanted)]
 }
 
 async function readImage(
@@ -47,7 +47,7 @@ async function readImage(
         source: { blob: (blob, { offset }) => folder.read(blobPath(blob), offset) },
         ...names(reference ?? nameOf(top), top.digest),
       }
-    next = selectPlatform(parsed, platform)
+    next = selectPlatform(parsed.manifests, platform)
   }
   return broken('its index leads to an index of indexes')
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/index.ts'
-import type { Answer } from './connection.ts'
+import type { Answer } from './answer.ts'
 import { RegistryError, unreachable } from './failures.ts'
 
 /** An answer must bring this much in each period, or its server counts as stalled: a byte now and then is no download. */

@@ -2,19 +2,11 @@ import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Clock } from '../../base/index.ts'
 import type { RegistryAuth } from '../image-store.ts'
+import type { Answer } from './answer.ts'
 import { type Access, type AskTokenService, Authorization } from './authorization.ts'
 import { discard, type Pace, readBytes } from './body.ts'
 import { RegistryError, unauthenticated, unreachable } from './failures.ts'
 import type { Endpoint } from './mirrors.ts'
-
-export interface Answer {
-  status: number
-  headers: Record<string, string | undefined>
-  body: Dispatcher.ResponseData['body']
-  /** Where it came from, after redirects. */
-  url: URL
-  retryAfterMs?: number
-}
 
 export interface RegistryRequest {
   method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'

@@ -1,7 +1,7 @@
 import { refuseSize } from '../content-store.ts'
 import type { NamedBlob } from '../layer-store.ts'
+import type { Answer } from './answer.ts'
 import { chunksOf, discard } from './body.ts'
-import type { Answer } from './connection.ts'
 import { isTransient, RegistryError } from './failures.ts'
 import { refused } from './refused.ts'
 import { backOffMs, fromFirst, type Retry } from './retry.ts'

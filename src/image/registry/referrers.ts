@@ -1,8 +1,9 @@
 import { digestOf, splitDigest } from '../digest.ts'
 import type { Referrer } from '../image-store.ts'
-import { type Descriptor, indexTypes, maxManifestBytes, parseManifest } from '../manifest.ts'
+import { type Descriptor, maxManifestBytes, parseManifest } from '../manifest.ts'
+import { indexTypes } from '../media-types.ts'
+import type { Answer } from './answer.ts'
 import { discard, type Pace, readBytes } from './body.ts'
-import type { Answer } from './connection.ts'
 import { RegistryError, refusal } from './failures.ts'
 
 type Ask = (path: string, accept: string) => Promise<Answer>

@@ -1,5 +1,5 @@
+import type { Answer } from './answer.ts'
 import { readBytes } from './body.ts'
-import type { Answer } from './connection.ts'
 import { type RegistryError, refusal } from './failures.ts'
 import type { Source } from './source.ts'
 

@@ -6,7 +6,7 @@ import type { ContentStore } from '../content-store.ts'
 import { splitDigest } from '../digest.ts'
 import { decompressed } from '../unpack/decompress.ts'
 import { type ArchiveFile, jsonFile, uniqueFiles } from './files.ts'
-import type { NamedImage } from './save.ts'
+import type { NamedImage } from './named-image.ts'
 
 /**
  * What `docker save` wrote before it wrote layouts: the config, every layer as a plain tar named by its diff id, and

@@ -2,7 +2,7 @@ import type { Blob, ContentStore } from '../content-store.ts'
 import { splitDigest } from '../digest.ts'
 import { blobsOf } from '../documents.ts'
 import { type ArchiveFile, jsonFile, uniqueFiles } from './files.ts'
-import type { NamedImage } from './save.ts'
+import type { NamedImage } from './named-image.ts'
 
 /**
  * An OCI image layout (image-spec image-layout.md). Each name is a descriptor of index.json with two annotations: the

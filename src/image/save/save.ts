@@ -4,23 +4,15 @@ import { basename, dirname, join } from 'node:path'
 import { asKeelsonError, Cleanup, KeelsonError } from '../../base/index.ts'
 import { removeTree } from '../../kernel/index.ts'
 import { type ContentStore, diskFull } from '../content-store.ts'
-import type { StoredDocument } from '../documents.ts'
 import type { ArchiveFormat, SaveOptions } from '../image-store.ts'
-import type { Manifest } from '../manifest.ts'
 import type { ImageRecord } from '../records.ts'
 import { readStoredManifest } from '../stored-manifest.ts'
 import { dockerArchiveFiles } from './docker-archive.ts'
 import type { ArchiveFile } from './files.ts'
 import { writeFolder } from './folder.ts'
+import type { NamedImage } from './named-image.ts'
 import { ociLayoutFiles } from './oci-layout.ts'
 import { writeTar } from './tar.ts'
-
-/** An image with the names that it is to have in the archive. */
-export interface NamedImage {
-  record: ImageRecord
-  tags: readonly string[]
-  manifest: StoredDocument<Manifest>
-}
 
 /**
  * Writes images as one file or directory. It appears under its name only when it is complete; a failure leaves
