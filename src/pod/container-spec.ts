@@ -34,7 +34,7 @@ async function makeSpec(context: PodContext, sandbox: SandboxRecord, record: Con
   const [seccomp, devices, edits] = await Promise.all([
     seccompOf(config),
     devicesOf(config),
-    resolveDevices(requestedDevices(config)),
+    resolveDevices(requestedDevices(config), context.cdiDirectories),
   ])
   const spec = buildSpec({
     config,

@@ -27,6 +27,8 @@ export interface ContainerLimits {
   readonly pidsMax: number
   /** How long ExecSync reads output after its command ended: children may hold the pipes for ever. */
   readonly execDrainMs: number
+  /** Of each output; what is more is read and dropped, as Kubernetes expects. */
+  readonly execSyncBytesMax: number
 }
 
 /** What the verbs share. Each verb is a function of this and a request. */
@@ -44,6 +46,8 @@ export interface PodContext {
   readonly clock: Clock
   readonly log: Logger
   readonly containers: ContainerLimits
+  /** Where CDI files lie; the later comes first. */
+  readonly cdiDirectories: readonly string[]
   /** Handlers a caller may name; they are one and the same. */
   readonly runtimeHandlers: readonly string[]
   /** Cgroups of pods whose caller names no parent lie at `/<cgroupInstance>/<sandbox>`. */

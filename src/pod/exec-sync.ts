@@ -6,9 +6,6 @@ import type { Execution } from '../oci/index.ts'
 import type { PodContext } from './context.ts'
 import { execProcess, runningContainer } from './running.ts'
 
-/** Of each of stdout and stderr; what is more is read and dropped, as Kubernetes expects. */
-const outputBytesMax = 16 * 1024 * 1024
-
 /**
  * Runs a command to its end. A timeout (seconds, 0: none) or a caller that gives up kills it: DEADLINE_EXCEEDED. What it
  * left behind may hold its pipes for ever, so they are closed at our end however it went.
@@ -18,17 +15,15 @@ export async function execSync(
   { containerId, cmd, timeout }: ExecSyncRequest,
   { signal }: Call,
 ): Promise<ExecSyncResponse> {
-  const { record, container } = await runningContainer(context, containerId)
-  const process = execProcess(context, record, cmd, false)
-  const execution = await container.exec({ process, stdio: 'pipe', stdin: false })
-  const stdout = new Capture(execution.stdout)
-  const stderr = new Capture(execution.stderr)
+  const running = await runningContainer(context, containerId)
+  const process = await execProcess(context, running, cmd, false)
+  const execution = await running.container.exec({ process, stdio: 'pipe', stdin: false })
+  const { execSyncBytesMax, execDrainMs } = context.containers
+  const stdout = new Capture(execution.stdout, execSyncBytesMax)
+  const stderr = new Capture(execution.stderr, execSyncBytesMax)
   try {
     const { exitCode } = await untilEnd(execution, context.clock, Number(timeout) * 1000, signal)
-    await Promise.race([
-      Promise.all([stdout.ended, stderr.ended]),
-      context.clock.sleep(context.containers.execDrainMs),
-    ])
+    await Promise.race([Promise.all([stdout.ended, stderr.ended]), context.clock.sleep(execDrainMs)])
     return ExecSyncResponse.fromPartial({ stdout: stdout.taken(), stderr: stderr.taken(), exitCode })
   } finally {
     execution.stdout?.destroy()
@@ -63,9 +58,11 @@ async function untilEnd(
 class Capture {
   readonly ended: Promise<void>
   readonly #chunks: Buffer[] = []
+  readonly #bytesMax: number
   #bytes = 0
 
-  constructor(source: Readable | undefined) {
+  constructor(source: Readable | undefined, bytesMax: number) {
+    this.#bytesMax = bytesMax
     this.ended = new Promise((resolve) => {
       if (!source) return resolve()
       source.once('close', () => resolve())
@@ -76,7 +73,7 @@ class Capture {
   }
 
   #add(chunk: Buffer): void {
-    const kept = chunk.subarray(0, outputBytesMax - this.#bytes)
+    const kept = chunk.subarray(0, this.#bytesMax - this.#bytes)
     this.#bytes += kept.length
     if (kept.length > 0) this.#chunks.push(kept)
   }

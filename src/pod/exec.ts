@@ -18,9 +18,9 @@ async function run(
   { cmd, tty, stdin }: ExecRequest,
   streams: ClientStreams,
 ): Promise<{ exitCode: number }> {
-  const { record, container } = await runningContainer(context, containerId)
-  const process = { ...execProcess(context, record, cmd, tty), ...(tty ? sizeSoFar(streams) : {}) }
-  const execution = await container.exec({ process, stdio: 'pipe', stdin })
+  const running = await runningContainer(context, containerId)
+  const process = { ...(await execProcess(context, running, cmd, tty)), ...(tty ? sizeSoFar(streams) : {}) }
+  const execution = await running.container.exec({ process, stdio: 'pipe', stdin })
   const hangUp = () => execution.kill(tty ? 'SIGHUP' : 'SIGKILL')
   streams.signal.addEventListener('abort', hangUp, { once: true })
   if (streams.signal.aborted) hangUp()

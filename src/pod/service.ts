@@ -67,8 +67,10 @@ export interface PodServiceOptions {
   cgroupInstance: string
   /** Lost at reboot, as pods are: `/run/keelson`. */
   runDirectory: string
-  /** Default: no limit of processes, a drain of 250 ms. */
+  /** Default: no limit of processes, a drain of 250 ms, 16 MiB of each output of ExecSync. */
   containers?: ContainerLimits
+  /** Default: /etc/cdi and /var/run/cdi. */
+  cdiDirectories?: readonly string[]
   /** Handlers that a caller may name beside the one without a name. Default: keelson. */
   runtimeHandlers?: readonly string[]
   /** Of keelson, told by Version. */
@@ -84,6 +86,8 @@ export interface PodService extends AsyncDisposable {
   readonly image: ImageService
 }
 
+const usualLimits: ContainerLimits = { pidsMax: 0, execDrainMs: 250, execSyncBytesMax: 16 * 1024 * 1024 }
+
 /**
  * Pods on this host, as CRI has them. Before it returns, what an earlier process left running is found again.
  * Disposing stops watching and leaves every container as it is; what was handed in stays the caller's.
@@ -96,7 +100,8 @@ export async function createPodService(options: PodServiceOptions): Promise<PodS
   const context: PodContext = {
     ...options,
     streaming: options.streaming,
-    containers: options.containers ?? { pidsMax: 0, execDrainMs: 250 },
+    containers: options.containers ?? usualLimits,
+    cdiDirectories: options.cdiDirectories ?? ['/etc/cdi', '/var/run/cdi'],
     runtimeHandlers: ['', ...(options.runtimeHandlers ?? ['keelson'])],
     store,
     userFiles: new UserFiles(options.images),

@@ -4,9 +4,6 @@ import type { ContainerConfig } from '../../../cri/types.ts'
 import { hasErrno, KeelsonError, parseExactJson } from '../../base/index.ts'
 import { type CdiEdits, type CdiFile, checkedCdiFile, parseDeviceName } from './spec-file.ts'
 
-/** A file in a later directory takes the place of what an earlier one says of a device. */
-const cdiDirectories = ['/etc/cdi', '/var/run/cdi']
-
 const annotationPrefix = 'cdi.k8s.io/'
 
 /** Names of the devices a container asks for: by its field, and by annotations as before there was one. Each once. */
@@ -22,18 +19,18 @@ export function requestedDevices({
 
 /**
  * What these devices change in a container, in the order asked for; what a file says for all its devices comes once,
- * before the first of them. INVALID_ARGUMENT for a name that is none or that no file has, and for one that two files of
+ * before the first of them. A file in a later directory takes the place of what an earlier one says of a device. INVALID_ARGUMENT for a name that is none or that no file has, and for one that two files of
  * the same directory have; FAILED_PRECONDITION for a device in a file that cannot be read.
  */
 export async function resolveDevices(
   names: readonly string[],
-  directories: readonly string[] = cdiDirectories,
+  directories: readonly string[],
 ): Promise<CdiEdits[]> {
   if (names.length === 0) return []
   const found = await readDirectories(directories)
   const begun = new Set<CdiFile>()
   return names.flatMap((name) => {
-    const { file, edits } = find(name, found)
+    const { file, edits } = find(name, found, directories)
     const common = file.containerEdits && !begun.has(file) ? [file.containerEdits] : []
     begun.add(file)
     return [...common, edits]
@@ -46,9 +43,13 @@ interface Found {
   content: CdiFile | KeelsonError
 }
 
-function find(name: string, found: readonly Found[]): { file: CdiFile; edits: CdiEdits } {
+function find(
+  name: string,
+  found: readonly Found[],
+  directories: readonly string[],
+): { file: CdiFile; edits: CdiEdits } {
   const parsed = parseDeviceName(name)
-  if (!parsed) throw unresolvable(name, 'it is not vendor/class=device')
+  if (!parsed) throw unresolvable(name, 'it is not vendor/class=device', directories)
   const having = found.flatMap(({ directory, content }) => {
     if (content instanceof KeelsonError || content.kind !== parsed.kind) return []
     const device = content.devices.find((one) => one.name === parsed.device)
@@ -58,10 +59,10 @@ function find(name: string, found: readonly Found[]): { file: CdiFile; edits: Cd
   if (!last) {
     const unreadable = found.find(({ content }) => content instanceof KeelsonError)?.content
     if (unreadable instanceof KeelsonError) throw unreadable
-    throw unresolvable(name, 'no CDI file has it')
+    throw unresolvable(name, 'no CDI file has it', directories)
   }
   if (having.filter(({ directory }) => directory === last.directory).length > 1)
-    throw unresolvable(name, 'two CDI files of one directory have it')
+    throw unresolvable(name, 'two CDI files of one directory have it', directories)
   return last
 }
 
@@ -93,12 +94,12 @@ async function read(path: string): Promise<CdiFile | KeelsonError> {
   }
 }
 
-function unresolvable(name: string, why: string): KeelsonError {
+function unresolvable(name: string, why: string, directories: readonly string[]): KeelsonError {
   return new KeelsonError(
     'INVALID_ARGUMENT',
     `the CDI device ${JSON.stringify(name)} cannot be had: ${why}`,
     {
-      hint: `files are looked for in ${cdiDirectories.join(' and ')}`,
+      hint: `files are looked for in ${directories.join(' and ') || 'no directory'}`,
     },
   )
 }
