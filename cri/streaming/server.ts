@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws'
 import { CriError } from '../error.ts'
@@ -16,6 +16,15 @@ import { UrlTokens } from './url-tokens.ts'
 export interface StreamingServer extends StreamingUrls, AsyncDisposable {
   /** `http://127.0.0.1:PORT`; `https:` with a certificate. */
   readonly url: string
+  /** Another certificate for connections from now on. */
+  renew(tls: StreamingTls): void
+}
+
+/** PEM of a certificate and its key; with authorities only clients that have a certificate of theirs are served. */
+export interface StreamingTls {
+  cert: string | Buffer
+  key: string | Buffer
+  ca?: string | Buffer
 }
 
 export interface ServeStreamingOptions {
@@ -23,8 +32,8 @@ export interface ServeStreamingOptions {
   host?: string
   /** Default 0: any free one. */
   port?: number
-  /** PEM of a certificate and its key: then only TLS is spoken. */
-  tls?: { cert: string | Buffer; key: string | Buffer }
+  /** Then only TLS is spoken. */
+  tls?: StreamingTls
   /** A connection on which nothing moves for so long is closed. Default: four hours. */
   idleTimeoutMs?: number
   nowMs?: () => number
@@ -80,6 +89,9 @@ export async function serveStreaming(options: ServeStreamingOptions = {}): Promi
     exec: (wanted, session) => issue('exec', { kind: 'exec', wanted: checked(wanted), session }),
     attach: (wanted, session) => issue('attach', { kind: 'attach', wanted: checked(wanted), session }),
     portForward: (ports, dial) => issue('portforward', { kind: 'portforward', ports, dial }),
+    renew: (tls) => {
+      if ('setSecureContext' in server) (server as TlsServer).setSecureContext(tls)
+    },
     async [Symbol.asyncDispose]() {
       const closed = once(server, 'close')
       server.close()
@@ -93,7 +105,8 @@ function createUpgradeServer({ tls }: ServeStreamingOptions): Server {
   const refuseAll: RequestListener = (_request, response) => {
     response.writeHead(400, { 'content-type': 'text/plain' }).end('this address takes upgrades only\n')
   }
-  return tls ? createTlsServer(tls, refuseAll) : createServer(refuseAll)
+  if (!tls) return createServer(refuseAll)
+  return createTlsServer({ ...tls, requestCert: tls.ca !== undefined }, refuseAll)
 }
 
 function checked({ stdin, stdout, stderr, tty }: WantedStreams): WantedStreams {

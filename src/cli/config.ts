@@ -34,11 +34,15 @@ const configSchema = v.object({
   podCidr: cidr,
   serviceCidr: cidr,
   criSocket: v.string(),
-  registries: v.record(v.string(), mirrorSchema),
+  /** A file or directory; the table itself in what an older version saved. */
+  registries: v.union([v.string(), v.record(v.string(), mirrorSchema)]),
+  credentials: v.string(),
   logLevel: v.picklist(logLevels, 'one of debug, info, warn, error is expected'),
 })
 
-export type Config = Omit<v.InferOutput<typeof configSchema>, 'registries'> & { registries: Mirrors }
+export type Config = Omit<v.InferOutput<typeof configSchema>, 'registries'> & {
+  registries: string | Mirrors
+}
 
 export const configOptions = {
   instance: { type: 'string', value: 'NAME', help: 'keeps several clusters on one machine apart (keelson)' },
@@ -56,6 +60,7 @@ export const configOptions = {
     value: 'FILE',
     help: 'YAML table of mirrors by registry host, or a certs.d directory',
   },
+  credentials: { type: 'string', value: 'FILE', help: 'registry credentials, as docker login writes them' },
   'log-level': { type: 'string', value: 'LEVEL', help: 'debug, info, warn or error (info)' },
 } as const satisfies Options
 
@@ -74,16 +79,17 @@ export async function resolveConfig(flags: ConfigFlags): Promise<Config> {
     podCidr: '10.42.0.0/16',
     serviceCidr: '10.43.0.0/16',
     criSocket: join(runDirectory, 'cri.sock'),
-    registries: {},
+    registries: '',
+    credentials: '',
     logLevel: 'info',
     ...saved,
     ...fromFlags(flags),
-    ...(flags.registries === undefined ? {} : { registries: await readRegistries(flags.registries) }),
     dataDirectory,
     runDirectory,
   }
   const config = checked(configSchema, merged, flagOf)
   refuseOverlap(config)
+  if (flags.registries !== undefined) await readRegistries(flags.registries) // is told now
   return config
 }
 
@@ -120,10 +126,15 @@ function fromFlags(flags: ConfigFlags): Record<string, unknown> {
     podCidr: flags['pod-cidr'],
     serviceCidr: flags['service-cidr'],
     criSocket: flags['cri-socket'],
+    registries: pathOf(flags.registries),
+    credentials: pathOf(flags.credentials),
     logLevel: flags['log-level'],
   }
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
 }
+
+/** Daemons run elsewhere. */
+const pathOf = (path: string | undefined) => path && resolve(path)
 
 /** What is no number stays as it is, to be shown to whoever wrote it. */
 const asNumber = (text: string | undefined) =>

@@ -12,19 +12,18 @@ import { serveMetrics } from './metrics/serve.ts'
 import { serveBeside } from './oci/compile-service/start.ts'
 import { openPodStack, type PodStack } from './pod-stack/index.ts'
 import { QuietCollector } from './quiet-collector.ts'
-import { readRegistries } from './registries.ts'
 
 /** The pod stack behind a socket, for anybody who speaks CRI. */
 export async function startCriEndpoint({ faultFile, ...options }: CriOptions): Promise<AsyncDisposable> {
   const { clock, log, config } = options
   await using undo = new Cleanup()
   const metrics = config.metrics.address === '' ? undefined : new CriMetrics()
-  const mirrors = config.images.registries === '' ? {} : await readRegistries(config.images.registries)
+  const { registries } = config.images
   const around =
     faultFile === undefined ? metrics && stopwatch(metrics, clock.monotonicMs) : faultPoint(faultFile)
   const observed = metrics && ((images: ImageStore) => observePulls(images, metrics, clock))
   const collected = metrics && ((freed: Collected) => metrics.countCollected(freed))
-  const pods = await undo.use(openPodStack({ ...options, mirrors, around, observed, collected }))
+  const pods = await undo.use(openPodStack({ ...options, registries, around, observed, collected }))
   if (metrics) await undo.use(serveObserved(metrics, pods, options))
   const quiet = await undo.use(new QuietCollector(clock))
   const ended = (method: string) => quiet.ended(method)

@@ -6,12 +6,24 @@ import type { CriConfig } from './cri-settings/index.ts'
 
 /** The socket's own words, with what to do about it. */
 export async function serveSocket(
-  { path: socketPath, mode = '0600', group = '' }: Partial<CriConfig['socket']> & { path: string },
+  {
+    path: socketPath,
+    mode = '0600',
+    group = '',
+    answerBytesMax,
+  }: Partial<CriConfig['socket']> & { path: string },
   { runtime, image }: { runtime: RuntimeService; image: ImageService },
 ): Promise<AsyncDisposable> {
   try {
     const gid = group === '' ? undefined : await groupId(group)
-    return await serveCri({ socketPath, mode: Number.parseInt(mode, 8), gid, runtime, image })
+    return await serveCri({
+      socketPath,
+      mode: Number.parseInt(mode, 8),
+      gid,
+      runtime,
+      image,
+      ...(answerBytesMax !== undefined && { answerBytesMax }),
+    })
   } catch (error) {
     if (!hasCode(error, 'ALREADY_EXISTS') || !(error instanceof Error)) throw error
     throw new KeelsonError('ALREADY_EXISTS', error.message, {

@@ -110,7 +110,7 @@ export async function stopDaemon(
   return record !== undefined
 }
 
-/** The flags that give a child this configuration. Mirrors travel in the saved configuration. */
+/** The flags that give a child this configuration. Where mirrors and credentials are travels in the saved configuration. */
 function flagsOf(config: Config): string[] {
   const values: Record<keyof typeof configOptions, string | undefined> = {
     instance: config.instance,
@@ -124,6 +124,7 @@ function flagsOf(config: Config): string[] {
     'service-cidr': config.serviceCidr,
     'cri-socket': config.criSocket,
     registries: undefined,
+    credentials: undefined,
     'log-level': config.logLevel,
   }
   return Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]))

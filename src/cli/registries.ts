@@ -1,8 +1,10 @@
 import { stat } from 'node:fs/promises'
 import * as v from 'valibot'
+import type { Logger } from '../base/index.ts'
 import { endpointsOf, type Mirrors } from '../image/registry/mirrors.ts' // not all of the image store
 import { readCertsDirectory } from './certs-directory.ts'
 import { checked, readYamlFile } from './checked.ts'
+import { Followed } from './followed.ts'
 
 const capabilities = ['pull', 'resolve', 'push'] as const
 const address = v.pipe(v.string(), v.nonEmpty('an address is expected'))
@@ -43,4 +45,20 @@ export async function readRegistries(path: string): Promise<Mirrors> {
   const mirrors = checked(v.record(v.string(), mirrorSchema), table, (key) => `${path}: ${key}`)
   for (const host of Object.keys(mirrors)) endpointsOf(host, mirrors) // is told now, not at the first pull
   return mirrors
+}
+
+/** What a configuration says: the table, or where it is; nothing is no table. */
+export async function tableOf(registries: string | Mirrors): Promise<Mirrors> {
+  if (typeof registries !== 'string') return registries
+  return registries === '' ? {} : await readRegistries(registries)
+}
+
+/** The table as it is whenever somebody asks. */
+export async function followRegistries(
+  registries: string | Mirrors,
+  log: Logger,
+): Promise<() => Promise<Mirrors>> {
+  if (typeof registries !== 'string' || registries === '') return () => tableOf(registries)
+  const table = await Followed.open({ paths: [registries], read: () => readRegistries(registries), log })
+  return () => table.value()
 }

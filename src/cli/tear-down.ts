@@ -35,6 +35,7 @@ async function removePods(config: Config, { clock, logger }: Context): Promise<n
     config,
     clock,
     log: logger('warn'),
+    signal,
     onStep: () => undefined,
   })
   const call = { signal }

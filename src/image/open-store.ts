@@ -26,7 +26,8 @@ import { FileImageStore } from './store.ts'
 export interface ImageStoreOptions {
   /** The store lives in `image/` below it, all on one file system that can carry an overlay's upper directory. */
   dataDirectory: string
-  mirrors?: Mirrors
+  /** A table, or who is asked for it at each pull and push. */
+  mirrors?: Mirrors | (() => Promise<Mirrors>)
   /** Asked where a pull or push brings none of its own. */
   credentials?: Credentials
   /** How long a registry may take; the defaults are for the slow ones. */

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import test from 'ava'
 import { loadSavedConfig, resolveConfig, restoreConfig, saveConfig } from '../../src/cli/config.ts'
+import { tableOf } from '../../src/cli/registries.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 test('defaults, then what the last up saved, then flags', async (t) => {
@@ -55,8 +56,16 @@ test('mirrors come from a YAML table by registry host', async (t) => {
   const folder = temporary.path
   const registries = join(folder, 'registries.yaml')
   await writeFile(registries, 'docker.io:\n  endpoints: ["http://127.0.0.1:5000"]\n  plainHttp: true\n')
-  const config = await resolveConfig({ 'data-dir': folder, 'node-name': 'n1', registries })
-  t.deepEqual(config.registries, { 'docker.io': { endpoints: ['http://127.0.0.1:5000'], plainHttp: true } })
+  const flags = { 'data-dir': folder, 'node-name': 'n1' }
+  const config = await resolveConfig({ ...flags, registries, credentials: 'auth.json' })
+  t.is(config.credentials, resolve('auth.json'))
+  t.is(config.registries, registries)
+  t.deepEqual(await tableOf(config.registries), {
+    'docker.io': { endpoints: ['http://127.0.0.1:5000'], plainHttp: true },
+  })
+  await saveConfig({ ...config, registries: { 'quay.io': { endpoints: ['127.0.0.1:1'] } } })
+  const older = await resolveConfig(flags)
+  t.deepEqual(await tableOf(older.registries), { 'quay.io': { endpoints: ['127.0.0.1:1'] } })
 })
 
 test('what an up that failed saved is forgotten again', async (t) => {

@@ -4,11 +4,14 @@
  *   drop SOCKET CONTAINER COUNT              attaches COUNT times, resizes, types, and vanishes without a word
  *   slow SOCKET CONTAINER SECONDS TRANSPORT  reads a megabyte a second of an endless exec
  *   read URL TRANSPORT                       reads the output of an exec as fast as it comes
+ *   said URL FOLDER                          what an exec says to a client with cert.pem, key.pem and ca.pem of FOLDER
  */
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { WebSocket } from 'ws'
+import { type ClientOptions, WebSocket } from 'ws'
 import { connectCri, type RuntimeService } from '../../cri/index.ts'
 import { AttachRequest, ExecRequest } from '../../cri/types.ts'
 import { SpdyClient } from './spdy-client.ts'
@@ -19,6 +22,7 @@ const slowBytesPerSecond = 1_000_000
 
 async function main([verb = '', target = '', ...words]: string[]): Promise<unknown> {
   if (verb === 'read') return read(target, words[0] ?? '')
+  if (verb === 'said') return said(target, words[0] ?? '')
   const { runtime, close } = connectCri(target)
   const [containerId = '', amount = '', transport = ''] = words
   try {
@@ -28,6 +32,17 @@ async function main([verb = '', target = '', ...words]: string[]): Promise<unkno
   } finally {
     close()
   }
+}
+
+async function said(url: string, folder: string): Promise<{ said: string }> {
+  const [ca, cert, key] = ['ca', 'cert', 'key'].map((name) => readFileSync(join(folder, `${name}.pem`)))
+  const socket = new WebSocket(url, ['v5.channel.k8s.io'], { ca, cert, key } as ClientOptions)
+  let text = ''
+  socket.on('message', (data: Buffer) => {
+    if (data[0] === 1) text += data.subarray(1)
+  })
+  await once(socket, 'close')
+  return { said: text }
 }
 
 async function drop(

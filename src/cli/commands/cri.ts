@@ -5,8 +5,9 @@ import { criOptions, defaultCriConfig, resolveCriConfig } from '../cri-config.ts
 import { unitFile } from '../cri-unit.ts'
 import { requireRoot } from '../preflight.ts'
 import { progressOption } from '../progress.ts'
-import { readRegistries } from '../registries.ts'
+import { tableOf } from '../registries.ts'
 import { runConfigured } from '../run-process.ts'
+import { readTls } from '../streaming-tls.ts'
 
 /** Without an action the endpoint runs; the others only print. */
 const actions: Record<string, (context: Context, given: Given) => void | Promise<void>> = {
@@ -47,7 +48,8 @@ async function serve(context: Context, given: Given): Promise<void> {
 
 /** With every file that it names. */
 async function checkConfig({ print }: Context, given: Given): Promise<void> {
-  const { images } = await resolveCriConfig(given)
-  if (images.registries !== '') await readRegistries(images.registries)
+  const { images, streaming } = await resolveCriConfig(given)
+  await tableOf(images.registries)
+  await readTls(streaming.tls)
   print(`${given['config'] ?? 'the default configuration'} is right`)
 }

@@ -13,4 +13,9 @@ export const containersSettings = {
     250,
     'How long, in milliseconds, ExecSync still reads output after its command ended while children of the command hold the pipes.',
   ),
+  execSyncBytesMax: setting(
+    wholeNumber(1024, 268_435_456, 'bytes from 1024 to 268435456 are expected'),
+    16_777_216,
+    'Most bytes that ExecSync keeps of each of stdout and stderr; what is more is read and dropped.',
+  ),
 } as const

@@ -12,7 +12,7 @@ export const imagesSettings = {
   registries: setting(
     text('the path of a file is expected'),
     '',
-    'YAML file of mirrors by registry host, or a directory of them as containerd has it (docs/guides/registries.md). Empty: none.',
+    'YAML file of mirrors by registry host, or a directory of them as containerd has it (docs/guides/registries.md). What is changed there counts at the next pull; a mistake is logged, and what was there before stays. Empty: none.',
     {
       name: 'registries',
       value: 'FILE',
@@ -22,7 +22,8 @@ export const imagesSettings = {
   credentials: setting(
     text('the path of a file is expected'),
     '',
-    'File of registry credentials as docker login and podman login write it, credential helpers included; asked when a pull brings none. Empty: none.',
+    'File of registry credentials as docker login and podman login write it, credential helpers included; asked when a pull brings none, and read then. Empty: none.',
+    { name: 'credentials', value: 'FILE', help: 'registry credentials, as docker login writes them' },
   ),
   garbage: imageGarbageSettings,
 } as const

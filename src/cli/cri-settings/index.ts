@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { setting, type Values } from '../settings.ts'
+import { cdiSettings } from './cdi.ts'
 import { containersSettings } from './containers.ts'
 import { imagesSettings } from './images.ts'
 import { logSettings } from './log.ts'
@@ -49,6 +50,7 @@ export const criSettings = {
     'Names by which a RuntimeClass may ask for this runtime, as those of a runtime that was here before. All are one and the same, and so is the default, which has no name.',
   ),
   containers: containersSettings,
+  cdi: cdiSettings,
   log: logSettings,
   metrics: metricsSettings,
 } as const

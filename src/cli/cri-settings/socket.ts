@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { setting } from '../settings.ts'
-import { text } from './values.ts'
+import { text, wholeNumber } from './values.ts'
 
 /** Where CRI is served, and to whom. */
 export const socketSettings = {
@@ -18,5 +18,10 @@ export const socketSettings = {
     text('a name or number is expected'),
     '',
     'Group that the socket belongs to, by name or number. Empty: that of the process.',
+  ),
+  answerBytesMax: setting(
+    wholeNumber(65_536, 268_435_456, 'bytes from 65536 to 268435456 are expected'),
+    16_777_216,
+    "Longest answer of a call in bytes; a longer one is RESOURCE_EXHAUSTED. Kubernetes' clients take no more than the default.",
   ),
 } as const

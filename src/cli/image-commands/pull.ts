@@ -1,9 +1,10 @@
-import { configOptions, resolveConfig } from '../config.ts'
+import { configOptions } from '../config.ts'
 import { command } from '../context.ts'
 import { authFor } from '../image/credentials.ts'
 import { openDoor, placeOptions } from '../image/door.ts'
 import { platformOption, readPlatform } from '../image/platform.ts'
 import { progressOf } from '../image/progress.ts'
+import { readRegistries } from '../registries.ts'
 
 export default command({
   name: 'pull',
@@ -17,7 +18,6 @@ export default command({
     ...placeOptions,
   },
   run: async (context, { image, ...flags }) => {
-    const { registries } = await resolveConfig(flags)
     await using door = await openDoor(context, flags)
     const progress = progressOf(context, flags.quiet)
     const question = {
@@ -25,7 +25,7 @@ export default command({
       ...readPlatform(flags.platform),
       ...(await authFor(context, image)),
       // Else the table of the process that has the store.
-      ...(flags.registries === undefined ? {} : { mirrors: registries }),
+      ...(flags.registries === undefined ? {} : { mirrors: await readRegistries(flags.registries) }),
     }
     try {
       const pulled = await door.ask('pull', question, {

@@ -1,8 +1,9 @@
-import { configOptions, resolveConfig } from '../config.ts'
+import { configOptions } from '../config.ts'
 import { command } from '../context.ts'
 import { authFor } from '../image/credentials.ts'
 import { openDoor, placeOptions } from '../image/door.ts'
 import { progressOf } from '../image/progress.ts'
+import { readRegistries } from '../registries.ts'
 
 export default command({
   name: 'push',
@@ -15,14 +16,13 @@ export default command({
     ...placeOptions,
   },
   run: async (context, { image, to, ...flags }) => {
-    const { registries } = await resolveConfig(flags)
     await using door = await openDoor(context, flags)
     const progress = progressOf(context, flags.quiet)
     const question = {
       name: image,
       ...(to === undefined ? {} : { to }),
       ...(await authFor(context, to ?? image)),
-      ...(flags.registries === undefined ? {} : { mirrors: registries }),
+      ...(flags.registries === undefined ? {} : { mirrors: await readRegistries(flags.registries) }),
     }
     try {
       const pushed = await door.ask('push', question, {

@@ -3,6 +3,7 @@ import type { Options, OptionValues } from '../command.ts'
 import { configOptions, resolveConfig } from '../config.ts'
 import type { Context } from '../context.ts'
 import { pathsOf } from '../paths.ts'
+import { tableOf } from '../registries.ts'
 
 /** Where the images are. Every image command takes this. */
 export const placeOptions = { 'data-dir': configOptions['data-dir'] } as const satisfies Options
@@ -19,7 +20,7 @@ export async function openDoor(
   const config = await resolveConfig(flags)
   return reachImageStore({
     dataDirectory: pathsOf(config).images,
-    mirrors: config.registries,
+    mirrors: () => tableOf(config.registries),
     clock,
     log: logger('warn'),
   })

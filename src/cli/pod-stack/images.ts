@@ -3,39 +3,42 @@ import { openLedger } from '../../ledger/index.ts'
 import { ImageGarbage } from '../image-garbage.ts'
 import { instrumented } from '../instrumented.ts'
 import { pathsOf } from '../paths.ts'
+import { followRegistries } from '../registries.ts'
 import type { PodStackOptions } from './options.ts'
 
 /** The images of this data directory. */
-export function openImages({
+export async function openImages({
   config,
-  mirrors,
+  registries,
   around,
   clock,
-  log,
+  log: above,
 }: PodStackOptions): Promise<ManagedImageStore> {
   const { parallelLayers, credentials } = config.images
-  return openImageStore({
+  const log = above.child({ part: 'image' })
+  return await openImageStore({
     dataDirectory: pathsOf(config).images,
-    mirrors,
+    mirrors: await followRegistries(registries, log),
     ...(credentials !== '' && {
       credentials: dockerCredentials({ files: [credentials], environment: process.env }),
     }),
     parallelLayers,
     openLedger: async (where) => instrumented.ledger(await openLedger(where), around),
     clock,
-    log: log.child({ part: 'image' }),
+    log,
   })
 }
 
-/** How `keelson image` reaches the store that this process has. */
+/** How `keelson image` reaches the store that this process has. When it is to end, nobody is waited for. */
 export function openDoor(
   images: ManagedImageStore,
-  { config, clock, log }: PodStackOptions,
+  { config, clock, log, signal }: PodStackOptions,
 ): Promise<AsyncDisposable> {
   return serveDoor(images, {
     dataDirectory: pathsOf(config).images,
     clock,
     log: log.child({ part: 'image' }),
+    signal,
   })
 }
 

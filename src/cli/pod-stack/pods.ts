@@ -23,7 +23,7 @@ export function openPods(
   { runtime, images, network, pins, ledger, streaming }: PodParts,
   { config, around, observed, clock, log }: PodStackOptions,
 ): Promise<PodService> {
-  const { instance, runDirectory, runtimeHandlers, containers } = config
+  const { instance, runDirectory, runtimeHandlers, containers, cdi } = config
   return createPodService({
     runtime: instrumented.runtime(runtime, around),
     images: instrumented.images(observed?.(images) ?? images, around),
@@ -36,6 +36,7 @@ export function openPods(
     version,
     streaming,
     containers,
+    cdiDirectories: cdi.directories,
     clock,
     log: log.child({ part: 'pod' }),
   })

@@ -8,7 +8,8 @@ import { Repository } from './repository.ts'
 import type { Source } from './source.ts'
 
 export interface RegistryClientOptions {
-  mirrors: Mirrors
+  /** A table, or who is asked for it whenever a repository is opened. */
+  mirrors: Mirrors | (() => Promise<Mirrors>)
   log: Logger
   clock: Clock
   timeouts?: RegistryTimeouts
@@ -29,13 +30,14 @@ export class RegistryClient implements AsyncDisposable {
 
   constructor(options: RegistryClientOptions) {
     this.#options = options
-    for (const host of Object.keys(options.mirrors)) endpointsOf(host, options.mirrors)
+    const { mirrors } = options
+    if (typeof mirrors !== 'function') for (const host of Object.keys(mirrors)) endpointsOf(host, mirrors)
   }
 
   /** A look at one repository with one set of credentials; tokens are kept as long as it. */
   async open(reference: Reference, auth: RegistryAuth = {}): Promise<Repository> {
     const { mirrors, log, clock, random = Math.random } = this.#options
-    const endpoints = endpointsOf(reference.host, mirrors)
+    const endpoints = endpointsOf(reference.host, typeof mirrors === 'function' ? await mirrors() : mirrors)
     if (endpoints.length === 0)
       throw new KeelsonError(
         'FAILED_PRECONDITION',

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { rootCertificates } from 'node:tls'
 import type { Dispatcher } from 'undici'
 import { asKeelsonError } from '../../base/index.ts'
@@ -10,9 +10,10 @@ const connectMs = 10_000
 export class Dispatchers implements AsyncDisposable {
   readonly #open = new Map<string, Promise<Dispatcher>>()
 
-  /** Files are read once; an absent one fails each time until it is there. */
+  /** Files are read once, and again when they were changed; an absent one fails each time until it is there. */
   async get(tls: TlsSettings): Promise<Dispatcher> {
-    const key = JSON.stringify([tls.caFiles, tls.clientCertFile, tls.clientKeyFile, tls.skipVerify])
+    const files = [...tls.caFiles, tls.clientCertFile, tls.clientKeyFile]
+    const key = JSON.stringify([files, await Promise.all(files.map(changedMs)), tls.skipVerify])
     const known = this.#open.get(key)
     if (known) return await known
     const opening = openDispatcher(tls)
@@ -45,6 +46,10 @@ async function openDispatcher({
       ...(skipVerify && { rejectUnauthorized: false }),
     },
   })
+}
+
+async function changedMs(path: string | undefined): Promise<number | undefined> {
+  return path === undefined ? undefined : (await stat(path).catch(() => undefined))?.mtimeMs
 }
 
 async function readPem(what: string, path: string): Promise<string> {

@@ -42,6 +42,19 @@ test('TLS: with a certificate nothing else is spoken', async (t) => {
   await t.throwsAsync(once(plain, 'open'))
 })
 
+test('TLS: another certificate, and clients that must have one of the right authority', async (t) => {
+  const [first, second, client] = await Promise.all([selfSigned(), selfSigned(), selfSigned()])
+  const server = await start(t, { tls: { ...first, ca: client.cert } })
+  const dial = (options: { ca: string; cert?: string; key?: string }) =>
+    new WebSocket(server.exec(output, hello), ['v5.channel.k8s.io'], options)
+  await t.throwsAsync(once(dial({ ca: first.cert }), 'open'))
+  await t.throwsAsync(once(dial({ ...second, ca: first.cert }), 'open'))
+  t.is((await heard(dial({ ...client, ca: first.cert }))).get(1)?.toString(), 'hello')
+  server.renew({ ...second, ca: client.cert })
+  await t.throwsAsync(once(dial({ ...client, ca: first.cert }), 'open'))
+  t.is((await heard(dial({ ...client, ca: second.cert }))).get(1)?.toString(), 'hello')
+})
+
 test('IPv6: the URL has the address in brackets', async (t) => {
   const probe = createServer().listen(0, '::1')
   const hasIPv6 = await Promise.race([once(probe, 'listening'), once(probe, 'error')]).then(
