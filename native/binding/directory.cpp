@@ -24,6 +24,11 @@ Napi::Value whichExist(const Napi::CallbackInfo& info) {
   return result;
 }
 
+void spreadSubdirectories(const Napi::CallbackInfo& info) {
+  const auto path = readString(info[0], "path");
+  instant(info.Env(), [&] { kernel::spreadSubdirectories(path); });
+}
+
 Napi::Value removeDirectories(const Napi::CallbackInfo& info) {
   return onPool<bool>(
       info.Env(),
@@ -38,6 +43,7 @@ Napi::Value removeDirectories(const Napi::CallbackInfo& info) {
 void exportDirectory(Napi::Env env, Napi::Object exports) {
   exports.Set("readFiles", Napi::Function::New(env, readFiles));
   exports.Set("whichExist", Napi::Function::New(env, whichExist));
+  exports.Set("spreadSubdirectories", Napi::Function::New(env, spreadSubdirectories));
   exports.Set("removeDirectories", Napi::Function::New(env, removeDirectories));
 }
 

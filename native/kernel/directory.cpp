@@ -2,6 +2,8 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <memory>
@@ -48,6 +50,14 @@ std::vector<bool> whichExist(const std::vector<std::string>& paths) {
   std::vector<bool> exist;
   for (const std::string& path : paths) exist.push_back(::access(path.c_str(), F_OK) == 0);
   return exist;
+}
+
+void spreadSubdirectories(const std::string& path) {
+  const Fd folder(check(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open", path));
+  int flags = 0;
+  if (::ioctl(folder.get(), FS_IOC_GETFLAGS, &flags) == -1 || (flags & FS_TOPDIR_FL) != 0) return;
+  flags |= FS_TOPDIR_FL;
+  ::ioctl(folder.get(), FS_IOC_SETFLAGS, &flags);
 }
 
 bool removeEmptyDirectories(const std::vector<std::string>& paths) {

@@ -3,6 +3,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { abortable, asKeelsonError, hasErrno, KeelsonError } from '../base/index.ts'
+import { spreadSubdirectories } from '../kernel/index.ts'
 import { DigestMeter, splitDigest } from './digest.ts'
 import { GatheredWriter } from './gathered-writer.ts'
 import { isInterruption } from './interruption.ts'
@@ -53,6 +54,7 @@ export class ContentStore {
   static async open(directory: string, boot: string): Promise<ContentStore> {
     const store = new ContentStore(directory, boot)
     await mkdir(store.#ingest, { recursive: true, mode: 0o700 })
+    spreadSubdirectories(store.#ingest)
     for (const name of await readdir(store.#ingest)) {
       const path = join(store.#ingest, name)
       const mayGoOn = partialName.exec(name)?.[1] === boot && (await stat(path)).size >= leastPartialBytes
