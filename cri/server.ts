@@ -11,6 +11,7 @@ import { CriError } from './error.ts'
 import type { Call, ImageService, RuntimeService } from './service.ts'
 import { claimSocket, type SocketAccess } from './socket-file.ts'
 import { statusOf } from './status.ts'
+import { UnaryCall } from './unary-call.ts'
 import { imageRpcs, messageBytesMax, type Rpc, runtimeRpcs } from './wire.ts'
 
 export interface ServeCriOptions extends SocketAccess {
@@ -37,7 +38,10 @@ export interface CriServer extends AsyncDisposable {
  * its method was given.
  */
 export async function serveCri(options: ServeCriOptions): Promise<CriServer> {
-  const server = new Server({ 'grpc.max_receive_message_length': messageBytesMax })
+  const server = new Server({
+    'grpc.max_receive_message_length': messageBytesMax,
+    'grpc.enable_channelz': 0, // nobody is served those counters, and each call would pay for them
+  })
   const streams = new Set<AbortController>()
   register(server, runtimeRpcs, options.runtime, streams, options)
   register(server, imageRpcs, options.image, streams, options)
@@ -114,11 +118,14 @@ function encoded(
 
 function unaryHandler(method: Method<Promise<unknown>>, key: string, onFailure: OnFailure) {
   return async (call: ServerUnaryCall<unknown, unknown>, reply: sendUnaryData<unknown>) => {
-    const abort = new AbortController()
-    call.once('cancelled', () => abort.abort())
+    const own = new UnaryCall()
+    call.once('cancelled', () => own.cancel())
     try {
-      reply(null, await method(call.request, { signal: abort.signal }))
+      const answer = await method(call.request, own)
+      own.answered()
+      reply(null, answer)
     } catch (error) {
+      own.answered()
       reply(statusOf(error, key))
       onFailure?.(key, error)
     }
