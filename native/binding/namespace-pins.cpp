@@ -6,7 +6,7 @@
 namespace keelson::binding {
 namespace {
 
-// A call that answers nothing, on a thread of its own.
+// A call that answers nothing, on a thread apart.
 Napi::Value runOnThread(Napi::Env env, std::function<void()> work) {
   return onThread<bool>(
       env,

@@ -3,8 +3,8 @@
 //   instant       on the event loop; only for calls that provably never block
 //   whenReadable  the same as soon as a descriptor is readable
 //   onPool        on a libuv pool thread; for plain blocking calls
-//   onThread      on a thread of its own that ends with the call; for anything that changes the thread's namespaces,
-//                 credentials or file system context, which must never leak into a pool thread
+//   onThread      on a thread apart, which is brought back afterwards or ends; for anything that changes the thread's
+//                 namespaces, credentials or file system context, which must never leak into a pool thread
 #pragma once
 
 #include <napi.h>
@@ -13,10 +13,10 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
+#include "binding/apart.hpp"
 #include "binding/event-loop.hpp"
 #include "kernel/error.hpp"
 
@@ -119,17 +119,9 @@ Napi::Value onPool(Napi::Env env, std::function<Result()> work,
 template <typename Result>
 Napi::Value onThread(Napi::Env env, std::function<Result()> work,
                      std::function<Napi::Value(Napi::Env, Result&)> convert) {
-  auto* pending = pend<Result>(env, std::move(work), std::move(convert)).release();
+  const std::shared_ptr<Pending<Result>> pending = pend<Result>(env, std::move(work), std::move(convert));
   const Napi::Value promise = pending->deferred.Promise();
-  auto finished = Napi::ThreadSafeFunction::New(env, Napi::Function(), "keelson", 0, 1);
-  std::thread([pending, finished]() mutable {
-    pending->run();
-    finished.BlockingCall(pending, [](Napi::Env env, Napi::Function, Pending<Result>* done) {
-      std::unique_ptr<Pending<Result>> owned(done);
-      owned->settle(env);
-    });
-    finished.Release();
-  }).detach();
+  runApart(env, [pending] { pending->run(); }, [pending](Napi::Env env) { pending->settle(env); });
   return promise;
 }
 

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { existsSync, fstatSync } from 'node:fs'
-import { open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { open, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { Cleanup, silentLogger } from '../../src/base/index.ts'
 import { type NamespacePins, openNamespacePins, removePinNamespace } from '../../src/kernel/index.ts'
@@ -190,4 +190,22 @@ rootTest('namespaces that are there already are pinned as they are, with what a 
   t.deepEqual([uid, gid], [1000, 1001])
   await made.pins.remove('web-1')
   t.deepEqual(await made.pins.list(), [])
+})
+
+rootTest('whoever enters namespaces for us is back in those of the process before the answer', async (t) => {
+  await using made = await pinned()
+  const { pins } = made
+  const request = { network: true, ipc: true, uts: { hostname: 'away' }, shmSizeBytes: 1 << 20 }
+  await Promise.all(['one', 'two', 'three'].map((id) => pins.create({ id, ...request })))
+  using shm = await pins.open('one', 'shm')
+  t.true(shm.fd > 0)
+  await pins.remove('two')
+  const places = ['ns/net', 'ns/ipc', 'ns/uts', 'ns/mnt', 'root', 'cwd']
+  const placesOf = (task: string) => Promise.all(places.map((place) => readlink(`${task}/${place}`)))
+  const own = await placesOf('/proc/self')
+  for (const id of await readdir('/proc/self/task')) {
+    // One that ends just now is nowhere any more.
+    const seen = await placesOf(`/proc/self/task/${id}`).catch(() => own)
+    t.deepEqual(seen, own)
+  }
 })
