@@ -8,12 +8,21 @@ namespace {
 
 using Answers = std::vector<std::string>;
 
+kernel::LinkIndex readLinkIndex(const Napi::Value& value) {
+  if (!value.IsString()) return kernel::LinkIndex::given;
+  return readString(value, "link") == "found" ? kernel::LinkIndex::found : kernel::LinkIndex::peer;
+}
+
 kernel::NetlinkRequest readRequest(const Napi::Object& object) {
+  const Napi::Value setting = object.Get("setting");
+  if (setting.IsString())
+    return {readInt(object.Get("namespaceFd"), "namespaceFd"), readString(object.Get("label"), "label"),
+            readString(object.Get("value"), "value"), kernel::LinkIndex::given, readString(setting, "setting")};
   const Napi::Value message = object.Get("message");
   if (!message.IsBuffer()) throw Napi::TypeError::New(object.Env(), "message: Buffer expected");
   const auto bytes = message.As<Napi::Buffer<char>>();
   return {readInt(object.Get("namespaceFd"), "namespaceFd"), readString(object.Get("label"), "label"),
-          std::string(bytes.Data(), bytes.Length())};
+          std::string(bytes.Data(), bytes.Length()), readLinkIndex(object.Get("link"))};
 }
 
 Napi::Value netlinkExchange(const Napi::CallbackInfo& info) {

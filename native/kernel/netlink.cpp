@@ -13,6 +13,7 @@
 #include "kernel/error.hpp"
 #include "kernel/fd.hpp"
 #include "kernel/namespace.hpp"
+#include "kernel/sysctl.hpp"
 
 namespace keelson::kernel {
 namespace {
@@ -142,6 +143,63 @@ void receive(Exchange& exchange, char* buffer) {
   }
 }
 
+// Calls `use` with each attribute that starts at `offset` of the message.
+template <typename Use>
+void eachAttribute(const char* message, size_t length, size_t offset, Use use) {
+  while (offset + sizeof(struct rtattr) <= length) {
+    struct rtattr attribute;
+    std::memcpy(&attribute, message + offset, sizeof attribute);
+    if (attribute.rta_len < sizeof attribute || attribute.rta_len > length - offset) return;
+    use(attribute.rta_type, offset + sizeof attribute);
+    offset += RTA_ALIGN(attribute.rta_len);
+  }
+}
+
+struct Found {
+  uint32_t index = 0;
+  uint32_t peer = 0;
+};
+
+void readLink(const std::string& answer, Found& found) {
+  struct nlmsghdr header;
+  if (answer.size() < NLMSG_LENGTH(sizeof(struct ifinfomsg))) return;
+  std::memcpy(&header, answer.data(), sizeof header);
+  if (header.nlmsg_type != RTM_NEWLINK) return;
+  struct ifinfomsg link;
+  std::memcpy(&link, answer.data() + NLMSG_HDRLEN, sizeof link);
+  found = {static_cast<uint32_t>(link.ifi_index), 0};
+  eachAttribute(answer.data(), answer.size(), NLMSG_SPACE(sizeof link), [&](int type, size_t at) {
+    if (type == IFLA_LINK && at + sizeof found.peer <= answer.size())
+      std::memcpy(&found.peer, answer.data() + at, sizeof found.peer);
+  });
+}
+
+// Where a message says which link it is about: in its header, a route in an attribute.
+std::string withLink(std::string message, uint32_t index) {
+  struct nlmsghdr header;
+  std::memcpy(&header, message.data(), sizeof header);
+  const auto put = [&](size_t at) {
+    if (at + sizeof index <= message.size()) std::memcpy(message.data() + at, &index, sizeof index);
+  };
+  if (header.nlmsg_type == RTM_NEWROUTE) {
+    eachAttribute(message.data(), message.size(), NLMSG_SPACE(sizeof(struct rtmsg)), [&](int type, size_t at) {
+      if (type == RTA_OIF) put(at);
+    });
+  } else {
+    put(NLMSG_HDRLEN + 4);  // ifaddrmsg, ndmsg and tcmsg have it at the same place
+  }
+  return message;
+}
+
+void changeIfPossible(const NetlinkRequest& request) {
+  try {
+    writeSysctl(request.setting, request.message);
+  } catch (const SyscallFailure& failure) {
+    if (failure.number != ENOENT && failure.number != EROFS && failure.number != EACCES && failure.number != EPERM)
+      throw;
+  }
+}
+
 std::string carryOut(int socket, int protocol, const NetlinkRequest& request, uint32_t& sequence, char* buffer) {
   struct nlmsghdr header;
   if (request.message.size() < sizeof header) failWith("netlink", EINVAL, request.label);
@@ -166,15 +224,25 @@ std::vector<std::string> netlinkExchange(int protocol, const std::vector<Netlink
   uint32_t sequence = 0;
   Fd socket;
   int entered = -1;
+  Found found;
   for (const NetlinkRequest& request : requests) {
-    // A socket belongs to the network namespace in which it was opened.
-    if (!socket || request.networkNamespace != entered) {
-      const int goal = request.networkNamespace < 0 ? own.get() : request.networkNamespace;
-      if (request.networkNamespace != entered) enterNamespace(goal, CLONE_NEWNET, request.label);
+    if (request.networkNamespace != entered) {
+      enterNamespace(request.networkNamespace < 0 ? own.get() : request.networkNamespace, CLONE_NEWNET, request.label);
       entered = request.networkNamespace;
-      socket = openSocket(protocol);
+      socket.reset();
     }
-    answers.push_back(carryOut(socket.get(), protocol, request, sequence, buffer->data()));
+    if (!request.setting.empty()) {
+      changeIfPossible(request);
+      answers.emplace_back();
+      continue;
+    }
+    // A socket belongs to the network namespace in which it was opened.
+    if (!socket) socket = openSocket(protocol);
+    NetlinkRequest placed = request;
+    if (request.link != LinkIndex::given)
+      placed.message = withLink(request.message, request.link == LinkIndex::found ? found.index : found.peer);
+    answers.push_back(carryOut(socket.get(), protocol, placed, sequence, buffer->data()));
+    readLink(answers.back(), found);
   }
   return answers;
 }

@@ -11,16 +11,33 @@ export interface NetlinkRequest {
   message: Buffer
 }
 
-export interface PlacedRequest extends NetlinkRequest {
+interface Placed {
+  label: string
   /** Network namespace to act in; borrowed. Absent: that of the process. */
   namespaceFd?: number | undefined
 }
+
+export interface PlacedMessage extends NetlinkRequest, Placed {
+  /**
+   * In place of the index it was made with, the message carries that of the link which an answer before it described
+   * last, or of this link's other end: a link is made, looked up and set up in one go.
+   */
+  link?: 'found' | 'peer'
+}
+
+/** A file below /proc/sys, written in between. One that this host does not have or does not let us change stays. */
+export interface PlacedSetting extends Placed {
+  setting: string
+  value: string
+}
+
+export type PlacedRequest = PlacedMessage | PlacedSetting
 
 declare module './native.ts' {
   interface Native {
     netlinkExchange(
       protocol: number,
-      requests: { namespaceFd: number; label: string; message: Buffer }[],
+      requests: readonly (PlacedRequest & { namespaceFd: number })[],
     ): Promise<Buffer[]>
     readSysctl(namespaceFd: number, path: string): Promise<string>
     writeSysctl(namespaceFd: number, path: string, value: string): Promise<void>
@@ -41,7 +58,7 @@ export async function changeNetwork(
 ): Promise<NetlinkMessage[][]> {
   const answers = await native.netlinkExchange(
     protocol,
-    requests.map(({ namespaceFd = processNamespace, label, message }) => ({ namespaceFd, label, message })),
+    requests.map((request) => ({ ...request, namespaceFd: request.namespaceFd ?? processNamespace })),
   )
   return answers.map(decodeMessages)
 }
@@ -50,8 +67,13 @@ export async function changeNetwork(
 export function inNamespace(
   namespaceFd: number | undefined,
   ...requests: readonly NetlinkRequest[]
-): PlacedRequest[] {
+): PlacedMessage[] {
   return requests.map((request) => ({ ...request, namespaceFd }))
+}
+
+/** To be written where this host has it and lets us. */
+export function setting(path: string, value: string, namespaceFd?: number): PlacedSetting {
+  return { label: path, setting: path, value, namespaceFd }
 }
 
 /** A file below /proc/sys, by its path there (`net/ipv4/ip_forward`), as a network namespace sees it. */

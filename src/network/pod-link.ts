@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net'
-import { hasErrno, KeelsonError } from '../base/index.ts'
+import { hasErrno } from '../base/index.ts'
 import {
   addVeth,
   changeNetwork,
@@ -7,15 +7,17 @@ import {
   deleteRoute,
   getLink,
   inNamespace,
-  type Link,
   limitRate,
   linksOf,
   type NetlinkRequest,
+  type PlacedMessage,
+  type PlacedRequest,
   parseAddress,
   setAddress,
   setLinkUp,
   setNeighbour,
   setRoute,
+  setting,
   writeSysctl,
 } from '../kernel/index.ts'
 import { type Bandwidth, burstBits } from './bandwidth.ts'
@@ -52,26 +54,23 @@ const gateways = { 4: '169.254.1.1', 6: 'fe80::1' } as const
 const podLinkName = 'eth0'
 const hostMac = '02:6b:65:65:6c:01'
 
-/** Makes the link, or completes one that was begun for the same namespace. */
+/** Makes the link, or completes one that was begun for the same namespace. In one go: each trip costs a thread its turn. */
 export async function connectPod(request: PodLinkRequest): Promise<void> {
-  const host = await makeVeth(request)
-  await refuseRouters(request)
-  await addressPod(request, host)
-  await limitPod(request, host)
+  const { hostLink, hostNamespaceFd } = request
+  const rest = setUpOf(request)
+  try {
+    await changeNetwork([...pairOf(request), ...rest])
+  } catch (error) {
+    if (!hasErrno(error, 'EEXIST')) throw error
+    if (!(await isMade(request))) {
+      // The namespace of an earlier attempt is on its way out and still holds the name.
+      await removeLink(hostLink, hostNamespaceFd)
+      rest.unshift(...pairOf(request))
+    }
+    await changeNetwork(rest)
+  }
   if (request.localHostPorts)
-    await writeSysctl(`net/ipv4/conf/${request.hostLink}/route_localnet`, '1', request.hostNamespaceFd)
-}
-
-/**
- * A pod must not become the host's router by a router advertisement, also where the ruleset is lost. Before the pod's
- * end is up, so that none comes first. A host without IPv6 has no such file, and one whose settings we may not change
- * has the ruleset.
- */
-async function refuseRouters({ hostLink, hostNamespaceFd }: PodLinkRequest): Promise<void> {
-  const path = `net/ipv6/conf/${hostLink}/accept_ra`
-  await writeSysctl(path, '0', hostNamespaceFd).catch((error: unknown) => {
-    if (!hasErrno(error, 'ENOENT', 'EROFS', 'EACCES', 'EPERM')) throw error
-  })
+    await writeSysctl(`net/ipv4/conf/${hostLink}/route_localnet`, '1', hostNamespaceFd)
 }
 
 /** Stops packets to the pod. The link stays for the kernel to remove with its namespace: deleting it takes 30 ms. */
@@ -99,59 +98,55 @@ export async function removeLink(name: string, hostNamespaceFd: number | undefin
   })
 }
 
-async function makeVeth(request: PodLinkRequest): Promise<Link> {
-  try {
-    return await addPair(request)
-  } catch (error) {
-    if (!hasErrno(error, 'EEXIST')) throw error
-  }
-  const found = await findPair(request)
-  if (found) return found
-  // The namespace of an earlier attempt is on its way out and still holds the name.
-  await removeLink(request.hostLink, request.hostNamespaceFd)
-  return addPair(request)
-}
-
-async function addPair(request: PodLinkRequest): Promise<Link> {
+function pairOf(request: PodLinkRequest): PlacedRequest[] {
   const { hostLink: name, linkGroup: group, mtu, podNamespaceFd, hostNamespaceFd } = request
   const peer = { name: podLinkName, macAddress: podMac(request), mtu, namespaceFd: podNamespaceFd }
-  const veth = addVeth({ name, macAddress: hostMac, mtu, group, peer })
-  const answers = await changeNetwork(inNamespace(hostNamespaceFd, veth, getLink(name)))
-  return first(answers.flatMap(linksOf), name)
+  return inNamespace(hostNamespaceFd, addVeth({ name, macAddress: hostMac, mtu, group, peer }))
 }
 
-async function findPair(request: PodLinkRequest): Promise<Link | undefined> {
+async function isMade(request: PodLinkRequest): Promise<boolean> {
   try {
     const answers = await changeNetwork([
       ...inNamespace(request.hostNamespaceFd, getLink(request.hostLink)),
       ...inNamespace(request.podNamespaceFd, getLink(podLinkName)),
     ])
     const [host, pod] = answers.flatMap(linksOf)
-    const same = host && pod && pod.macAddress === podMac(request) && host.peerIndex === pod.index
-    return same ? host : undefined
+    return pod?.macAddress === podMac(request) && host?.peerIndex === pod.index
   } catch (error) {
-    if (hasErrno(error, 'ENODEV')) return undefined
+    if (hasErrno(error, 'ENODEV')) return false
     throw error
   }
 }
 
-async function addressPod(request: PodLinkRequest, host: Link): Promise<void> {
-  const { addresses, podNamespaceFd, hostNamespaceFd } = request
-  const pod = host.peerIndex ?? 0
+/**
+ * The host's end is looked up first, for the indexes of both. A pod must not become the host's router by a router
+ * advertisement, also where the ruleset is lost: that is set before the pod's end is up, so that none comes first. A host
+ * without IPv6 has no such file, and one whose settings we may not change has the ruleset.
+ */
+function setUpOf(request: PodLinkRequest): PlacedRequest[] {
+  const { hostLink, addresses, bandwidth, podNamespaceFd, hostNamespaceFd } = request
   const macAddress = podMac(request)
-  await changeNetwork([
-    ...inNamespace(podNamespaceFd, setLinkUp(podLinkName), ...addresses.flatMap((one) => inPod(one, pod))),
-    ...inNamespace(
-      hostNamespaceFd,
-      ...addresses.flatMap(({ address, hostAddress }) => [
-        setNeighbour({ address, macAddress, linkIndex: host.index }),
-        setRoute({ destination: wholeAddress(address), source: hostAddress, linkIndex: host.index }),
-      ]),
-    ),
+  const ofHost = addresses.flatMap(({ address, hostAddress }) => [
+    setNeighbour({ address, macAddress, linkIndex }),
+    setRoute({ destination: wholeAddress(address), source: hostAddress, linkIndex }),
   ])
+  return [
+    ...inNamespace(hostNamespaceFd, getLink(hostLink)),
+    setting(`net/ipv6/conf/${hostLink}/accept_ra`, '0', hostNamespaceFd),
+    ...inNamespace(podNamespaceFd, setLinkUp(podLinkName)),
+    ...of('peer', inNamespace(podNamespaceFd, ...addresses.flatMap(inPod), ...limitOf(bandwidth.egressBits))),
+    ...of('found', inNamespace(hostNamespaceFd, ...ofHost, ...limitOf(bandwidth.ingressBits))),
+  ]
 }
 
-function inPod({ address }: PodAddress, linkIndex: number): NetlinkRequest[] {
+/** Replaced by that of the end that `of` names. */
+const linkIndex = 1
+
+function of(link: 'found' | 'peer', requests: readonly PlacedMessage[]): PlacedRequest[] {
+  return requests.map((request) => ({ ...request, link }))
+}
+
+function inPod({ address }: PodAddress): NetlinkRequest[] {
   const isSix = isIPv6(address)
   const gateway = gateways[isSix ? 6 : 4]
   return [
@@ -161,25 +156,13 @@ function inPod({ address }: PodAddress, linkIndex: number): NetlinkRequest[] {
   ]
 }
 
+const queueSeconds = 0.025
+
 /**
  * What leaves the host's end enters the pod, and the other way round. The limit of the pod's own packets is in its
  * namespace, where they can wait instead of being dropped; whoever may administer the pod's network may take it away.
  */
-async function limitPod(
-  { bandwidth, podNamespaceFd, hostNamespaceFd }: PodLinkRequest,
-  host: Link,
-): Promise<void> {
-  const { ingressBits, egressBits } = bandwidth
-  const limits = [
-    ...inNamespace(hostNamespaceFd, ...limitOf(ingressBits, host.index)),
-    ...inNamespace(podNamespaceFd, ...limitOf(egressBits, host.peerIndex ?? 0)),
-  ]
-  if (limits.length > 0) await changeNetwork(limits)
-}
-
-const queueSeconds = 0.025
-
-function limitOf(bits: number | undefined, linkIndex: number): NetlinkRequest[] {
+function limitOf(bits: number | undefined): NetlinkRequest[] {
   if (bits === undefined) return []
   const bytesPerSecond = Math.ceil(bits / 8)
   const burstBytes = Math.ceil(burstBits(bits) / 8)
@@ -192,10 +175,4 @@ function podMac({ addresses }: PodLinkRequest): string {
   const four = addresses.find(({ address }) => !isIPv6(address))
   const bytes = Buffer.concat([Buffer.from([0x02, 0x6b]), parseAddress(four?.address ?? '0.0.0.0')])
   return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':')
-}
-
-function first(links: readonly Link[], name: string): Link {
-  const [link] = links
-  if (link) return link
-  throw new KeelsonError('INTERNAL', `the kernel did not describe link ${name}`)
 }
