@@ -3,6 +3,7 @@
 export { reachImageStore } from './door/reach.ts'
 export type { ImageDoor, Progress } from './door/requests.ts'
 export { serveDoor } from './door/serve.ts'
+export { openImageLedger } from './image-ledger.ts'
 export type * from './image-store.ts'
 export { type ImageStoreOptions, openImageStore } from './open-store.ts'
 export { formatPlatform, type Platform, parsePlatform } from './platform.ts'

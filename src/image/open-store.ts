@@ -10,9 +10,9 @@ import {
   type Logger,
 } from '../base/index.ts'
 import { FileLock } from '../kernel/index.ts'
-import { openLedger } from '../ledger/index.ts'
 import { ContentStore } from './content-store.ts'
 import { dropUntrusted, Settler } from './durability.ts'
+import { openImageLedger } from './image-ledger.ts'
 import type { Credentials, ManagedImageStore } from './image-store.ts'
 import { LayerStore } from './layer-store.ts'
 import { Leases } from './leases.ts'
@@ -37,7 +37,7 @@ export interface ImageStoreOptions {
   log: Logger
   clock: Clock
   /** Opens what records are kept in; for tests that fail in it. */
-  openLedger?: typeof openLedger
+  openLedger?: typeof openImageLedger
   /** Which image of an index to take; default: linux on this processor. */
   platform?: Platform
   /** New layers are on disk when the store is closed: for a process that ends then. */
@@ -55,8 +55,10 @@ export async function openImageStore(options: ImageStoreOptions): Promise<Manage
     throw asKeelsonError(error, { op: 'open image store', path: directory })
   })
   const lock = await undo.use(takeLock(directory))
-  const open = options.openLedger ?? openLedger
-  const records = await undo.use(new Records(await open({ path: join(directory, 'metadata') })))
+  const open = options.openLedger ?? openImageLedger
+  const records = await undo.use(
+    new Records(await open({ directory, clock: options.clock, log: options.log })),
+  )
   const boot = bootId()
   const content = await ContentStore.open(directory, boot)
   const { log, clock } = options

@@ -1,5 +1,5 @@
 import { KeelsonError } from '../base/index.ts'
-import type { Ledger, Operation } from '../ledger/index.ts'
+import type { CommitOptions, Ledger, Operation } from '../ledger/index.ts'
 import type { Image } from './image-store.ts'
 
 /** A layer directory. Immutable once recorded. */
@@ -54,7 +54,7 @@ export type Change =
 
 const version = 1
 
-/** The store's metadata: in memory for reading, in the ledger for good. A change is seen after it is durable. */
+/** The store's metadata: in memory for reading, in the ledger for good. A change is seen after it is recorded. */
 export class Records implements AsyncDisposable {
   readonly images = new Map<string, ImageRecord>()
   readonly layers = new Map<string, LayerRecord>()
@@ -67,8 +67,8 @@ export class Records implements AsyncDisposable {
     for (const [key, value] of ledger.range({})) this.#load(key, value)
   }
 
-  async commit(changes: readonly Change[]): Promise<void> {
-    await this.#ledger.commit(changes.map(operation))
+  async commit(changes: readonly Change[], options?: CommitOptions): Promise<void> {
+    await this.#ledger.commit(changes.map(operation), options)
     for (const change of changes) {
       if ('remove' in change) this.#table(change.remove).delete(change.key)
       else this.#table(change.put).set(change.key, change.record)

@@ -1,6 +1,6 @@
 import { chmod, mkdir, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Cleanup, type Clock, KeelsonError } from '../base/index.ts'
+import { Cleanup, type Clock, KeelsonError, type Logger } from '../base/index.ts'
 import { adoptAttributes, removeTree, treeUsage } from '../kernel/index.ts'
 import type { Snapshot, SnapshotStore } from './image-store.ts'
 import type { LayerStore } from './layer-store.ts'
@@ -9,6 +9,15 @@ import { SharedWork } from './shared-work.ts'
 
 /** Also a directory name: container ids and the like. */
 const keyForm = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/
+
+/**
+ * A snapshot is of a container, which does not outlive the boot it is of: its record has to survive this process, not a
+ * power cut, after which the directory alone is swept.
+ */
+const early = { early: true } as const
+
+/** Trees deleted after the answer, before removals wait for them. */
+const deletingMax = 16
 
 /** Overlay directories: `snapshots/<key>/upper` and `work` over the image's layers. Nothing is mounted here. */
 export class Snapshots implements SnapshotStore {
@@ -19,7 +28,9 @@ export class Snapshots implements SnapshotStore {
   readonly #pin: (names: readonly string[]) => Disposable
   readonly #released: (layerKeys: readonly string[]) => Promise<void>
   readonly #clock: Clock
+  readonly #log: Logger
   readonly #preparing = new SharedWork<Snapshot>()
+  readonly #deleting = new Set<Promise<void>>()
 
   constructor(options: {
     records: Records
@@ -31,6 +42,7 @@ export class Snapshots implements SnapshotStore {
     /** Called after a snapshot is gone: its layers may be needed no more. */
     released: (layerKeys: readonly string[]) => Promise<void>
     clock: Clock
+    log: Logger
   }) {
     this.#records = options.records
     this.#layers = options.layers
@@ -39,6 +51,7 @@ export class Snapshots implements SnapshotStore {
     this.#pin = options.pin
     this.#released = options.released
     this.#clock = options.clock
+    this.#log = options.log
   }
 
   /** Removes directories that a crash left without a record. */
@@ -74,15 +87,31 @@ export class Snapshots implements SnapshotStore {
   async remove(key: string): Promise<void> {
     const record = this.#records.snapshots.get(key)
     if (!record) return
-    await this.#records.commit([{ remove: 'snapshot', key }, ...this.#usedNow(record.imageId)])
+    await this.#records.commit([{ remove: 'snapshot', key }, ...this.#usedNow(record.imageId)], early)
     const doomed = this.#temporaryPath()
-    // The key is free again at once.
-    const doomedPath = await rename(this.#path(key), doomed).then(
-      () => doomed,
-      () => this.#path(key),
+    const isAside = await rename(this.#path(key), doomed).then(
+      () => true,
+      () => false,
     )
-    await removeTree(doomedPath)
+    // The key is free again at once, and nobody sees the tree any more, which may be large.
+    if (isAside) this.#deleteAside(doomed)
+    else await removeTree(this.#path(key))
     await this.#released(record.layerKeys)
+    if (this.#deleting.size > deletingMax) await Promise.race(this.#deleting)
+  }
+
+  /** Resolves when what was removed is deleted. */
+  async deleted(): Promise<void> {
+    await Promise.all(this.#deleting)
+  }
+
+  #deleteAside(path: string): void {
+    const deleted = removeTree(path)
+      .catch((error: unknown) =>
+        this.#log.warn('a removed snapshot is deleted at the next start', { path, error }),
+      )
+      .finally(() => this.#deleting.delete(deleted))
+    this.#deleting.add(deleted)
   }
 
   async usage(key: string): Promise<{ bytes: number; inodes: number }> {
@@ -103,7 +132,7 @@ export class Snapshots implements SnapshotStore {
     await Promise.all([mkdir(join(path, 'upper')), mkdir(join(path, 'work'))])
     await this.#giveRootAttributes(join(path, 'upper'), image.layerKeys)
     const record = { key, imageId, layerKeys: image.layerKeys }
-    await this.#records.commit([{ put: 'snapshot', key, record }])
+    await this.#records.commit([{ put: 'snapshot', key, record }], early)
     undo.keep()
     return this.#toSnapshot(record)
   }

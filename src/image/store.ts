@@ -75,7 +75,7 @@ export class FileImageStore implements ManagedImageStore {
 
   constructor(parts: Parts) {
     this.#parts = parts
-    const { records, layers, directory, content, clock } = parts
+    const { records, layers, directory, content, clock, log } = parts
     this.snapshots = new Snapshots({
       records,
       layers,
@@ -84,6 +84,7 @@ export class FileImageStore implements ManagedImageStore {
       pin: (names) => this.#pins.pin(names),
       released: (layerKeys) => this.#collectOf(layerKeys),
       clock,
+      log,
     })
   }
 
@@ -246,6 +247,7 @@ export class FileImageStore implements ManagedImageStore {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new KeelsonError('CANCELLED', 'the image store is being closed'))
     await Promise.allSettled(this.#running)
+    await this.snapshots.deleted()
     const { lock, records, layers, leases, registry, settler } = this.#parts
     await using undo = new Cleanup()
     await undo.use(lock)

@@ -15,7 +15,7 @@ export interface JournalOptions {
 }
 
 /** How long early commits are gathered: each flush of the store costs as much as the records of a dozen pods. */
-const gatherMs = 50
+const gatherMs = 250
 /** From here on early commits wait as others do. */
 const journalBytesMax = 4 * 1024 * 1024
 
@@ -84,10 +84,21 @@ class JournaledLedger implements Ledger {
     if (operations.length === 0) return
     const kept = operations.map(copied)
     if (!early || this.#refused || this.#active.bytes > journalBytesMax) return await this.#commitNow(kept)
-    this.#active.append(this.#generation, kept)
+    if (!this.#append(kept)) return await this.#commitNow(kept)
     for (const operation of kept) this.#news.set(keyOf(operation), operation)
     this.#queue.push({ operations: kept })
     this.#cancelTimer ??= this.#options.clock.after(gatherMs, () => void this.#settle())
+  }
+
+  /** False where the file cannot take it (a full disk): the store may. */
+  #append(operations: readonly Operation[]): boolean {
+    try {
+      this.#active.append(this.#generation, operations)
+      return true
+    } catch (error) {
+      this.#options.log.warn('a commit waits for the store: its journal takes nothing', { error })
+      return false
+    }
   }
 
   async backup(directory: string): Promise<void> {

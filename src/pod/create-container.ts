@@ -16,6 +16,7 @@ import type { ContainerRecord, SandboxRecord } from './records.ts'
 import { containerPid, podNamespaces } from './spec/namespaces.ts'
 import { checkedResources } from './spec/resources.ts'
 import { resolveUser } from './spec/user.ts'
+import { together } from './together.ts'
 
 /**
  * Makes the container's snapshot and record, and nothing in the kernel: a crash can lose no more than a directory.
@@ -67,11 +68,13 @@ async function make(context: PodContext, sandbox: SandboxRecord, config: Contain
   }
   checkPid(context, sandbox, config)
   if (config.linux?.resources) checkedResources(config.linux.resources)
-  validateSpec(await containerSpec(context, sandbox, record))
   await using undo = new Cleanup()
   undo.defer(() => images.snapshots.remove(id))
-  await keepLayers(context, sandbox.id, imageVolumes)
-  await images.snapshots.prepare(id, image.id)
+  // Side by side: the one works on the disk, the other looks at the host and computes.
+  await together(
+    keepLayers(context, sandbox.id, imageVolumes).then(() => images.snapshots.prepare(id, image.id)),
+    containerSpec(context, sandbox, record).then(validateSpec),
+  )
   await store.putContainer(record, 'created')
   undo.keep()
   return id

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFile, mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -13,6 +13,7 @@ import {
   readJournal,
 } from '../../src/ledger/journal-file.ts'
 import { FakeClock, settle } from '../support/fake-clock.ts'
+import { rootTest } from '../support/root.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const key = fc.constantFrom('a', 'ab', 'b', 'é', '😀')
@@ -54,7 +55,7 @@ test('behaves as the ledger below it, whichever commits are early and whenever t
       await using plain = await openLedger({ path: join(folder.path, 'plain'), mapSizeBytes: 2 ** 24 })
       let { ledger, clock } = await openIn(folder.path)
       for (const one of steps) {
-        if (one === 'tick') await clock.advance(60)
+        if (one === 'tick') await clock.advance(300)
         else if (one === 'reopen') {
           await ledger[Symbol.asyncDispose]()
           ;({ ledger, clock } = await openIn(folder.path))
@@ -129,7 +130,7 @@ test('a store that refuses is asked again by the next commit, which waits for it
   const { ledger, clock } = await openIn(folder.path, full)
   isFull = true
   await ledger.commit([{ put: 'a', value: Buffer.from('1') }], early)
-  await clock.advance(60)
+  await clock.advance(300)
   await t.throwsAsync(ledger.commit([{ put: 'b', value: Buffer.from('2') }], early), {
     message: 'the disk is full',
   })
@@ -236,7 +237,7 @@ test('whatever is refused and whenever it is killed, the newest that was acknowl
         check(sent, (key) => found.get(key), 'after a kill')
       }
       for (const one of steps) {
-        if (one === 'tick') await clock.advance(60)
+        if (one === 'tick') await clock.advance(300)
         else if (one === 'refuse') store.settle(new Error('full'))
         else if (one === 'take') {
           const isAsked = store.apply()
@@ -287,4 +288,29 @@ test('a death while the files are being emptied leaves the newer, never the olde
   const ledger = await openJournaledLedger({ ledger: store, path, clock: new FakeClock(), log })
   t.deepEqual(entries(ledger), [])
   await ledger[Symbol.asyncDispose]()
+})
+
+rootTest('a commit that its journal cannot take waits for the store', async (t) => {
+  await using folder = await temporaryDirectory()
+  const small = join(folder.path, 'small')
+  await mkdir(small)
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4k', 'tmpfs', small])
+  try {
+    const path = join(folder.path, 'store')
+    const ledger = await openJournaledLedger({
+      ledger: await openLedger({ path, mapSizeBytes: 2 ** 24 }),
+      path: join(small, 'journal'),
+      clock: new FakeClock(),
+      log,
+    })
+    await ledger.commit([{ put: 'large', value: Buffer.alloc(10_000, 1) }], early)
+    await ledger[Symbol.asyncDispose]()
+    await using store = await openLedger({ path, mapSizeBytes: 2 ** 24 })
+    t.deepEqual(
+      entries(store).map(([name]) => name),
+      ['large'],
+    )
+  } finally {
+    execFileSync('umount', [small])
+  }
 })

@@ -1,5 +1,10 @@
-import { dockerCredentials, type ManagedImageStore, openImageStore, serveDoor } from '../../image/index.ts'
-import { openLedger } from '../../ledger/index.ts'
+import {
+  dockerCredentials,
+  type ManagedImageStore,
+  openImageLedger,
+  openImageStore,
+  serveDoor,
+} from '../../image/index.ts'
 import { ImageGarbage } from '../image-garbage.ts'
 import { instrumented } from '../instrumented.ts'
 import { pathsOf } from '../paths.ts'
@@ -23,7 +28,7 @@ export async function openImages({
       credentials: dockerCredentials({ files: [credentials], environment: process.env }),
     }),
     parallelLayers,
-    openLedger: async (where) => instrumented.ledger(await openLedger(where), around),
+    openLedger: async (where) => instrumented.ledger(await openImageLedger(where), around),
     clock,
     log,
   })
