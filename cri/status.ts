@@ -34,7 +34,7 @@ const wellKnown: readonly { rpc: string; code: string; word: string }[] = [
   { rpc: 'pullImage', code: 'UNAVAILABLE', word: 'RegistryUnavailable' },
 ]
 
-/** gRPC puts the message into a header; more than this is cut. */
+/** gRPC puts the message into a header; more than this is cut, and half a character is none. */
 const messageMax = 4096
 
 /** What goes over the wire for an error of the implementation: one line, with its hint. */
@@ -45,8 +45,13 @@ export function statusOf(thrown: unknown, rpc = ''): Pick<StatusObject, 'code' |
   const details = hint ? `${message}: ${oneLine(hint)}` : message
   const code = property(error, 'code') ?? nameAsCode(error)
   const known = wellKnown.find((one) => one.rpc === rpc && one.code === code)
-  if (known) return { code: Grpc.UNKNOWN, details: `${known.word}: ${details}`.slice(0, messageMax) }
-  return { code: statusByCode.get(code) ?? Grpc.UNKNOWN, details: details.slice(0, messageMax) }
+  if (known) return { code: Grpc.UNKNOWN, details: headerText(`${known.word}: ${details}`) }
+  return { code: statusByCode.get(code) ?? Grpc.UNKNOWN, details: headerText(details) }
+}
+
+/** As UTF-8, in which half of a surrogate pair, be it from an image or from our cut, becomes U+FFFD: gRPC throws at it. */
+function headerText(details: string): string {
+  return Buffer.from(details.slice(0, messageMax)).toString()
 }
 
 /** The error a caller of the client gets for a failed call. */

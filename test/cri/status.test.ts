@@ -83,3 +83,14 @@ test('an unreachable registry has the word that kubelets look for, on a pull onl
   t.like(back, { code: 'UNAVAILABLE', message: 'registry a does not answer: wait' })
   t.is(statusOf(error, 'runPodSandbox').code, Grpc.UNAVAILABLE)
 })
+
+test('half a character, from an image or from the cut, does not reach gRPC, which would throw at it', (t) => {
+  const unit = fc.constantFrom('a', '\ud800', '\udc00', '🦀')
+  fc.assert(
+    fc.property(fc.array(unit, { maxLength: 30 }), fc.integer({ min: 4090, max: 4100 }), (parts, filling) => {
+      const message = `${parts.join('')}${'x'.repeat(filling)}🦀🦀${parts.join('')}`
+      const { details } = statusOf(new KeelsonError('INTERNAL', message), 'pullImage')
+      t.notThrows(() => encodeURI(details))
+    }),
+  )
+})
