@@ -29,6 +29,8 @@ export class SpdyChannel extends Duplex {
     this.#headers = headers
     this.#wire = wire
     this.on('error', () => undefined)
+    // Nothing is asked for after the end, so what was held up for this reader goes on here.
+    this.once('end', () => wire.release(this))
   }
 
   header(name: string): string {

@@ -32,7 +32,7 @@ export interface UpgradeProxyRequest {
  */
 export async function proxyUpgrade(options: UpgradeProxyRequest): Promise<void> {
   const { socket, head, signal, onError } = options
-  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+  const sides = [closeOf(socket)]
   socket.on('error', (error) => onError?.(error))
   if (socket.destroyed) return
   const outgoing = openRequest(options)
@@ -44,6 +44,7 @@ export async function proxyUpgrade(options: UpgradeProxyRequest): Promise<void> 
   socket.once('close', gaveUp)
   outgoing.on('upgrade', (response, upstream, upstreamHead) => {
     socket.off('close', gaveUp)
+    sides.push(closeOf(upstream))
     socket.write(headOf(response, response.rawHeaders))
     splice({ socket, head }, { socket: upstream, head: upstreamHead }, onError)
   })
@@ -56,7 +57,7 @@ export async function proxyUpgrade(options: UpgradeProxyRequest): Promise<void> 
   outgoing.end()
   if (signal?.aborted) stop()
   signal?.addEventListener('abort', stop, { once: true })
-  await closed
+  for (const closed of sides) await closed
   signal?.removeEventListener('abort', stop)
 }
 
@@ -127,6 +128,8 @@ function passBack(response: IncomingMessage, socket: Duplex): void {
   response.once('close', () => endAndDestroy(socket))
 }
 
+const flushWithinMs = 5000
+
 interface End {
   socket: Duplex
   /** Bytes that came with the head of the message. */
@@ -149,10 +152,17 @@ function splice(client: End, target: End, onError?: (error: Error) => void): voi
   }
 }
 
+function closeOf(socket: Duplex): Promise<void> {
+  return new Promise((resolve) => socket.once('close', () => resolve()))
+}
+
+/** What is on its way still goes out, unless its reader takes none of it: then nobody would ever see us gone. */
 function endAndDestroy(socket: Duplex, last = ''): void {
   if (socket.destroyed) return
   if (socket.writableFinished) socket.destroy()
   else {
+    const late = setTimeout(() => socket.destroy(), flushWithinMs)
+    socket.once('close', () => clearTimeout(late))
     socket.once('finish', () => socket.destroy())
     if (!socket.writableEnded) socket.end(last)
   }

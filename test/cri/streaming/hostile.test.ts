@@ -73,7 +73,17 @@ async function abuse(socket: SpdyClient['socket'], frames: readonly Buffer[]): P
   socket.destroy()
 }
 
-test('a stream number that goes back, a header bomb and too many streams end or refuse', async (t) => {
+test('headers that grow beyond all measure end a connection, also one that serves', async (t) => {
+  const errors: string[] = []
+  await using server = await serveStreaming({ onError: (error) => errors.push(error.message) })
+  const client = await SpdyClient.dial(server.exec(wanted, echo), versions)
+  await client.open({ streamtype: 'error' })
+  client.open({ streamtype: 'stdin', bomb: 'x'.repeat(1 << 20) }).catch(() => undefined)
+  await once(client.socket, 'close')
+  t.regex(errors[0] ?? '', /header/)
+})
+
+test('a stream number that goes back ends the connection, too many streams are refused', async (t) => {
   const errors: string[] = []
   await using server = await serveStreaming({ onError: (error) => errors.push(error.message) })
   const { socket } = await upgrade(server.exec(wanted, echo), versions)

@@ -1,9 +1,11 @@
 /** The connection by itself: what it keeps for a client that does not read, and how long it stays. */
+import { once } from 'node:events'
 import { Duplex } from 'node:stream'
 import { mock } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import { serveStreaming } from '../../../cri/streaming/index.ts'
+import { SpdyChannel } from '../../../cri/streaming/spdy-channel.ts'
 import { acceptSpdy } from '../../../cri/streaming/spdy-connection.ts'
 import { controlFrame, controlKind, FrameReader } from '../../../cri/streaming/spdy-frames.ts'
 import { SpdyClient } from '../../support/spdy-client.ts'
@@ -95,4 +97,27 @@ test('a client has minutes to read what is on its way, then it is left', async (
   } finally {
     mock.timers.reset()
   }
+})
+
+test('a stream that filled up and ended holds the connection until it is read, and no longer', async (t) => {
+  const held = new Set<SpdyChannel>()
+  const channel = new SpdyChannel(
+    {
+      reply: (_id, done) => done(),
+      data: (_id, _chunk, done) => done(),
+      fin: (_id, done) => done(),
+      forget: () => undefined,
+      hold: (one) => held.add(one),
+      release: (one) => held.delete(one),
+    },
+    1,
+    {},
+  )
+  for (let i = 0; i < 17; i++) channel.receive(Buffer.alloc(64 * 1024), i === 16)
+  t.is(held.size, 1)
+  channel.resume()
+  await once(channel, 'end')
+  await setImmediate()
+  t.is(held.size, 0)
+  channel.destroy()
 })

@@ -5,6 +5,7 @@ import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { proxyUpgrade, type UpgradeProxyRequest } from '../../../cri/streaming/upgrade-proxy.ts'
 import { selfSigned } from '../../support/self-signed.ts'
@@ -204,4 +205,29 @@ test('https target: client certificate shown, server certificate checked', async
   t.truthy(peer)
   const untrusted = await proxyTo(t, target, { tls: { ...client } })
   t.regex(await text(dial(untrusted.url)), /^HTTP\/1\.1 502 /)
+})
+
+test('a client that goes while the target takes nothing: the target is told in seconds', async (t) => {
+  let told = () => {}
+  const isTold = new Promise<void>((resolve) => {
+    told = resolve
+  })
+  const { url, done } = await chain(t, (_incoming, socket) => {
+    socket.write(accepted)
+    socket.pause()
+    const ping = setInterval(() => socket.write('.'), 50)
+    socket.on('error', () => undefined)
+    socket.once('close', () => {
+      clearInterval(ping)
+      told()
+    })
+  })
+  const socket = dial(url)
+  await once(socket, 'data')
+  socket.write(Buffer.alloc(32 << 20))
+  await sleep(300)
+  socket.resetAndDestroy()
+  await isTold
+  await done
+  t.pass()
 })
