@@ -4,10 +4,13 @@ import type { PodContext } from './context.ts'
 import { runningContainer } from './running.ts'
 import { connectStreams, streamingOf } from './streams.ts'
 
-/** A URL at which one client may join the streams of the container's first process. */
+/**
+ * A URL at which one client may join the streams of the container's first process. Whether that has a terminal
+ * is the container's affair: `tty` only says that the client will tell sizes.
+ */
 export async function attach(context: PodContext, request: AttachRequest): Promise<AttachResponse> {
   const { record } = await runningContainer(context, request.containerId)
-  const wanted = { ...request, tty: record.config.tty, stderr: request.stderr && !record.config.tty }
+  const wanted = { ...request, stderr: request.stderr && !record.config.tty }
   const url = streamingOf(context).attach(wanted, (streams) => run(context, record.id, streams))
   return AttachResponse.fromPartial({ url })
 }

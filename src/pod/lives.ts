@@ -71,7 +71,10 @@ export class Lives {
   ): Promise<boolean> {
     if (!life.signalled) {
       life.signalled = true
-      await this.#kill(record.id, record.stopSignal)
+      await this.#kill(record.id, record.stopSignal).catch((error: unknown) => {
+        life.signalled = false // the next stop sends it
+        throw error
+      })
     }
     const timer = new AbortController()
     const late = this.#options.clock.sleep(timeoutMs, timer.signal).then(

@@ -52,9 +52,12 @@ function forward(from: Readable | undefined, to: Writable | undefined): Promise<
     from.once('close', () => resolve())
     from.once('end', () => resolve())
     from.on('error', () => resolve())
-    to?.on('error', () => from.resume())
   })
-  if (to) from.pipe(to, { end: false })
-  else from.resume()
+  if (!to) from.resume()
+  else {
+    from.pipe(to, { end: false })
+    // After pipe's own, which pauses: a client may close one output and want the others, and the exit.
+    for (const event of ['error', 'close']) to.on(event, () => from.resume())
+  }
   return ended
 }

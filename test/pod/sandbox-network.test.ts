@@ -6,6 +6,7 @@ import { Protocol } from '../../cri/types.ts'
 import { KeelsonError, silentLogger } from '../../src/base/index.ts'
 import { openLedger } from '../../src/ledger/index.ts'
 import { createPodService } from '../../src/pod/index.ts'
+import { eventually } from '../support/eventually.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { FakePodHost } from '../support/fake-pod-host.ts'
 import { podConfig, runRequest } from '../support/pod-requests.ts'
@@ -98,4 +99,19 @@ test('a network that cannot be taken down fails the stop, which may be repeated;
   host.network.tearDownFailure = undefined
   await next.runtime.stopPodSandbox({ podSandboxId }, call)
   t.false(host.network.list().includes(podSandboxId))
+})
+
+test('a start does not wait for a network that takes its time to go, which keeps its namespace until then', async (t) => {
+  const { host, open } = await scene(t)
+  for (const id of ['slow', 'gone']) await host.pins.create({ id, network: true, ipc: false })
+  host.network.leases.set('slow', { addresses: [] })
+  let go = () => {}
+  host.network.tearDownGate = new Promise((resolve) => {
+    go = resolve
+  })
+  await open()
+  t.deepEqual(await host.pins.list(), ['slow'])
+  go()
+  await eventually('the namespace goes after it', async () => (await host.pins.list()).length === 0)
+  t.deepEqual(host.network.list(), [])
 })

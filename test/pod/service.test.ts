@@ -213,6 +213,18 @@ test('stop: one signal however many ask, SIGKILL at the earliest deadline, timeo
   t.deepEqual(second.live.signals, ['SIGQUIT', 'SIGKILL'])
 })
 
+test('a stop signal that could not be sent is sent by the next stop', async (t) => {
+  await using bench = await Bench.open()
+  const { id, live } = await bench.running()
+  const { kill } = live
+  live.kill = () => Promise.reject(new KeelsonError('UNAVAILABLE', 'the monitor does not answer'))
+  const stop = () => bench.runtime.stopContainer({ containerId: id, timeout: 10n }, call)
+  await t.throwsAsync(stop(), { message: 'the monitor does not answer' })
+  live.kill = kill
+  await stop()
+  t.deepEqual(live.signals, ['SIGQUIT'])
+})
+
 test('a caller that gives up does not stop the stopping', async (t) => {
   await using bench = await Bench.open()
   bench.host.runtime.ignored = ['SIGQUIT', 'SIGKILL']

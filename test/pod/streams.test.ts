@@ -1,7 +1,7 @@
-import { Writable } from 'node:stream'
+import { PassThrough, Writable } from 'node:stream'
 import test from 'ava'
 import type { ClientStreams } from '../../cri/service.ts'
-import { flushedOrQuiet } from '../../src/pod/streams.ts'
+import { connectStreams, flushedOrQuiet } from '../../src/pod/streams.ts'
 import { FakeClock, settle } from '../support/fake-clock.ts'
 
 function start(flushed: Promise<void> = new Promise(() => undefined)) {
@@ -56,4 +56,19 @@ test('a client that leaves without taking the output is waited for no more', asy
   await clock.advance(100)
   await settle()
   t.true(state.hasEnded)
+})
+
+test('a client that closes one output does not stop the process, which may write on', async (t) => {
+  const output = new PassThrough()
+  const stdout = new Writable({ write: (_chunk, _encoding, done) => done() })
+  const client: ClientStreams = { stdout, onResize: () => undefined, signal: new AbortController().signal }
+  const joined = connectStreams({ stdout: output }, client)
+  output.write('a')
+  await settle()
+  stdout.destroy()
+  await settle()
+  for (let i = 0; i < 10; i++) output.write(Buffer.alloc(64 * 1024))
+  output.end()
+  await joined
+  t.true(output.readableEnded)
 })

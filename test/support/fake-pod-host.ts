@@ -208,6 +208,8 @@ export class FakeNetwork implements PodNetwork {
   dns: PodDns | undefined
   /** Resolves when the network may be set up. */
   gate: Promise<void> = Promise.resolve()
+  /** Resolves when it may be taken down. */
+  tearDownGate: Promise<void> = Promise.resolve()
 
   async setUp(request: PodNetworkRequest): Promise<PodNetworkResult> {
     this.requests.push(request)
@@ -222,6 +224,7 @@ export class FakeNetwork implements PodNetwork {
   }
 
   async tearDown(sandboxId: string): Promise<void> {
+    await this.tearDownGate
     if (this.tearDownFailure) throw this.tearDownFailure
     this.leases.delete(sandboxId)
   }

@@ -1,7 +1,8 @@
-import type { StreamingUrls, StreamSession } from '../../cri/service.ts'
+import type { StreamingUrls, StreamSession, WantedStreams } from '../../cri/service.ts'
 
 /** Hands out URLs that nobody serves; `session` is what a client with the last one would get. */
 export class FakeStreaming implements StreamingUrls {
+  wanted: WantedStreams | undefined
   session: StreamSession = () => Promise.reject(new Error('nothing was asked for'))
 
   exec(_wanted: unknown, session: StreamSession): string {
@@ -9,7 +10,8 @@ export class FakeStreaming implements StreamingUrls {
     return 'http://stream.test/exec'
   }
 
-  attach(_wanted: unknown, session: StreamSession): string {
+  attach(wanted: WantedStreams, session: StreamSession): string {
+    this.wanted = wanted
     this.session = session
     return 'http://stream.test/attach'
   }
