@@ -4,6 +4,7 @@ import { asKeelsonError, type Clock, hasErrno, KeelsonError, type Logger } from 
 import {
   changeNetwork,
   deleteLinkGroup,
+  forgetFlowsToPort,
   inNamespace,
   listLinks,
   listRoutes,
@@ -189,6 +190,18 @@ class RoutedNetwork implements PodNetwork {
     return next
   }
 
+  /** The rules without or with a pod's ports, and then flows that went by the others: to the host, or to a pod that is gone. */
+  async #applyPorts({ portMappings }: Lease): Promise<void> {
+    if (portMappings.length === 0) return
+    const { log, host } = this.#parts
+    await this.applyRules()
+    for (const { protocol, hostPort: port } of portMappings)
+      if (protocol === 'udp')
+        await forgetFlowsToPort({ protocol, port }, host?.namespaceFd).catch((error: unknown) =>
+          log.warn('flows to the port of a host stay until they end', { port, error }),
+        )
+  }
+
   #staying(): Lease[] {
     return this.#leases.all().filter(({ sandboxId }) => !this.#leaving.has(sandboxId))
   }
@@ -208,7 +221,7 @@ class RoutedNetwork implements PodNetwork {
     try {
       // Side by side: should we end in between, neither a lease without link nor a link without lease does harm.
       await both(isNew ? this.#leases.put(lease) : Promise.resolve(), connectPod(this.#link(lease, request)))
-      if (!hasRules && lease.portMappings.length > 0) await this.applyRules()
+      if (!hasRules) await this.#applyPorts(lease)
       this.#connected.add(lease.sandboxId)
     } catch (error) {
       if (isNew) await this.#undo(lease)
@@ -260,7 +273,7 @@ class RoutedNetwork implements PodNetwork {
    */
   async #release(lease: Lease): Promise<void> {
     this.#leaving.add(lease.sandboxId)
-    if (lease.portMappings.length > 0) await this.applyRules()
+    await this.#applyPorts(lease)
     await this.#leases.remove(lease.sandboxId)
     this.#leaving.delete(lease.sandboxId)
     const [four, six] = this.#parts.pools

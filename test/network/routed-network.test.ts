@@ -55,6 +55,23 @@ rootTest('a host port is reached from outside, from the host by 127.0.0.1, and f
   t.deepEqual(await ask(outside, { host: '192.0.2.1', port: 8080 }), ['ECONNREFUSED'])
 })
 
+rootTest('a client that keeps its port reaches the next pod at a host port, over UDP too', async (t) => {
+  await using node = await testNode()
+  const outside = await connectOutside(node)
+  const portMappings = [{ protocol: 'udp', hostPort: 5353, containerPort: 53 }] as const
+  const here = { protocol: 'udp', host: '192.0.2.1', port: 5353 } as const
+  const same = () => ask(outside, here, { localPort: 40_000, timeoutMs: 3000 })
+  t.deepEqual(await same(), ['ECONNREFUSED'])
+  const a = await node.addPod('a', { portMappings })
+  const server = await serve(a.net, 'a', { protocol: 'udp', host: '0.0.0.0', port: 53 })
+  t.deepEqual(await same(), ['a saw 192.0.2.2'])
+  await server[Symbol.asyncDispose]()
+  await node.network.tearDown('a')
+  const b = await node.addPod('b', { portMappings })
+  await using _b = await serve(b.net, 'b', { protocol: 'udp', host: '0.0.0.0', port: 53 })
+  t.deepEqual(await same(), ['b saw 192.0.2.2'])
+})
+
 rootTest('a host port that is taken is refused by name, and nothing of the second pod stays', async (t) => {
   await using node = await testNode()
   const portMappings = [{ protocol: 'tcp', hostPort: 8080, containerPort: 80 }] as const

@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { Clock } from '../../base/index.ts'
-import { makePipe } from '../../kernel/index.ts'
+import { makePipes } from '../../kernel/index.ts'
 
 /**
  * Runs one program to its end within bounds, whatever it does.
@@ -39,16 +39,19 @@ const drainMs = 500
 /** Rejects only when the program cannot be started: a Node error with `code` and `syscall`. */
 export async function runProgram(request: ProgramRequest): Promise<ProgramEnd> {
   const { path, input, env, timeoutMs, outputBytesMax, clock, signal } = request
-  const pipes = [makePipe(), makePipe(), makePipe()] as const
+  const pipes = makePipes(3)
   const [[stdinRead, stdinWrite], [stdoutRead, stdoutWrite], [stderrRead, stderrWrite]] = pipes
   // Standard streams 0, 1 and 2 are the child's ends, which spawn copies.
-  const child = spawn(path, [], {
-    env,
-    cwd: '/',
-    detached: true,
-    stdio: [stdinRead, stdoutWrite, stderrWrite],
-  })
-  for (const end of [stdinRead, stdoutWrite, stderrWrite]) closeSync(end)
+  const stdio = [stdinRead, stdoutWrite, stderrWrite]
+  let child: ChildProcess
+  try {
+    child = spawn(path, [], { env, cwd: '/', detached: true, stdio })
+  } catch (error) {
+    for (const end of [stdinWrite, stdoutRead, stderrRead]) closeSync(end)
+    throw error
+  } finally {
+    for (const end of stdio) closeSync(end)
+  }
   let stopped: ProgramEnd['stopped']
   const stop = (why: ProgramEnd['stopped']) => {
     stopped ??= why

@@ -1,3 +1,4 @@
+import { readdirSync, readlinkSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
@@ -52,3 +53,23 @@ test('a signal is told by name, and what is no program rejects', async (t) => {
   t.like(await run(t, 'kill -TERM $$'), { signalName: 'SIGTERM', exitCode: null })
   await t.throwsAsync(run(t, '', { path: '/nowhere' }), { code: 'ENOENT' })
 })
+
+test.serial('what cannot be started leaves no descriptor', async (t) => {
+  const before = pipeEnds()
+  const env = { TOO_LONG: 'x'.repeat(200_000) } // MAX_ARG_STRLEN is 128 KiB
+  for (let i = 0; i < 3; i++) await t.throwsAsync(run(t, 'exit 0', { env }), { code: 'E2BIG' })
+  t.is(pipeEnds(), before)
+})
+
+function pipeEnds(): number {
+  const names = readdirSync('/proc/self/fd')
+  return names.filter((name) => linkOf(`/proc/self/fd/${name}`).startsWith('pipe:')).length
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return '' // that of the listing itself
+  }
+}
