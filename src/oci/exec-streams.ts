@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
-import { makePipe } from '../kernel/index.ts'
+import { makePipes } from '../kernel/index.ts'
 import type { ExecRequest } from './runtime.ts'
 
 /** Our ends of an exec's pipes. */
@@ -23,9 +23,9 @@ export function openPipes({ stdio, stdin, process }: ExecRequest): ExecPipes {
   const nothing = { streams: () => ({ destroy() {} }), [Symbol.asyncDispose]: async () => {} }
   if (stdio !== 'pipe') return { theirs: stdio, ...nothing }
   if (process.terminal) return { theirs: [undefined, undefined, undefined], ...nothing }
-  const [theirInput, input] = stdin ? makePipe() : []
-  const [output, theirOutput] = makePipe()
-  const [errors, theirErrors] = makePipe()
+  const [[output, theirOutput], [errors, theirErrors], [theirInput, input] = []] = stdin
+    ? makePipes(3)
+    : makePipes(2)
   const theirs = [theirInput, theirOutput, theirErrors] as const
   const ours = [input, output, errors] as const
   let isTaken = false
