@@ -3,6 +3,7 @@ import type { ContainerConfig } from '../../cri/types.ts'
 import { KeelsonError, parseExactJson } from '../base/index.ts'
 import { defaultSeccompProfile, type Seccomp, type Spec } from '../oci/index.ts'
 import { applyEdits, requestedDevices, resolveDevices } from './cdi/index.ts'
+import { cgroupsPathOf } from './cgroup-place.ts'
 import { type PodContext, sandboxDirectory } from './context.ts'
 import { devicesOf } from './devices.ts'
 import { podFilePaths } from './files.ts'
@@ -42,7 +43,7 @@ async function makeSpec(context: PodContext, sandbox: SandboxRecord, record: Con
     image: record.imageConfig,
     user: record.user,
     hostname: podHostname(sandbox.config),
-    cgroupsPath: `${sandbox.cgroupPath}/${record.id}`,
+    cgroupsPath: cgroupsPathOf(sandbox.cgroupPath, record.id),
     files: podFilePaths(sandboxDirectory(context, sandbox.id)),
     seccomp,
     devices,

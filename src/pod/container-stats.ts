@@ -6,6 +6,7 @@ import {
   ListContainerStatsResponse,
 } from '../../cri/types.ts'
 import { hasCode, hasErrno } from '../base/index.ts'
+import { containerCgroup } from './cgroup-place.ts'
 import { nowNs, type PodContext } from './context.ts'
 import { selectContainers } from './lists.ts'
 import type { ContainerRecord } from './records.ts'
@@ -61,7 +62,7 @@ async function oneOf(
     isRunning(record) &&
       usageOf(context, {
         id,
-        cgroupPath: `${cgroupPath}/${id}`,
+        cgroupPath: containerCgroup(cgroupPath, id),
         beganAtNs: record.startedAtNs ?? record.createdAtNs,
       }),
     writableLayerOf(context, id, mountpoint),

@@ -4,7 +4,7 @@ import type { Clock, Logger } from '../base/index.ts'
 import type { ImageStore } from '../image/index.ts'
 import type { NamespacePins } from '../kernel/index.ts'
 import type { PodNetwork } from '../network/index.ts'
-import type { CgroupLayout, Runtime } from '../oci/index.ts'
+import type { CgroupLayout, Runtime, SystemdSlices } from '../oci/index.ts'
 import type { CpuMeter } from './cpu-meter.ts'
 import type { Holders } from './holders.ts'
 import type { Joined } from './joined.ts'
@@ -53,6 +53,8 @@ export interface PodContext {
   /** Cgroups of pods whose caller names no parent lie at `/<cgroupInstance>/<sandbox>`. */
   readonly cgroupInstance: string
   readonly cgroupLayout: CgroupLayout
+  /** With the systemd driver; without, cgroups are made by ourselves. */
+  readonly slices: SystemdSlices | undefined
   readonly cgroups: PodCgroups
   readonly cpuMeter: CpuMeter
   /** Files of pods: hosts, hostname, resolv.conf. */

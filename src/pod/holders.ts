@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type Cleanup, type Clock, hasCode, KeelsonError, type Logger } from '../base/index.ts'
 import type { NamespacePin } from '../kernel/index.ts'
 import type { Container, Runtime } from '../oci/index.ts'
+import { cgroupsPathOf } from './cgroup-place.ts'
 import { nowNs, type PodContext, sandboxDirectory } from './context.ts'
 import type { SandboxRecord } from './records.ts'
 import { holderSpec } from './spec/holder.ts'
@@ -38,7 +39,7 @@ export async function startHolder(
     life: { kind: 'detached' },
     spec: holderSpec({
       config,
-      cgroupsPath: `${cgroupPath}/${id}`,
+      cgroupsPath: cgroupsPathOf(cgroupPath, id),
       root,
       oomScoreAdj: Math.max(oomScoreAdj, context.host.oomScoreAdjMin),
     }),

@@ -3,6 +3,7 @@ import { rmdir } from 'node:fs/promises'
 import { posix } from 'node:path'
 import { hasCode, hasErrno } from '../base/index.ts'
 import { killCgroup, planCgroup, removeCgroup } from '../oci/index.ts'
+import { containerCgroup, podCgroupPath, sliceOf } from './cgroup-place.ts'
 import type { PodContext } from './context.ts'
 import type { SandboxRecord } from './records.ts'
 import type { PodStore } from './store.ts'
@@ -85,29 +86,35 @@ function liesIn(path: string, directory: string): boolean {
 }
 
 /** A parent the caller named is the caller's; what was not there before is removed with the sandbox. */
-export function claimPodCgroup(
-  { cgroups, cgroupInstance, cgroupLayout }: PodContext,
+export async function claimPodCgroup(
+  { cgroups, cgroupInstance, cgroupLayout, slices }: PodContext,
   id: string,
   parent: string,
 ): Promise<Readonly<Claim>> {
-  const named = parent.startsWith('/') ? parent : `/${parent}`
-  const path = parent === '' ? `/${cgroupInstance}/${id}` : named
+  const path = podCgroupPath(slices ? 'systemd' : 'cgroupfs', cgroupInstance, id, parent)
   const { leaves } = planCgroup({ layout: cgroupLayout, path })
-  return cgroups.claim(id, path, () => parent === '' || !leaves.some((leaf) => existsSync(leaf)))
+  return await cgroups.claim(id, path, () => parent === '' || !leaves.some((leaf) => existsSync(leaf)))
 }
 
 /** With whatever is still in it: a process that no record speaks of any more must not outlive its pod. */
-export async function removePodCgroup({ clock, cgroupLayout }: PodContext, path: string): Promise<void> {
+export async function removePodCgroup(
+  { clock, cgroupLayout, slices }: PodContext,
+  path: string,
+): Promise<void> {
   const { leaves } = planCgroup({ layout: cgroupLayout, path })
   await killCgroup(leaves)
+  const slice = sliceOf(path)
+  if (slice !== undefined) await slices?.stop(slice)
   await removeCgroup(leaves, { clock })
 }
 
 /** Of a pod that could not be made: only what it made itself, for whatever else is there is another's. */
 export async function undoPodCgroup(context: PodContext, id: string, path: string): Promise<void> {
   await context.cgroups.release(id, async (isOurs) => {
-    await removePodCgroup(context, posix.join(path, id))
+    await removePodCgroup(context, containerCgroup(path, id))
     if (!isOurs) return
+    const slice = sliceOf(path)
+    if (slice !== undefined) await context.slices?.stop(slice)
     for (const leaf of planCgroup({ layout: context.cgroupLayout, path }).leaves) await removeEmpty(leaf)
   })
 }

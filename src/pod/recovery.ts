@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
 import { readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { hasCode } from '../base/index.ts'
 import { type Container, type ContainerState, killCgroup, planCgroup } from '../oci/index.ts'
+import { containerCgroup, podCgroupPath } from './cgroup-place.ts'
 import { nowNs, type PodContext, sandboxDirectory } from './context.ts'
 import { sandboxOfVolume } from './image-volumes.ts'
 import { lostExit, recordedExit } from './lives.ts'
@@ -59,7 +60,7 @@ async function forgetMount({ images }: PodContext, { id }: ContainerRecord): Pro
 /** The runtime's files are gone, its processes perhaps not: two of one container would run. */
 async function killLost({ store, cgroupLayout }: PodContext, record: ContainerRecord): Promise<void> {
   const { cgroupPath } = store.sandbox(record.sandboxId)
-  await killCgroup(planCgroup({ layout: cgroupLayout, path: `${cgroupPath}/${record.id}` }).leaves)
+  await killCgroup(planCgroup({ layout: cgroupLayout, path: containerCgroup(cgroupPath, record.id) }).leaves)
 }
 
 async function stateOf(container: Container | undefined): Promise<ContainerState | undefined> {
@@ -126,18 +127,21 @@ async function sweep(context: PodContext, alive: ReadonlyMap<string, Container>)
     if (!containers.has(key) && !sandboxes.has(sandboxOfVolume(key) ?? '')) await images.snapshots.remove(key)
   for (const id of await readdir(filesDirectory))
     if (!sandboxes.has(id)) await rm(join(filesDirectory, id), { recursive: true, force: true })
-  for (const id of await podCgroups(context)) {
-    const path = `/${context.cgroupInstance}/${id}`
+  for (const path of await podCgroups(context))
     if (!context.cgroups.isUsed(path)) await removePodCgroup(context, path)
-  }
 }
 
-const sandboxId = /^[0-9a-f]{64}$/
-
-/** Sandboxes that have a cgroup below ours, in any hierarchy. */
+/** Cgroups below ours that are named by a sandbox, in any hierarchy, whichever driver made them. */
 async function podCgroups({ cgroupInstance, cgroupLayout }: PodContext): Promise<Set<string>> {
   const { v1, v2 } = cgroupLayout
-  const hierarchies = v2 ? [...v1, v2] : v1
-  const found = hierarchies.map(({ mountPoint }) => readdir(join(mountPoint, cgroupInstance)).catch(() => []))
-  return new Set((await Promise.all(found)).flat().filter((name) => sandboxId.test(name)))
+  const slices = posix.dirname(podCgroupPath('systemd', cgroupInstance, 'x', ''))
+  const found = (v2 ? [...v1, v2] : v1).flatMap(({ mountPoint }) =>
+    [`/${cgroupInstance}`, slices].map(async (above) => {
+      const names = await readdir(join(mountPoint, above)).catch(() => [])
+      return names.filter((name) => ofSandbox.test(name)).map((name) => `${above}/${name}`)
+    }),
+  )
+  return new Set((await Promise.all(found)).flat())
 }
+
+const ofSandbox = /^([a-z][a-z0-9-]*-)?[0-9a-f]{64}(\.slice)?$/

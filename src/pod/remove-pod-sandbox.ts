@@ -1,6 +1,7 @@
 import { type RemovePodSandboxRequest, RemovePodSandboxResponse } from '../../cri/types.ts'
 import { removeDirectories } from '../kernel/index.ts'
 import { planCgroup } from '../oci/index.ts'
+import { sliceOf } from './cgroup-place.ts'
 import { type PodContext, sandboxDirectory } from './context.ts'
 import { removePodFiles } from './files.ts'
 import { releaseLayers } from './image-volumes.ts'
@@ -35,7 +36,10 @@ async function remove(context: PodContext, record: SandboxRecord): Promise<void>
 async function removeRest(context: PodContext, record: SandboxRecord, owned: boolean): Promise<void> {
   const directory = sandboxDirectory(context, record.id)
   const { leaves } = planCgroup({ layout: context.cgroupLayout, path: record.cgroupPath })
-  if (await removeDirectories({ empty: owned ? leaves : [], flat: directory })) return
+  // A slice is stopped before its directory is gone.
+  const empty = owned && sliceOf(record.cgroupPath) === undefined ? leaves : []
+  const isDone = await removeDirectories({ empty, flat: directory })
+  if (isDone && empty.length === leaves.length) return
   await removePodFiles(directory)
   if (owned) await removePodCgroup(context, record.cgroupPath)
 }

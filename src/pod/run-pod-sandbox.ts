@@ -154,9 +154,6 @@ function checkedConfig(config: PodSandboxConfig | undefined): PodSandboxConfig {
     throw invalid('the metadata of a pod sandbox needs a name and a uid')
   if (podNamespaces(config).network === 'pod' && config.hostname.length > 64)
     throw invalid(`the hostname ${config.hostname} is longer than 64 characters`)
-  const parent = config.linux?.cgroupParent ?? ''
-  if (parent.endsWith('.slice'))
-    throw invalid(`cgroup parent ${parent} is written for systemd, but the cgroup driver is cgroupfs`)
   return config
 }
 

@@ -40,6 +40,7 @@ export async function status(
   })
 }
 
-export function runtimeConfig(): RuntimeConfigResponse {
-  return RuntimeConfigResponse.fromPartial({ linux: { cgroupDriver: CgroupDriver.CGROUPFS } })
+export function runtimeConfig({ slices }: PodContext): RuntimeConfigResponse {
+  const cgroupDriver = slices ? CgroupDriver.SYSTEMD : CgroupDriver.CGROUPFS
+  return RuntimeConfigResponse.fromPartial({ linux: { cgroupDriver } })
 }

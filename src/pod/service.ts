@@ -19,7 +19,7 @@ import type { Clock, Logger } from '../base/index.ts'
 import type { NamespacePins } from '../kernel/index.ts'
 import type { Ledger } from '../ledger/index.ts'
 import type { PodNetwork } from '../network/index.ts'
-import { type Runtime, readAppArmor, readCgroupLayout } from '../oci/index.ts'
+import { type Runtime, readAppArmor, readCgroupLayout, type SystemdSlices } from '../oci/index.ts'
 import { attach } from './attach.ts'
 import { inChunks } from './chunks.ts'
 import { containerEvents, type PodEvent } from './container-events.ts'
@@ -65,6 +65,8 @@ export interface PodServiceOptions {
   ledger: Ledger
   /** Name of the top cgroup in every hierarchy. */
   cgroupInstance: string
+  /** Pods are placed in slices of systemd; the runtime's manager is systemd then. Default: the cgroupfs driver. */
+  slices?: SystemdSlices
   /** Lost at reboot, as pods are: `/run/keelson`. */
   runDirectory: string
   /** Default: no limit of processes, a drain of 250 ms, 16 MiB of each output of ExecSync. */
@@ -106,6 +108,7 @@ export async function createPodService(options: PodServiceOptions): Promise<PodS
     store,
     userFiles: new UserFiles(options.images),
     filesDirectory,
+    slices: options.slices,
     cgroupLayout: readCgroupLayout(),
     cgroups: new PodCgroups(store),
     cpuMeter: new CpuMeter(),
@@ -151,7 +154,7 @@ function runtimeService(
   return {
     version: async () => version(runtimeVersion),
     status: (request) => status(context, request),
-    runtimeConfig: async () => runtimeConfig(),
+    runtimeConfig: async () => runtimeConfig(context),
     updateRuntimeConfig: async (request) => updateRuntimeConfig(context, request),
     runPodSandbox: (request) => runPodSandbox(context, request),
     stopPodSandbox: (request) => stopPodSandbox(context, request),

@@ -65,7 +65,7 @@ test('what is wrong is named: the path in the file, or the flag', async (t) => {
     'streaming: { port: 70000 }',
     `${path}: streaming.port: a port number, or 0, is expected, not 70000`,
   )
-  await refused('cgroupDriver: systemd', /cgroupDriver: .* another driver is not served, not "systemd"$/)
+  await refused('cgroupDriver: podman', /cgroupDriver: one of cgroupfs, systemd is expected, not "podman"$/)
   await refused('socket: { mode: rw }', /socket.mode: permissions like "0660" are expected, not "rw"$/)
   await refused('metrics: { address: "localhost" }', /metrics.address: an address like/)
   const wanted = 'a list of an IPv4 network like 10.42.0.0/16, and perhaps one of IPv6, is expected'

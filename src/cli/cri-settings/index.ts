@@ -31,10 +31,10 @@ export const criSettings = {
     { name: 'run-dir', value: 'DIR', help: 'sockets and running containers (/run/keelson)' },
   ),
   socket: socketSettings,
-  cgroupDriver: setting(
-    v.picklist(['cgroupfs'], 'pods are placed with "cgroupfs"; another driver is not served'),
+  cgroupDriver: setting<'cgroupfs' | 'systemd'>(
+    v.picklist(['cgroupfs', 'systemd'] as const, 'one of cgroupfs, systemd is expected'),
     'cgroupfs',
-    'Who makes the cgroups of pods; told to the kubelet by RuntimeConfig. Only cgroupfs is served, on cgroup v1, v2 and hybrid hosts.',
+    'Who makes the cgroups of pods; told to the kubelet by RuntimeConfig. cgroupfs: we do, on cgroup v1, v2 and hybrid hosts. systemd: the system manager, a scope cri-keelson-ID.scope for each container in the slice of its pod; the start is refused where none answers.',
   ),
   network: networkSettings,
   streaming: streamingSettings,

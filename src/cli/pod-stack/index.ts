@@ -7,7 +7,7 @@ import { openNodeLedger } from './ledger.ts'
 import { openNetwork, openPins } from './network.ts'
 import type { PodStackOptions } from './options.ts'
 import { openPods } from './pods.ts'
-import { openRuntime } from './runtime.ts'
+import { openRuntime, openSlices } from './runtime.ts'
 import { openStreaming } from './streaming.ts'
 
 export interface PodStack extends AsyncDisposable {
@@ -32,8 +32,11 @@ export async function openPodStack(options: PodStackOptions): Promise<PodStack> 
   const network = await undo.use(openNetwork(options, ledger, pins))
   onStep('pod network')
   const runtime = await undo.use(openRuntime(options))
+  const slices = await openSlices(options)
   const streaming = await undo.use(openStreaming(options))
-  const pods = await undo.use(openPods({ runtime, images, network, pins, ledger, streaming }, options))
+  const pods = await undo.use(
+    openPods({ runtime, images, network, pins, ledger, streaming, slices }, options),
+  )
   onStep('pods found')
   return Object.assign(undo.move(), { runtime: pods.runtime, image: pods.image, network })
 }

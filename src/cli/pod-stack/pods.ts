@@ -3,7 +3,7 @@ import type { ImageStore } from '../../image/index.ts'
 import type { NamespacePins } from '../../kernel/index.ts'
 import type { Ledger } from '../../ledger/index.ts'
 import type { PodNetwork } from '../../network/index.ts'
-import type { Runtime } from '../../oci/index.ts'
+import type { Runtime, SystemdSlices } from '../../oci/index.ts'
 import { createPodService, type PodService } from '../../pod/index.ts'
 import { instrumented } from '../instrumented.ts'
 import { version } from '../version.ts'
@@ -16,11 +16,12 @@ export interface PodParts {
   pins: NamespacePins
   ledger: Ledger
   streaming: StreamingUrls
+  slices: SystemdSlices | undefined
 }
 
 /** The pod service above its parts, each observed if somebody asks. */
 export function openPods(
-  { runtime, images, network, pins, ledger, streaming }: PodParts,
+  { runtime, images, network, pins, ledger, streaming, slices }: PodParts,
   { config, around, observed, clock, log }: PodStackOptions,
 ): Promise<PodService> {
   const { instance, runDirectory, runtimeHandlers, containers, cdi } = config
@@ -35,6 +36,7 @@ export function openPods(
     runDirectory,
     version,
     streaming,
+    ...(slices && { slices }),
     containers,
     cdiDirectories: cdi.directories,
     clock,

@@ -1,4 +1,4 @@
-import { createRuntime } from '../../oci/index.ts'
+import { createRuntime, openSystemdSlices, type SystemdSlices } from '../../oci/index.ts'
 import { pathsOf } from '../paths.ts'
 import type { PodStackOptions } from './options.ts'
 
@@ -8,7 +8,14 @@ export function openRuntime({ config, clock, log }: PodStackOptions): ReturnType
     missingControllers: 'tell',
     stateRoot: pathsOf(config).containers,
     instance: config.instance,
+    cgroupManager: config.cgroupDriver,
+    env: process.env,
     clock,
     log: log.child({ part: 'oci' }),
   })
+}
+
+/** With the systemd driver; FAILED_PRECONDITION where there is no systemd. */
+export async function openSlices({ config, clock }: PodStackOptions): Promise<SystemdSlices | undefined> {
+  return config.cgroupDriver === 'systemd' ? await openSystemdSlices({ clock, env: process.env }) : undefined
 }

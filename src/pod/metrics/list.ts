@@ -5,6 +5,7 @@ import {
   Metric,
   PodSandboxMetrics,
 } from '../../../cri/types.ts'
+import { containerCgroup } from '../cgroup-place.ts'
 import type { PodContext } from '../context.ts'
 import type { ContainerRecord, SandboxRecord } from '../records.ts'
 import { containerFamilies, metricDescriptors, podFamilies, type subjectLabels } from './families.ts'
@@ -70,7 +71,7 @@ type Subject = Record<(typeof subjectLabels)[number], string>
 function subjectOf({ cgroupPath, config }: SandboxRecord, container?: ContainerRecord): Subject {
   return {
     container: container?.config.metadata?.name ?? '',
-    id: container ? `${cgroupPath}/${container.id}` : cgroupPath,
+    id: container ? containerCgroup(cgroupPath, container.id) : cgroupPath,
     image: container?.imageName ?? '',
     name: container?.id ?? '',
     namespace: config.metadata?.namespace ?? '',

@@ -9,6 +9,7 @@ import {
   readStats,
   readUsage,
 } from '../../oci/index.ts'
+import { containerCgroup } from '../cgroup-place.ts'
 import { isRunning } from '../container-stats.ts'
 import { nowNs, type PodContext } from '../context.ts'
 import { podLinks } from '../pod-sandbox-stats.ts'
@@ -62,7 +63,7 @@ export async function readContainer(
   if (!isRunning(record)) return undefined
   const beganAtNs = record.startedAtNs ?? record.createdAtNs
   const [reading, disk] = await Promise.all([
-    readCgroup(context, `${cgroupPath}/${record.id}`, beganAtNs),
+    readCgroup(context, containerCgroup(cgroupPath, record.id), beganAtNs),
     readDisk(context, record.id),
   ])
   return reading && { ...reading, disk }
