@@ -3,7 +3,7 @@ import type { RuntimeService } from '../../cri/service.ts'
 import { ListPodSandboxRequest } from '../../cri/types.ts'
 import { removePinNamespace } from '../kernel/index.ts'
 import { restoreHost } from '../network/index.ts'
-import { expandSlice, planCgroup, readCgroupLayout, removeCgroup } from '../oci/index.ts'
+import { cgroupLeaves, expandSlice, readCgroupLayout, removeCgroup } from '../oci/index.ts'
 import { removeServiceTable } from '../services/index.ts'
 import type { Config } from './config.ts'
 import type { Context } from './context.ts'
@@ -65,7 +65,7 @@ async function undoHostChanges(
   })
   await removePinNamespace({ runDirectory })
   for (const path of [`/${instance}`, expandSlice(`${instance}.slice`)]) {
-    const { leaves } = planCgroup({ layout: readCgroupLayout(), path })
+    const leaves = cgroupLeaves({ layout: readCgroupLayout(), path })
     await removeCgroup(leaves, { clock })
   }
   await rm(runDirectory, { recursive: true, force: true })

@@ -4,8 +4,7 @@ import { killCgroup } from './cgroup/control.ts'
 import { thawCgroup } from './cgroup/freezer.ts'
 import type { RuntimeContext } from './context.ts'
 import { requireAlive } from './state/lifecycle.ts'
-import { type Observed, observe } from './state/observe.ts'
-import { openProcess } from './state/open-process.ts'
+import { type Observed, observeOpen } from './state/observe.ts'
 
 const sigkill = 9
 
@@ -21,12 +20,12 @@ export async function killContainer(
   signal: number,
   all: boolean,
 ): Promise<void> {
-  const observed = observe(directory, id)
+  const observed = observeOpen(directory, id)
   const { record, status } = observed
+  using process = observed.process
   if (!all) requireAlive(status, 'kill', id)
   const isShared = signal === sigkill && !record.namespaces.pid
   if ((all || isShared) && record.cgroup) return killCgroup(record.cgroup.leaves, signal, clock)
-  using process = record.process && openProcess(record.process, record.bootId)
   if (!process) return
   sendIfThere(process, signal)
   if (signal === sigkill) await thawToDie(observed)

@@ -1,12 +1,11 @@
 import { setMaxListeners } from 'node:events'
 import { abortable, type Clock, hasCode, type Logger } from '../base/index.ts'
-import type { Container, Exit, Runtime } from '../oci/index.ts'
+import type { Container, Exit } from '../oci/index.ts'
 import { nowNs } from './context.ts'
 import type { ContainerExit, ContainerRecord } from './records.ts'
 import type { PodStore } from './store.ts'
 
 export interface LivesOptions {
-  runtime: Runtime
   store: PodStore
   clock: Clock
   log: Logger
@@ -16,8 +15,11 @@ export interface LivesOptions {
 const retryMs = 1000
 
 interface Life {
+  container: Container
   /** Resolves when the exit is on record. */
-  exited: Promise<void>
+  recorded: Promise<void>
+  /** Resolves when, besides, what it left is taken away. */
+  ended: Promise<void>
   signalled: boolean
 }
 
@@ -37,29 +39,39 @@ export class Lives {
 
   /** Begins to watch a container whose start is on record. */
   watch(id: string, container: Container): void {
-    const exited = this.#untilExit(id, container).finally(() => this.#lives.delete(id))
-    this.#lives.set(id, { exited, signalled: false })
-    exited.catch((error) => {
+    const recorded = this.#untilRecorded(id, container)
+    const ended = recorded.then(() => this.#clean(id, container)).finally(() => this.#lives.delete(id))
+    this.#lives.set(id, { container, recorded, ended, signalled: false })
+    ended.catch((error) => {
       if (!this.#closing.signal.aborted)
         this.#options.log.error('container is no longer watched', { id, error })
     })
   }
 
-  /** Returns after the exit is on record; at once for a container that does not run. */
+  /** Returns after the exit is on record and nothing is left; at once for a container that does not run. */
   async stop(record: ContainerRecord, timeoutMs: number, signal?: AbortSignal): Promise<void> {
     const life = this.#lives.get(record.id)
     if (!life) return
     if (timeoutMs > 0 && !(await this.#graceful(record, life, timeoutMs, signal)))
       this.#options.log.debug('stop signal not obeyed in time', { id: record.id })
     if (this.#lives.get(record.id) !== life) return
-    await this.#kill(record.id, 'SIGKILL')
-    await abortable(life.exited, signal)
+    await this.#kill(life, 'SIGKILL')
+    await abortable(life.ended, signal)
+  }
+
+  /** Kills it and returns once its exit is on record; what it left is being taken away then, until `cleaned` resolves. */
+  async end({ id }: ContainerRecord): Promise<{ cleaned: Promise<void> }> {
+    const life = this.#lives.get(id)
+    if (!life) return { cleaned: Promise.resolve() }
+    await this.#kill(life, 'SIGKILL')
+    await life.recorded
+    return { cleaned: life.ended }
   }
 
   /** Stops watching; the containers go on. */
   async close(): Promise<void> {
     this.#closing.abort()
-    await Promise.allSettled([...this.#lives.values()].map(({ exited }) => exited))
+    await Promise.allSettled([...this.#lives.values()].map(({ ended }) => ended))
   }
 
   /** True when the container ended in time. */
@@ -71,7 +83,7 @@ export class Lives {
   ): Promise<boolean> {
     if (!life.signalled) {
       life.signalled = true
-      await this.#kill(record.id, record.stopSignal).catch((error: unknown) => {
+      await this.#kill(life, record.stopSignal).catch((error: unknown) => {
         life.signalled = false // the next stop sends it
         throw error
       })
@@ -82,16 +94,15 @@ export class Lives {
       () => false,
     )
     try {
-      return await abortable(Promise.race([life.exited.then(() => true), late]), signal)
+      return await abortable(Promise.race([life.ended.then(() => true), late]), signal)
     } finally {
       timer.abort()
     }
   }
 
-  async #kill(id: string, signal: string): Promise<void> {
+  async #kill({ container }: Life, signal: string): Promise<void> {
     try {
-      const container = await this.#options.runtime.find(id)
-      await container?.kill(signal)
+      await container.kill(signal)
     } catch (error) {
       // It ended by itself in the meantime.
       if (!hasCode(error, 'FAILED_PRECONDITION') && !hasCode(error, 'NOT_FOUND')) throw error
@@ -99,7 +110,7 @@ export class Lives {
   }
 
   /** Rejects only when closed: what cannot be recorded now is tried again, for nobody else knows of it. */
-  async #untilExit(id: string, container: Container): Promise<void> {
+  async #untilRecorded(id: string, container: Container): Promise<void> {
     const { clock, log } = this.#options
     const { signal } = this.#closing
     for (;;) {
@@ -112,9 +123,12 @@ export class Lives {
         await clock.sleep(retryMs, signal)
       }
     }
-    // Only now: until the exit is in our ledger the runtime's own record is the only one.
+  }
+
+  /** Only after that: until the exit is in our ledger the runtime's own record is the only one. */
+  async #clean(id: string, container: Container): Promise<void> {
     await container.delete({ force: true }).catch((error) => {
-      log.warn('an exited container was not cleaned up', { id, error })
+      this.#options.log.warn('an exited container was not cleaned up', { id, error })
     })
   }
 

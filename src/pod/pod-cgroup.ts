@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs'
 import { rmdir } from 'node:fs/promises'
 import { posix } from 'node:path'
 import { hasCode, hasErrno } from '../base/index.ts'
-import { killCgroup, planCgroup, removeCgroup } from '../oci/index.ts'
+import { whichExist } from '../kernel/index.ts'
+import { cgroupLeaves, killCgroup, removeCgroup } from '../oci/index.ts'
 import { containerCgroup, podCgroupPath, sliceOf } from './cgroup-place.ts'
 import type { PodContext } from './context.ts'
 import type { SandboxRecord } from './records.ts'
@@ -92,8 +92,8 @@ export async function claimPodCgroup(
   parent: string,
 ): Promise<Readonly<Claim>> {
   const path = podCgroupPath(slices ? 'systemd' : 'cgroupfs', cgroupInstance, id, parent)
-  const { leaves } = planCgroup({ layout: cgroupLayout, path })
-  return await cgroups.claim(id, path, () => parent === '' || !leaves.some((leaf) => existsSync(leaf)))
+  const leaves = cgroupLeaves({ layout: cgroupLayout, path })
+  return await cgroups.claim(id, path, () => parent === '' || !whichExist(leaves).includes(true))
 }
 
 /** With whatever is still in it: a process that no record speaks of any more must not outlive its pod. */
@@ -101,7 +101,7 @@ export async function removePodCgroup(
   { clock, cgroupLayout, slices }: PodContext,
   path: string,
 ): Promise<void> {
-  const { leaves } = planCgroup({ layout: cgroupLayout, path })
+  const leaves = cgroupLeaves({ layout: cgroupLayout, path })
   await killCgroup(leaves)
   const slice = sliceOf(path)
   if (slice !== undefined) await slices?.stop(slice)
@@ -115,7 +115,7 @@ export async function undoPodCgroup(context: PodContext, id: string, path: strin
     if (!isOurs) return
     const slice = sliceOf(path)
     if (slice !== undefined) await context.slices?.stop(slice)
-    for (const leaf of planCgroup({ layout: context.cgroupLayout, path }).leaves) await removeEmpty(leaf)
+    for (const leaf of cgroupLeaves({ layout: context.cgroupLayout, path })) await removeEmpty(leaf)
   })
 }
 

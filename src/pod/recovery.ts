@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { readdir, rm } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import { hasCode } from '../base/index.ts'
-import { type Container, type ContainerState, killCgroup, planCgroup } from '../oci/index.ts'
+import { type Container, type ContainerState, cgroupLeaves, killCgroup } from '../oci/index.ts'
 import { containerCgroup, podCgroupPath } from './cgroup-place.ts'
 import { nowNs, type PodContext, sandboxDirectory } from './context.ts'
 import { sandboxOfVolume } from './image-volumes.ts'
@@ -60,7 +60,7 @@ async function forgetMount({ images }: PodContext, { id }: ContainerRecord): Pro
 /** The runtime's files are gone, its processes perhaps not: two of one container would run. */
 async function killLost({ store, cgroupLayout }: PodContext, record: ContainerRecord): Promise<void> {
   const { cgroupPath } = store.sandbox(record.sandboxId)
-  await killCgroup(planCgroup({ layout: cgroupLayout, path: containerCgroup(cgroupPath, record.id) }).leaves)
+  await killCgroup(cgroupLeaves({ layout: cgroupLayout, path: containerCgroup(cgroupPath, record.id) }))
 }
 
 async function stateOf(container: Container | undefined): Promise<ContainerState | undefined> {

@@ -1,6 +1,6 @@
 import { type RemovePodSandboxRequest, RemovePodSandboxResponse } from '../../cri/types.ts'
 import { removeDirectories } from '../kernel/index.ts'
-import { planCgroup } from '../oci/index.ts'
+import { cgroupLeaves } from '../oci/index.ts'
 import { sliceOf } from './cgroup-place.ts'
 import { type PodContext, sandboxDirectory } from './context.ts'
 import { removePodFiles } from './files.ts'
@@ -35,7 +35,7 @@ async function remove(context: PodContext, record: SandboxRecord): Promise<void>
 /** Usually nothing is left in them: one trip to another thread for the groups and the files. */
 async function removeRest(context: PodContext, record: SandboxRecord, owned: boolean): Promise<void> {
   const directory = sandboxDirectory(context, record.id)
-  const { leaves } = planCgroup({ layout: context.cgroupLayout, path: record.cgroupPath })
+  const leaves = cgroupLeaves({ layout: context.cgroupLayout, path: record.cgroupPath })
   // A slice is stopped before its directory is gone.
   const empty = owned && sliceOf(record.cgroupPath) === undefined ? leaves : []
   const isDone = await removeDirectories({ empty, flat: directory })

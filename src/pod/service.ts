@@ -95,7 +95,7 @@ const usualLimits: ContainerLimits = { pidsMax: 0, execDrainMs: 250, execSyncByt
  * Disposing stops watching and leaves every container as it is; what was handed in stays the caller's.
  */
 export async function createPodService(options: PodServiceOptions): Promise<PodService> {
-  const { runtime, clock, log } = options
+  const { clock, log } = options
   const filesDirectory = join(options.runDirectory, 'pods')
   await mkdir(filesDirectory, { recursive: true, mode: 0o711 })
   const store = new PodStore(options.ledger, () => nowNs(clock))
@@ -113,7 +113,7 @@ export async function createPodService(options: PodServiceOptions): Promise<PodS
     cgroups: new PodCgroups(store),
     cpuMeter: new CpuMeter(),
     turns: new Turns(),
-    lives: new Lives({ runtime, store, clock, log }),
+    lives: new Lives({ store, clock, log }),
     holders: new Holders({ store, clock, log }),
     host: {
       ...readHostLimits(

@@ -3,6 +3,7 @@ import type { Given } from '../command.ts'
 import { type Context, command } from '../context.ts'
 import { criOptions, defaultCriConfig, resolveCriConfig } from '../cri-config.ts'
 import { unitFile } from '../cri-unit.ts'
+import { optimizeLater } from '../patient-optimizer.ts'
 import { requireRoot } from '../preflight.ts'
 import { progressOption } from '../progress.ts'
 import { tableOf } from '../registries.ts'
@@ -34,6 +35,7 @@ export default command({
 
 async function serve(context: Context, given: Given): Promise<void> {
   requireRoot(context)
+  optimizeLater()
   const { startCriEndpoint } = await import('../cri-endpoint.ts') // the others need nothing of it
   const configure = async () => {
     const config = await resolveCriConfig(given)

@@ -71,7 +71,7 @@ export interface CgroupRequest {
  */
 export function planCgroup(request: CgroupRequest): CgroupPlan {
   const { layout, path, resources = {}, deviceRules = true } = request
-  const hierarchies = layout.v2 ? [...layout.v1, layout.v2] : layout.v1
+  const hierarchies = hierarchiesOf(layout)
   const chainIn = pathChains(layout, path)
   const chains = new Map(hierarchies.map((one) => [one, chainIn(one)]))
   const leaf: Leaf = (one) => chains.get(one)?.at(-1) ?? one.mountPoint
@@ -94,6 +94,15 @@ export function planCgroup(request: CgroupRequest): CgroupPlan {
   }
 }
 
+/** Of the plan only the leaves, for whoever makes or changes nothing there. */
+export function cgroupLeaves(request: Pick<CgroupRequest, 'layout' | 'path'>): string[] {
+  return hierarchiesOf(request.layout).map(leafIn(request))
+}
+
+function hierarchiesOf({ v1, v2 }: CgroupLayout): CgroupHierarchy[] {
+  return v2 ? [...v1, v2] : [...v1]
+}
+
 /** The writes that change a running container; device rules stay as they are. */
 export function planCgroupUpdate(request: Omit<CgroupRequest, 'deviceRules'>): {
   writes: CgroupWrite[]
@@ -106,7 +115,7 @@ export function planCgroupUpdate(request: Omit<CgroupRequest, 'deviceRules'>): {
 
 type Leaf = (hierarchy: CgroupHierarchy) => string
 
-function leafIn({ layout, path }: CgroupRequest): Leaf {
+function leafIn({ layout, path }: Pick<CgroupRequest, 'layout' | 'path'>): Leaf {
   const chainIn = pathChains(layout, path)
   return (hierarchy) => chainIn(hierarchy).at(-1) ?? hierarchy.mountPoint
 }
