@@ -28,13 +28,15 @@ export function encodeMessage(
   header: Buffer,
   attributes: readonly NetlinkAttribute[] = [],
 ): Buffer {
-  const payload = [padded(header), ...attributes.map(encodeAttribute)]
-  const length = payload.reduce((sum, part) => sum + part.length, messageHeaderBytes)
-  const start = Buffer.alloc(messageHeaderBytes)
-  start.writeUInt32LE(length, 0)
-  start.writeUInt16LE(type, 4)
-  start.writeUInt16LE(flags, 6)
-  return Buffer.concat([start, ...payload], length)
+  const begin = messageHeaderBytes + align(header.length)
+  const length = begin + lengthOf(attributes)
+  const message = Buffer.alloc(length)
+  message.writeUInt32LE(length, 0)
+  message.writeUInt16LE(type, 4)
+  message.writeUInt16LE(flags, 6)
+  message.set(header, messageHeaderBytes)
+  writeAttributes(message, begin, attributes)
+  return message
 }
 
 /** Cuts a run of messages apart. DATA_LOSS when a length does not fit the bytes. */
@@ -88,20 +90,27 @@ export function readU32(value: Buffer | undefined): number | undefined {
   return value !== undefined && value.length >= 4 ? value.readUInt32LE(0) : undefined
 }
 
-function encodeAttribute({ type, value }: NetlinkAttribute): Buffer {
-  const nested = !Buffer.isBuffer(value)
-  const content = nested ? Buffer.concat(value.map(encodeAttribute)) : value
-  const length = attributeHeaderBytes + content.length
-  if (length > 0xffff) throw new KeelsonError('INVALID_ARGUMENT', `a netlink attribute of ${length} bytes`)
-  const start = Buffer.alloc(attributeHeaderBytes)
-  start.writeUInt16LE(length, 0)
-  start.writeUInt16LE(nested ? type | nestedFlag : type, 2)
-  return padded(Buffer.concat([start, content]))
+/** As they are written, each padded. */
+function lengthOf(attributes: readonly NetlinkAttribute[]): number {
+  return attributes.reduce((sum, { value }) => sum + align(attributeHeaderBytes + contentLength(value)), 0)
 }
 
-function padded(bytes: Buffer): Buffer {
-  const missing = align(bytes.length) - bytes.length
-  return missing === 0 ? bytes : Buffer.concat([bytes, Buffer.alloc(missing)])
+function contentLength(value: NetlinkAttribute['value']): number {
+  return Buffer.isBuffer(value) ? value.length : lengthOf(value)
+}
+
+function writeAttributes(message: Buffer, at: number, attributes: readonly NetlinkAttribute[]): void {
+  let place = at
+  for (const { type, value } of attributes) {
+    const length = attributeHeaderBytes + contentLength(value)
+    if (length > 0xffff) throw new KeelsonError('INVALID_ARGUMENT', `a netlink attribute of ${length} bytes`)
+    const isNested = !Buffer.isBuffer(value)
+    message.writeUInt16LE(length, place)
+    message.writeUInt16LE(isNested ? type | nestedFlag : type, place + 2)
+    if (isNested) writeAttributes(message, place + attributeHeaderBytes, value)
+    else message.set(value, place + attributeHeaderBytes)
+    place += align(length)
+  }
 }
 
 function align(length: number): number {

@@ -8,7 +8,7 @@ import type { RuntimeContext } from './context.ts'
 import { deleteContainer } from './delete-container.ts'
 import { execFacts, KnownFacts } from './exec-facts.ts'
 import { type ExecTarget, execInContainer, prepareExecInContainer } from './exec-process.ts'
-import { waitForExit } from './exit-status.ts'
+import { type Made, waitForExit } from './exit-status.ts'
 import { frameType } from './frames.ts'
 import { killContainer } from './kill-container.ts'
 import { lockByForce } from './lock-by-force.ts'
@@ -32,7 +32,6 @@ import type { LinuxResources, Spec } from './spec.ts'
 import { runPoststart, startContainer } from './start-container.ts'
 import { type Observed, type OpenObserved, observe, observeOpen } from './state/observe.ts'
 import { readConfig, recordFiles } from './state/record.ts'
-import type { Supervised } from './supervised.ts'
 import { updateContainer } from './update-container.ts'
 
 /** A container by its state directory. Holds nothing open, so any number of them may exist in any process. */
@@ -40,18 +39,17 @@ export class DiskContainer implements Container {
   readonly id: string
   readonly #context: RuntimeContext
   readonly #directory: string
-  readonly #foreground: Supervised | undefined
+  readonly #made: Made
   readonly #facts = new KnownFacts()
   readonly #exit = new SharedWait((signal) =>
-    waitForExit(this.#context, this.id, this.#directory, signal, this.#foreground),
+    waitForExit(this.#context, this.id, this.#directory, signal, this.#made),
   )
 
-  /** `foreground`: keelson-init waits with us (only the object that `create` returned knows it). */
-  constructor(context: RuntimeContext, id: string, directory: string, foreground?: Supervised) {
+  constructor(context: RuntimeContext, id: string, directory: string, made: Made = {}) {
     this.id = id
     this.#context = context
     this.#directory = directory
-    this.#foreground = foreground
+    this.#made = made
   }
 
   async state(): Promise<ContainerState> {
@@ -152,14 +150,14 @@ export class DiskContainer implements Container {
   }
 
   async resize({ columns, rows }: TerminalSize): Promise<void> {
-    if (this.#foreground) return this.#foreground.resize({ columns, rows })
+    if (this.#made.foreground) return this.#made.foreground.resize({ columns, rows })
     using monitor = await this.#monitor('resize')
     await monitor.request('resize', frameType.resize, new Uint8Array(Uint32Array.of(columns, rows).buffer))
   }
 
   async attach(options: { signal?: AbortSignal } = {}): Promise<Attachment> {
     options.signal?.throwIfAborted()
-    const terminal = this.#foreground?.terminal
+    const terminal = this.#made.foreground?.terminal
     if (terminal)
       return { stdin: terminal, stdout: terminal, [Symbol.asyncDispose]: async () => void terminal.destroy() }
     const { process } = readConfig(this.#directory)

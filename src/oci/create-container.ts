@@ -48,7 +48,7 @@ export async function createContainer(context: RuntimeContext, given: CreateRequ
   await using namespaces = new Cleanup()
   const namespaceFds = openNamespaces(request, namespaces)
   const place = { directory, directoryFd: directoryFd.fd, lockFd: lock.fd, namespaceFds }
-  const { cgroup, input } = await prepareCreate(context, request, place)
+  const { cgroup, record, input } = await prepareCreate(context, request, place)
   if (cgroup) await requireUnused(cgroup) // before anything of ours could be taken back in there
   const { plan, inherited } = compileCreate(input)
   warn(context, request, cgroup)
@@ -69,9 +69,11 @@ export async function createContainer(context: RuntimeContext, given: CreateRequ
   context.log.debug('created', { id: request.id })
   const unlowered = noticeOfOomScore(request.spec.process, pid)
   if (unlowered !== undefined) context.log.warn(unlowered, { id: request.id })
+  if (request.life.kind === 'monitored')
+    return new DiskContainer(context, request.id, directory, { monitored: record })
   if (request.life.kind !== 'foreground') return new DiskContainer(context, request.id, directory)
   answered.keep()
-  return new DiskContainer(context, request.id, directory, new Supervised(started, pid))
+  return new DiskContainer(context, request.id, directory, { foreground: new Supervised(started, pid) })
 }
 
 function startPlan(
@@ -95,6 +97,7 @@ type Place = Pick<CompileRequest, 'directory' | 'directoryFd' | 'lockFd' | 'name
 
 export interface PreparedCreate {
   cgroup: CgroupPlan | undefined
+  record: DecidedRecord
   input: CompileRequest
 }
 
@@ -120,7 +123,7 @@ export async function prepareCreate(
     records: recordsOf(context, request, record),
     fileLimit: context.fileLimit,
   }
-  return { cgroup, input }
+  return { cgroup, record, input }
 }
 
 /** The record comes last: what is there without it is nobody's container. */

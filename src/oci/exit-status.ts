@@ -8,8 +8,23 @@ import { busyPauseMs, exitOf, isNobodyThere } from './monitor-client.ts'
 import type { Exit } from './runtime.ts'
 import { factsOf } from './state/observe.ts'
 import { openProcess } from './state/open-process.ts'
-import { type ContainerRecord, readExit, readRecord, recordFiles, writeExit } from './state/record.ts'
+import {
+  type ContainerRecord,
+  type DecidedRecord,
+  readExit,
+  readRecord,
+  recordFiles,
+  writeExit,
+} from './state/record.ts'
 import type { Supervised } from './supervised.ts'
+
+/** What only the object that `create` returned knows. */
+export interface Made {
+  /** keelson-init waits with us. */
+  foreground?: Supervised
+  /** What was decided, which no one changes: it need not be read to find the monitor. */
+  monitored?: DecidedRecord
+}
 
 /** Resolves with the exit, from its record or as soon as the monitor tells. The signal ends the asking. */
 export async function waitForExit(
@@ -17,14 +32,25 @@ export async function waitForExit(
   id: string,
   directory: string,
   signal: AbortSignal,
-  foreground?: Supervised,
+  { foreground, monitored }: Made = {},
 ): Promise<Exit> {
   if (foreground) return foregroundExit(context, readRecord(directory), directory, foreground)
+  if (monitored) return await watchedExit(context, monitored, directory, signal)
   const { record, exit: recorded } = factsOf(directory, id)
   if (recorded) return recorded
-  const exit = await (record.life === 'monitored'
-    ? monitoredExit(context, record, directory, signal)
-    : detachedExit(context, record, directory, signal))
+  if (record.life === 'monitored') return await watchedExit(context, record, directory, signal)
+  const exit = await detachedExit(context, record, directory, signal)
+  await endRest(context, record)
+  return exit
+}
+
+async function watchedExit(
+  context: RuntimeContext,
+  record: DecidedRecord,
+  directory: string,
+  signal: AbortSignal,
+): Promise<Exit> {
+  const exit = await monitoredExit(context, record, directory, signal)
   await endRest(context, record)
   return exit
 }
@@ -35,7 +61,7 @@ export async function waitForExit(
  */
 async function endRest(
   { clock }: RuntimeContext,
-  { namespaces, cgroup, life }: ContainerRecord,
+  { namespaces, cgroup, life }: DecidedRecord,
 ): Promise<void> {
   const isDone = namespaces.pid || (life === 'monitored' && cgroup?.v2Directory !== undefined)
   if (cgroup && !isDone) await killCgroup(cgroup.leaves, undefined, clock)
@@ -57,7 +83,7 @@ async function foregroundExit(
 
 async function monitoredExit(
   context: RuntimeContext,
-  record: ContainerRecord,
+  record: DecidedRecord,
   directory: string,
   signal: AbortSignal,
 ): Promise<Exit> {
@@ -81,11 +107,7 @@ async function exitFrame({ clock }: RuntimeContext, directory: string, signal: A
 }
 
 /** Without its monitor nobody would ever learn of the exit, so the container ends with it. */
-async function monitorLost(
-  context: RuntimeContext,
-  record: ContainerRecord,
-  directory: string,
-): Promise<Exit> {
+async function monitorLost(context: RuntimeContext, record: DecidedRecord, directory: string): Promise<Exit> {
   context.log.warn('the monitor is lost: the container is ended', { id: record.id })
   if (record.cgroup) await killCgroup(record.cgroup.leaves)
   const exit: Exit = {

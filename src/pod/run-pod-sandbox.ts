@@ -40,12 +40,13 @@ export async function runPodSandbox(
     const known = context.runtimeHandlers.filter((name) => name !== '').map((name) => JSON.stringify(name))
     throw invalid(`unknown runtime handler ${JSON.stringify(runtimeHandler)}: there is ${known.join(', ')}`)
   }
-  const key = identity(checked)
   const ready = context.store
     .sandboxes()
-    .find((one) => one.stoppedAtNs === undefined && identity(one.config) === key)
+    .find((one) => one.stoppedAtNs === undefined && isSame(one.config, checked))
   if (ready) return RunPodSandboxResponse.fromPartial({ podSandboxId: ready.id })
-  const podSandboxId = await context.joined.sandboxes.run(key, () => make(context, checked, runtimeHandler))
+  const podSandboxId = await context.joined.sandboxes.run(identity(checked), () =>
+    make(context, checked, runtimeHandler),
+  )
   return RunPodSandboxResponse.fromPartial({ podSandboxId })
 }
 
@@ -155,6 +156,15 @@ function checkedConfig(config: PodSandboxConfig | undefined): PodSandboxConfig {
   if (podNamespaces(config).network === 'pod' && config.hostname.length > 64)
     throw invalid(`the hostname ${config.hostname} is longer than 64 characters`)
   return config
+}
+
+function isSame({ metadata: one }: PodSandboxConfig, { metadata: other }: PodSandboxConfig): boolean {
+  return (
+    one?.uid === other?.uid &&
+    one?.name === other?.name &&
+    one?.namespace === other?.namespace &&
+    one?.attempt === other?.attempt
+  )
 }
 
 function identity({ metadata }: PodSandboxConfig): string {
