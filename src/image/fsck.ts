@@ -154,17 +154,20 @@ async function mend(
   const held = new Set([...records.snapshots.values()].flatMap(({ layerKeys }) => layerKeys))
   const doomed = bad.filter(({ key }) => !held.has(key))
   const keys = doomed.map(({ key }) => key)
-  const images = [...records.images.values()].filter(({ layerKeys }) =>
-    layerKeys.some((key) => keys.includes(key)),
-  )
   for (const layer of doomed) layers.forget(layer)
-  await records.commit([
-    ...images.map(({ image }): Change => ({ remove: 'image', key: image.id })),
-    ...doomed.flatMap(({ key, directory }): Change[] => [
-      { remove: 'layer', key },
-      { remove: 'unsynced', key: directory },
-    ]),
-  ])
+  await records.change((now) => {
+    const images = [...now.images.values()].filter(({ layerKeys }) =>
+      layerKeys.some((key) => keys.includes(key)),
+    )
+    const changes = [
+      ...images.map(({ image }): Change => ({ remove: 'image', key: image.id })),
+      ...doomed.flatMap(({ key, directory }): Change[] => [
+        { remove: 'layer', key },
+        { remove: 'unsynced', key: directory },
+      ]),
+    ]
+    return { changes, result: undefined }
+  })
   await Promise.all([
     ...blobs.map((digest) => content.remove(digest)),
     ...doomed.map((layer) => layers.remove(layer)),

@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises'
 import { type Clock, KeelsonError } from '../base/index.ts'
 import type { Collected, GarbagePolicy, Image, PruneOptions } from './image-store.ts'
 import type { Pins } from './pins.ts'
-import type { ImageRecord, Records } from './records.ts'
+import type { ImageRecord, Recorded, Records } from './records.ts'
 
 interface GarbageContext {
   records: Records
@@ -39,7 +39,7 @@ export async function freeDisk(context: GarbageContext, policy: GarbagePolicy): 
  * that was added or last used less than `minAgeMs` ago: a pull whose container is about to be created counts as use.
  */
 export function removableImages(
-  records: Records,
+  records: Recorded,
   { minAgeMs, nowMs }: { minAgeMs: number; nowMs: number },
 ): ImageRecord[] {
   const used = new Set([...records.snapshots.values()].map(({ imageId }) => imageId))
@@ -51,7 +51,7 @@ export function removableImages(
 
 /** What `prune` takes of those: images that have lost their tags, or all of them. */
 export function prunable(
-  records: Records,
+  records: Recorded,
   { all = false, minAgeMs = 0 }: PruneOptions,
   nowMs: number,
 ): ImageRecord[] {

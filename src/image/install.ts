@@ -7,7 +7,7 @@ import type { Image, ImageConfig, PullProgress } from './image-store.ts'
 import type { BlobSource, LayerStore, NamedBlob } from './layer-store.ts'
 import { broken, type Manifest } from './manifest.ts'
 import { formatPlatform, type Platform, runsOn } from './platform.ts'
-import type { Change, ImageRecord, LayerRecord, Records } from './records.ts'
+import type { Change, ImageRecord, LayerRecord, Recorded, Records } from './records.ts'
 
 /** What an image is made of and called, whether it comes from a registry or from an archive. */
 export interface Installation {
@@ -151,28 +151,38 @@ async function makeLayer(
 }
 
 /** A tag names one image: it leaves the image that had it. Names of an image that is here already add up. */
-async function record(
+function record(
   { records, boot, clock }: InstallContext,
   fresh: ImageRecord,
   layers: readonly LayerRecord[],
 ): Promise<Image> {
-  const { id } = fresh.image
-  const changes: Change[] = layers
-    .filter(({ key, directory }) => records.layers.get(key)?.directory !== directory)
-    .flatMap((layer) => [
-      { put: 'layer', key: layer.key, record: layer },
-      { put: 'unsynced', key: layer.directory, record: { boot } },
-    ])
-  changes.push(...withoutTags(records, fresh.image.repoTags, id))
-  const known = records.images.get(id)
+  return records.change((now) => {
+    const { id } = fresh.image
+    const changes: Change[] = layers
+      .filter(({ key, directory }) => now.layers.get(key)?.directory !== directory)
+      .flatMap((layer) => [
+        { put: 'layer', key: layer.key, record: layer },
+        { put: 'unsynced', key: layer.directory, record: { boot } },
+      ])
+    changes.push(...withoutTags(now, fresh.image.repoTags, id))
+    const known = now.images.get(id)
+    const merged = mergedRecord(known, fresh, clock.nowMs())
+    // Its blobs are on disk no sooner than layers are.
+    if (merged.blobs.length > (known?.blobs.length ?? 0))
+      changes.push({ put: 'unsynced', key: id, record: { boot } })
+    changes.push({ put: 'image', key: id, record: merged })
+    return { changes, result: merged.image }
+  })
+}
+
+function mergedRecord(known: ImageRecord | undefined, fresh: ImageRecord, nowMs: number): ImageRecord {
   const image = {
     ...fresh.image,
     repoTags: union(known?.image.repoTags, fresh.image.repoTags),
     repoDigests: union(known?.image.repoDigests, fresh.image.repoDigests),
     pinned: known?.image.pinned ?? false,
   }
-  const nowMs = clock.nowMs()
-  const merged = {
+  return {
     ...known,
     ...fresh,
     image,
@@ -180,11 +190,6 @@ async function record(
     addedMs: known?.addedMs ?? nowMs,
     usedMs: nowMs,
   }
-  // Its blobs are on disk no sooner than layers are.
-  if (merged.blobs.length > (known?.blobs.length ?? 0))
-    changes.push({ put: 'unsynced', key: id, record: { boot } })
-  await records.commit([...changes, { put: 'image', key: id, record: merged }])
-  return image
 }
 
 /** A manifest that no index led to says only in its config what it was built for. */
@@ -199,8 +204,8 @@ function requirePlatform({ os, architecture, variant }: ImageConfig, wanted: Pla
 }
 
 /** These tags are about to go to the image `id`: the others that have them, without them. */
-export function withoutTags(records: Records, tags: readonly string[], id: string): Change[] {
-  return [...records.images.values()]
+export function withoutTags(now: Recorded, tags: readonly string[], id: string): Change[] {
+  return [...now.images.values()]
     .filter(({ image }) => image.id !== id && image.repoTags.some((tag) => tags.includes(tag)))
     .map((other) => {
       const repoTags = other.image.repoTags.filter((tag) => !tags.includes(tag))

@@ -52,31 +52,110 @@ export type Change =
   | { [Kind in keyof Tables]: { put: Kind; key: string; record: Tables[Kind] } }[keyof Tables]
   | { remove: keyof Tables; key: string }
 
+/** What is recorded at one moment. */
+export interface Recorded {
+  readonly images: ReadonlyMap<string, ImageRecord>
+  readonly layers: ReadonlyMap<string, LayerRecord>
+  readonly snapshots: ReadonlyMap<string, SnapshotRecord>
+  readonly unsynced: ReadonlyMap<string, UnsyncedRecord>
+}
+
+interface Waiting {
+  early: boolean
+  build: (now: Recorded) => readonly Change[]
+  answer: (error?: unknown) => void
+}
+
 const version = 1
 
-/** The store's metadata: in memory for reading, in the ledger for good. A change is seen after it is recorded. */
-export class Records implements AsyncDisposable {
+/**
+ * The store's metadata: in memory for reading, in the ledger for good. A change is seen after it is recorded.
+ *
+ * Commits stand in one queue. Whoever changes a record builds the new one from what is recorded when its turn comes,
+ * with all that was asked for before it: two that read the same record first would lose one of their changes. Those
+ * that wait while the ledger is at work share its next commit, early ones apart from those that are to be on disk.
+ */
+export class Records implements AsyncDisposable, Recorded {
   readonly images = new Map<string, ImageRecord>()
   readonly layers = new Map<string, LayerRecord>()
   readonly snapshots = new Map<string, SnapshotRecord>()
   readonly unsynced = new Map<string, UnsyncedRecord>()
   readonly #ledger: Ledger
+  readonly #queue: Waiting[] = []
+  #writing: Promise<void> | undefined
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger
     for (const [key, value] of ledger.range({})) this.#load(key, value)
   }
 
+  /** Changes that depend on nothing that is recorded. */
   async commit(changes: readonly Change[], options?: CommitOptions): Promise<void> {
-    await this.#ledger.commit(changes.map(operation), options)
-    for (const change of changes) {
-      if ('remove' in change) this.#table(change.remove).delete(change.key)
-      else this.#table(change.put).set(change.key, change.record)
-    }
+    await this.change(() => ({ changes, result: undefined }), options)
   }
 
+  /** `build` is called once; what it throws is for its caller alone. */
+  change<Result>(
+    build: (now: Recorded) => { changes: readonly Change[]; result: Result },
+    { early = false }: CommitOptions = {},
+  ): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      let result: Result
+      this.#queue.push({
+        early,
+        build: (now) => {
+          const built = build(now)
+          result = built.result
+          return built.changes
+        },
+        answer: (error) => (error === undefined ? resolve(result) : reject(error)),
+      })
+      this.#writing ??= this.#write()
+    })
+  }
+
+  /** Waits for the commits that were begun. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writing
     await this.#ledger[Symbol.asyncDispose]()
+  }
+
+  async #write(): Promise<void> {
+    while (this.#queue.length > 0) await this.#writeWaiting()
+    this.#writing = undefined
+  }
+
+  async #writeWaiting(): Promise<void> {
+    const early = this.#queue[0]?.early ?? false
+    const other = this.#queue.findIndex((one) => one.early !== early)
+    const waiting = this.#queue.splice(0, other < 0 ? this.#queue.length : other)
+    const { changes, built } = this.#buildAll(waiting)
+    try {
+      await this.#ledger.commit(changes.map(operation), { early })
+    } catch (error) {
+      for (const { answer } of built) answer(error)
+      return
+    }
+    for (const change of changes) apply(this, change)
+    for (const { answer } of built) answer()
+  }
+
+  /** Each sees what those before it will have changed. */
+  #buildAll(waiting: readonly Waiting[]): { changes: Change[]; built: Waiting[] } {
+    const now = waiting.length === 1 ? this : copyOf(this)
+    const changes: Change[] = []
+    const built: Waiting[] = []
+    for (const one of waiting) {
+      try {
+        const its = one.build(now)
+        if (now !== this) for (const change of its) apply(now, change)
+        changes.push(...its)
+        built.push(one)
+      } catch (error) {
+        one.answer(error)
+      }
+    }
+    return { changes, built }
   }
 
   #load(key: string, value: Uint8Array): void {
@@ -91,18 +170,28 @@ export class Records implements AsyncDisposable {
           hint: 'use the keelson version that wrote it, or remove its directory',
         },
       )
-    this.#table(kind).set(key.slice(slash + 1), document.record)
+    tableOf(this, kind).set(key.slice(slash + 1), document.record)
   }
+}
 
-  #table(kind: keyof Tables): Map<string, unknown> {
-    const tables: Record<keyof Tables, Map<string, unknown>> = {
-      image: this.images,
-      layer: this.layers,
-      snapshot: this.snapshots,
-      unsynced: this.unsynced,
-    }
-    return tables[kind]
+type Maps = { [Name in keyof Recorded]: Map<string, unknown> }
+
+function copyOf({ images, layers, snapshots, unsynced }: Records) {
+  return {
+    images: new Map(images),
+    layers: new Map(layers),
+    snapshots: new Map(snapshots),
+    unsynced: new Map(unsynced),
   }
+}
+
+function apply(maps: Maps, change: Change): void {
+  if ('remove' in change) tableOf(maps, change.remove).delete(change.key)
+  else tableOf(maps, change.put).set(change.key, change.record)
+}
+
+function tableOf({ images, layers, snapshots, unsynced }: Maps, kind: keyof Tables): Map<string, unknown> {
+  return { image: images, layer: layers, snapshot: snapshots, unsynced }[kind]
 }
 
 function isKind(text: string): text is keyof Tables {

@@ -4,7 +4,7 @@ import { Cleanup, type Clock, KeelsonError, type Logger } from '../base/index.ts
 import { adoptAttributes, removeTree, treeUsage } from '../kernel/index.ts'
 import type { Snapshot, SnapshotStore } from './image-store.ts'
 import type { LayerStore } from './layer-store.ts'
-import type { Change, LayerRecord, Records, SnapshotRecord } from './records.ts'
+import type { Change, LayerRecord, Recorded, Records, SnapshotRecord } from './records.ts'
 import { SharedWork } from './shared-work.ts'
 
 /** Also a directory name: container ids and the like. */
@@ -87,7 +87,10 @@ export class Snapshots implements SnapshotStore {
   async remove(key: string): Promise<void> {
     const record = this.#records.snapshots.get(key)
     if (!record) return
-    await this.#records.commit([{ remove: 'snapshot', key }, ...this.#usedNow(record.imageId)], early)
+    await this.#records.change((now) => {
+      const changes: Change[] = [{ remove: 'snapshot', key }, ...this.#usedNow(now, record.imageId)]
+      return { changes, result: undefined }
+    }, early)
     const doomed = this.#temporaryPath()
     const isAside = await rename(this.#path(key), doomed).then(
       () => true,
@@ -138,8 +141,8 @@ export class Snapshots implements SnapshotStore {
   }
 
   /** Garbage collection takes what has not been used for long: until now it was. */
-  #usedNow(imageId: string): Change[] {
-    const image = this.#records.images.get(imageId)
+  #usedNow(now: Recorded, imageId: string): Change[] {
+    const image = now.images.get(imageId)
     if (!image) return []
     return [{ put: 'image', key: imageId, record: { ...image, usedMs: this.#clock.nowMs() } }]
   }

@@ -160,8 +160,10 @@ export class FileImageStore implements ManagedImageStore {
   async prune(options: PruneOptions = {}): Promise<Freed> {
     const { records, clock } = this.#parts
     const before = await this.filesystem()
-    const doomed = prunable(records, options, clock.nowMs())
-    await records.commit(doomed.map(({ image }) => ({ remove: 'image', key: image.id })))
+    const doomed = await records.change((now) => {
+      const result = prunable(now, options, clock.nowMs())
+      return { changes: result.map(({ image }) => ({ remove: 'image', key: image.id })), result }
+    })
     await this.#collect()
     const { usedBytes } = await this.filesystem()
     return { images: doomed.map(({ image }) => image), bytes: Math.max(0, before.usedBytes - usedBytes) }
