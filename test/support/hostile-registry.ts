@@ -85,6 +85,11 @@ export async function* endless(): AsyncIterable<Buffer> {
   for (;;) yield Buffer.alloc(65_536, ' ')
 }
 
+/** Nothing, and no end either. */
+export async function* silence(): AsyncIterable<Buffer> {
+  await new Promise(() => undefined)
+}
+
 /** A byte now and then. */
 export async function* dripping(bytes: Buffer, everyMs: number): AsyncIterable<Buffer> {
   for (let at = 0; ; at = (at + 1) % bytes.length) {

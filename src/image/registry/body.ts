@@ -52,9 +52,11 @@ export async function readBytes(answer: Answer, maxBytes: number, from: string, 
   return Buffer.concat(parts)
 }
 
-/** Lets an answer go that nobody wants to read, and keeps its connection if little is left of it. */
-export async function discard({ body }: Answer): Promise<void> {
+/** Lets an answer go that nobody wants to read, and keeps its connection if little is left of it and that comes in time. */
+export async function discard({ body }: Answer, { clock, periodMs }: Pace): Promise<void> {
+  const cancel = clock.after(periodMs, () => body.destroy())
   await body.dump({ limit: 16 * 1024 }).catch(() => undefined)
+  cancel()
 }
 
 function stalled(from: string, periodMs: number): RegistryError {

@@ -75,11 +75,11 @@ export class Connection {
     const first = await this.#follow(url, request, used)
     // Whoever a redirect led to gets no credentials, also not when it asks for them.
     if (first.status !== 401 || first.url.origin !== endpoint.origin) return first
-    await discard(first)
+    await discard(first, this.pace)
     await this.#authorization.answer(access, used, first.headers['www-authenticate'] ?? '', request.signal)
     const second = await this.#follow(url, request, await this.#authorization.header(access, request.signal))
     if (second.status !== 401) return second
-    await discard(second)
+    await discard(second, this.pace)
     const challenge = second.headers['www-authenticate'] ?? ''
     if (!/insufficient_scope/.test(challenge))
       throw unauthenticated(endpoint.name, this.#authorization.hasCredentials)
@@ -106,7 +106,7 @@ export class Connection {
       })
       const { location } = answer.headers
       if (![301, 302, 303, 307, 308].includes(answer.status) || location === undefined) return answer
-      await discard(answer)
+      await discard(answer, this.pace)
       const next = URL.canParse(location, at.href) ? new URL(location, at) : undefined
       const safe = next?.protocol === 'https:' || (next?.protocol === 'http:' && at.protocol === 'http:')
       if (!next || !safe || !mayFollow)

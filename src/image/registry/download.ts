@@ -1,7 +1,7 @@
 import { refuseSize } from '../content-store.ts'
 import type { NamedBlob } from '../layer-store.ts'
 import type { Answer } from './answer.ts'
-import { chunksOf, discard } from './body.ts'
+import { chunksOf, discard, type Pace } from './body.ts'
 import { isTransient, RegistryError } from './failures.ts'
 import { refused } from './refused.ts'
 import { backOffMs, fromFirst, type Retry } from './retry.ts'
@@ -58,18 +58,18 @@ async function open(blob: NamedBlob, at: number, options: DownloadOptions): Prom
     })
     if (answer.status !== 200 && answer.status !== 206)
       throw await refused(answer, `blob ${blob.digest}`, source)
-    const skip = await skipOf(answer, blob, at)
+    const skip = await skipOf(answer, blob, at, connection.pace)
     return after(skip, chunksOf(answer, endpoint.name, connection.pace))
   }
   return await fromFirst(sources, fetch, retry, signal)
 }
 
 /** How many of the bytes to come are known already. DATA_LOSS when it is not this blob that comes. */
-async function skipOf(answer: Answer, blob: NamedBlob, at: number): Promise<number> {
+async function skipOf(answer: Answer, blob: NamedBlob, at: number, pace: Pace): Promise<number> {
   const length = answer.headers['content-length']
   if (answer.status === 200) {
     if (length === undefined || Number(length) === blob.sizeBytes) return at
-    await discard(answer)
+    await discard(answer, pace)
     return refuseSize(blob, length)
   }
   const range = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(answer.headers['content-range'] ?? '')
@@ -79,7 +79,7 @@ async function skipOf(answer: Answer, blob: NamedBlob, at: number): Promise<numb
     Number(last) < blob.sizeBytes &&
     (total === '*' || Number(total) === blob.sizeBytes)
   if (fits) return 0
-  await discard(answer)
+  await discard(answer, pace)
   throw new RegistryError(
     'DATA_LOSS',
     `blob ${blob.digest}: asked for the bytes from ${at} on, got ${answer.headers['content-range'] ?? 'no range'}`,

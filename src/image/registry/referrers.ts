@@ -30,7 +30,7 @@ export async function listReferrers(
       throw new RegistryError('DATA_LOSS', `registry ${from}: more than ${maxPages} pages of referrers`)
     const answer = await ask(path, accept)
     if (page === 0 && answer.status === 404) {
-      await discard(answer)
+      await discard(answer, pace)
       found.push(...(await byTag(digest, from, pace, ask)))
       break
     }
@@ -51,7 +51,7 @@ export function referrersTag(digest: string): string {
 async function byTag(digest: string, from: string, pace: Pace, ask: Ask): Promise<Descriptor[]> {
   const answer = await ask(`manifests/${referrersTag(digest)}`, accept)
   if (answer.status !== 404) return await readIndex(answer, from, pace)
-  await discard(answer)
+  await discard(answer, pace)
   return []
 }
 

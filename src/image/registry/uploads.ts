@@ -135,7 +135,7 @@ export class Uploads {
   async #resume(blob: Blob, session: Session): Promise<Session | undefined> {
     if (blob.sizeBytes <= session.chunkBytes) return undefined
     const answer = await this.#ask(session.location, { method: 'GET' })
-    await discard(answer)
+    await discard(answer, this.#source.connection.pace)
     if (answer.status !== 204) return undefined
     const at = rangeEnd(answer)
     if (at === undefined || at > blob.sizeBytes) return undefined
@@ -153,7 +153,7 @@ export class Uploads {
 
   async #expect(answer: Answer, statuses: readonly number[], what: string): Promise<Answer> {
     if (!statuses.includes(answer.status)) throw await refused(answer, what, this.#source)
-    await discard(answer)
+    await discard(answer, this.#source.connection.pace)
     return answer
   }
 }

@@ -14,6 +14,7 @@ import {
   type HostileRegistry,
   type Reply,
   type Script,
+  silence,
   startHostileRegistry,
 } from '../../support/hostile-registry.ts'
 import { serialRootTest as test } from '../../support/root.ts'
@@ -135,6 +136,18 @@ const lies: Lie[] = [
     ({ url }) => ({ status: 302, headers: { location: url.href.replace('http://registry', '') } }),
     'UNAVAILABLE',
     /redirects/,
+  ],
+  [
+    'a redirect to a file, whose body never comes',
+    () => ({ status: 302, headers: { location: 'file:///x', 'content-length': '100' }, body: silence() }),
+    'UNAVAILABLE',
+    /refused redirect/,
+  ],
+  [
+    'a 401 whose body never comes',
+    () => ({ status: 401, headers: { 'content-length': '100' }, body: silence() }),
+    'UNAUTHENTICATED',
+    /refuses access/,
   ],
   [
     'redirect to a file',
