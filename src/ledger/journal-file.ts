@@ -17,7 +17,7 @@ const remove = 2
 const headBytes = 8
 
 export class JournalFile implements Disposable {
-  readonly #fd: number
+  #fd: number
   #bytes = 0
 
   /** Made when absent; what it holds is lost: read it before. */
@@ -46,6 +46,7 @@ export class JournalFile implements Disposable {
 
   [Symbol.dispose](): void {
     closeSync(this.#fd)
+    this.#fd = -1 // its number may soon be another file's
   }
 
   #write(bytes: Uint8Array): void {

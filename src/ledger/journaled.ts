@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import type { Clock, Logger } from '../base/index.ts'
+import { type Clock, KeelsonError, type Logger } from '../base/index.ts'
 import { JournalFile, readJournal } from './journal-file.ts'
 import { encodeKey } from './key.ts'
 import type { CommitOptions, Ledger, Operation, Range } from './ledger.ts'
@@ -60,6 +60,7 @@ class JournaledLedger implements Ledger {
   #queue: Asked[] = []
   #tail: Promise<void> = Promise.resolve()
   #refused = false
+  #open = true
   #cancelTimer: (() => void) | undefined
 
   constructor(options: JournalOptions, active: JournalFile, other: JournalFile) {
@@ -69,17 +70,20 @@ class JournaledLedger implements Ledger {
   }
 
   get(key: string): Uint8Array | undefined {
+    this.#requireOpen('get')
     const news = this.#news.get(key)
     if (!news) return this.#options.ledger.get(key)
     return 'put' in news ? news.value : undefined
   }
 
   range(range: Range): Iterable<readonly [string, Uint8Array]> {
+    this.#requireOpen('range')
     if (this.#news.size === 0) return this.#options.ledger.range(range)
     return merged(this.#options.ledger, range, this.#news)
   }
 
   async commit(operations: readonly Operation[], { early = false }: CommitOptions = {}): Promise<void> {
+    this.#requireOpen('commit')
     for (const operation of operations) encodeKey('put' in operation ? operation.put : operation.remove)
     if (operations.length === 0) return
     const kept = operations.map(copied)
@@ -102,15 +106,23 @@ class JournaledLedger implements Ledger {
   }
 
   async backup(directory: string): Promise<void> {
+    this.#requireOpen('backup')
     await this.#write()
     await this.#options.ledger.backup(directory)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#open) return
+    this.#open = false
     await this.#settle()
     await this.#options.ledger[Symbol.asyncDispose]()
     this.#active[Symbol.dispose]()
     this.#other[Symbol.dispose]()
+  }
+
+  #requireOpen(op: string): void {
+    if (!this.#open)
+      throw new KeelsonError('FAILED_PRECONDITION', 'the ledger is closed', { op, path: this.#options.path })
   }
 
   async #settle(): Promise<void> {

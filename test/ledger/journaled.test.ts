@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFile, mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, open, readFile, rename, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import fc from 'fast-check'
@@ -313,4 +313,27 @@ rootTest('a commit that its journal cannot take waits for the store', async (t) 
   } finally {
     execFileSync('umount', [small])
   }
+})
+
+test('after its end nothing is taken, early or not, and what is in its files stays as it is', async (t) => {
+  await using folder = await temporaryDirectory()
+  const { ledger } = await openIn(folder.path)
+  await ledger.commit([{ put: 'a', value: Buffer.from('1') }], early)
+  await ledger[Symbol.asyncDispose]()
+  await ledger[Symbol.asyncDispose]()
+  // One of these has the number that a journal's file had.
+  const files = await Promise.all(['x', 'y', 'z'].map((name) => open(join(folder.path, name), 'w+')))
+  const closed = { code: 'FAILED_PRECONDITION' }
+  await t.throwsAsync(ledger.commit([{ put: 'b', value: Buffer.from('2') }], early), closed)
+  await t.throwsAsync(ledger.commit([{ put: 'b', value: Buffer.from('2') }]), closed)
+  await t.throwsAsync(ledger.backup(join(folder.path, 'backup')), closed)
+  t.throws(() => ledger.get('a'), closed)
+  t.throws(() => ledger.range({}), closed)
+  for (const file of files) {
+    t.is((await file.stat()).size, 0)
+    await file.close()
+  }
+  const again = await openIn(folder.path)
+  t.deepEqual(entries(again.ledger), [['a', Buffer.from('1')]])
+  await again.ledger[Symbol.asyncDispose]()
 })
