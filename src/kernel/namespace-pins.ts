@@ -2,6 +2,7 @@ import { closeSync, readlinkSync, renameSync, symlinkSync } from 'node:fs'
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hasErrno, KeelsonError, type Logger } from '../base/index.ts'
+import { whichExist } from './directory.ts'
 import { native } from './native.ts'
 import { type OwnedFd, ownFd } from './owned-fd.ts'
 import { parseSysctlName } from './sysctl-name.ts'
@@ -112,10 +113,13 @@ export async function openNamespacePins(options: NamespacePinsOptions): Promise<
     },
     async remove(id) {
       checkId(id)
-      await native.removePins(mountNamespace, id)
+      // Often asked for twice, when a pod is stopped and when it is removed. Only who may enter that mount namespace
+      // can remove, which takes a thread its turn; to look there it takes none.
+      const [isThere] = whichExist([join(directoryOf(root), id)])
+      if (isThere) await native.removePins(mountNamespace, id)
     },
     // A directory of another mount namespace, reached through its descriptor.
-    list: () => readdir(`/proc/self/fd/${root}`),
+    list: () => readdir(directoryOf(root)),
     async [Symbol.asyncDispose]() {
       closeSync(mountNamespace)
       closeSync(root)
@@ -127,6 +131,10 @@ export async function openNamespacePins(options: NamespacePinsOptions): Promise<
 export async function removePinNamespace(options: { runDirectory: string }): Promise<void> {
   await rm(join(options.runDirectory, doorName), { force: true })
   await native.removePinNamespace(options.runDirectory)
+}
+
+function directoryOf(root: number): string {
+  return `/proc/self/fd/${root}`
 }
 
 const doorName = 'netns'

@@ -14,8 +14,8 @@ export interface ReadyPinsOptions {
  * Pins with a pool: a few sets of namespaces that are made beforehand, so that a request that fits the template only has to
  * be given its id, name and settings. Any other request, and any that finds the pool empty, is served as without one.
  *
- * - At most `count` are kept. One is made at a time, a little after a request, so that it does not take the processor
- *   from the pod that is just being made.
+ * - At most `count` are kept. One is made at a time, when nothing was asked for a little while, so that it does not take
+ *   the processor from a pod that is just being made or removed; and at the latest some time after there is room.
  * - Nobody sees them: `list` leaves them out. What an earlier process left of them is removed at the start, and what
  *   there is when disposed, too.
  */
@@ -28,6 +28,8 @@ export async function keepReady(pins: ClaimablePins, options: ReadyPinsOptions):
 
 const prefix = 'ready-'
 const refillDelayMs = 20
+/** Where something is asked for all the time. */
+const refillLatestMs = 100
 const retryDelayMs = 10_000
 /** What a request may speak of to be served from the pool. */
 const known = new Set(['id', 'network', 'ipc', 'uts', 'shmSizeBytes', 'owner', 'sysctls'])
@@ -37,6 +39,7 @@ class ReadyPins implements NamespacePins {
   readonly #options: ReadyPinsOptions
   readonly #ready: string[] = []
   #made = 0
+  #askedMs = 0
   #cancel: (() => void) | undefined
   #refill: Promise<void> | undefined
   #closed = false
@@ -47,14 +50,21 @@ class ReadyPins implements NamespacePins {
   }
 
   async create(request: PinRequest): Promise<void> {
+    this.#asked()
     const from = this.#fits(request) ? this.#ready.shift() : undefined
     this.refillSoon()
     if (from === undefined || !(await this.#claim(from, request))) await this.#pins.create(request)
   }
 
-  open: NamespacePins['open'] = (id, kind) => this.#pins.open(id, kind)
+  open: NamespacePins['open'] = (id, kind) => {
+    this.#asked()
+    return this.#pins.open(id, kind)
+  }
   networkPath: NamespacePins['networkPath'] = (id) => this.#pins.networkPath(id)
-  remove: NamespacePins['remove'] = (id) => this.#pins.remove(id)
+  remove: NamespacePins['remove'] = (id) => {
+    this.#asked()
+    return this.#pins.remove(id)
+  }
 
   async list(): Promise<string[]> {
     return (await this.#pins.list()).filter((id) => !isReady(id))
@@ -70,8 +80,19 @@ class ReadyPins implements NamespacePins {
 
   refillSoon(delayMs = refillDelayMs): void {
     if (this.#closed || this.#cancel || this.#refill || this.#ready.length >= this.#options.count) return
-    this.#cancel = this.#options.clock.after(delayMs, () => {
+    this.#refillWithin(delayMs, this.#options.clock.monotonicMs() + refillLatestMs)
+  }
+
+  #asked(): void {
+    this.#askedMs = this.#options.clock.monotonicMs()
+  }
+
+  #refillWithin(delayMs: number, latestMs: number): void {
+    const { clock } = this.#options
+    this.#cancel = clock.after(delayMs, () => {
       this.#cancel = undefined
+      const leftMs = Math.min(this.#askedMs + refillDelayMs, latestMs) - clock.monotonicMs()
+      if (leftMs > 0) return this.#refillWithin(leftMs, latestMs)
       this.#refill = this.#makeOne().then((delay) => {
         this.#refill = undefined
         this.refillSoon(delay)

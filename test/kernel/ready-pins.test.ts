@@ -1,5 +1,7 @@
+import test from 'ava'
 import { silentLogger, systemClock } from '../../src/base/index.ts'
 import {
+  type ClaimablePins,
   keepReady,
   type NamespacePins,
   openNamespacePins,
@@ -7,6 +9,7 @@ import {
   removePinNamespace,
 } from '../../src/kernel/index.ts'
 import { eventually } from '../support/eventually.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 import { inside } from '../support/inside.ts'
 import { rootTest } from '../support/root.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
@@ -131,4 +134,39 @@ rootTest('what an earlier process kept ready is removed, and so is all at the en
   await made.full()
   await pins[Symbol.asyncDispose]()
   t.deepEqual(await made.bare.list(), ['pod'])
+})
+
+/** Pins that are only counted. */
+function counted() {
+  const made: string[] = []
+  const pins: ClaimablePins = {
+    create: async ({ id }) => void made.push(id),
+    claim: async () => undefined,
+    open: async () => Promise.reject(new Error('not here')),
+    networkPath: (id) => id,
+    remove: async () => undefined,
+    list: async () => [],
+    [Symbol.asyncDispose]: async () => undefined,
+  }
+  return { made, pins }
+}
+
+test('the pool fills when nothing was asked for a while, and at the latest some time after there is room', async (t) => {
+  const clock = new FakeClock()
+  const { made, pins: counting } = counted()
+  await using pins = await keepReady(counting, { template, count: 1, clock, log: silentLogger })
+  await clock.advance(20)
+  t.is(made.length, 1)
+  const later = async () => {
+    await clock.advance(15)
+    await pins.open('a', 'ipc').catch(() => undefined)
+  }
+  await pins.create(request('a'))
+  for (let call = 0; call < 3; call++) await later()
+  t.is(made.length, 1, 'the pod is still being made')
+  await clock.advance(20)
+  t.is(made.length, 2)
+  await pins.create(request('b'))
+  for (let call = 0; call < 8; call++) await later()
+  t.is(made.length, 3, 'it did not wait for ever')
 })
