@@ -14,6 +14,7 @@
 #include "binding/netlink.hpp"
 #include "binding/pipe.hpp"
 #include "binding/process.hpp"
+#include "binding/quota.hpp"
 #include "binding/readiness.hpp"
 #include "binding/seccomp.hpp"
 #include "binding/socket.hpp"
@@ -38,6 +39,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   keelson::binding::exportNetlink(env, exports);
   keelson::binding::exportPipe(env, exports);
   keelson::binding::exportProcess(env, exports);
+  keelson::binding::exportQuota(env, exports);
   keelson::binding::exportReadiness(env, exports);
   keelson::binding::exportSeccomp(env, exports);
   keelson::binding::exportSocket(env, exports);

@@ -238,14 +238,21 @@ export interface ImageConfig {
 /** Writable layers over an image, one per container. */
 export interface SnapshotStore {
   /** Makes (or finds again) the snapshot with this key. Directories only: nothing is mounted. */
-  prepare(key: string, imageId: string): Promise<Snapshot>
+  prepare(key: string, imageId: string, options?: PrepareOptions): Promise<Snapshot>
   find(key: string): Snapshot | undefined
   remove(key: string): Promise<void>
   list(): Snapshot[]
   /** Those that begin with these characters. */
   keys(prefix: string): string[]
-  /** What the container wrote. */
+  /** What the container wrote, and the few directories of the overlay itself. */
   usage(key: string): Promise<{ bytes: number; inodes: number }>
+  /** Whether the disk can hold a writable layer to a size. */
+  readonly hasLimits: boolean
+}
+
+export interface PrepareOptions {
+  /** Most that a new layer may take on disk; 0 or absent: as much as there is. FAILED_PRECONDITION without quotas. */
+  bytesMax?: number
 }
 
 export interface Snapshot {

@@ -14,6 +14,7 @@ import { ContentStore } from './content-store.ts'
 import { dropUntrusted, Settler } from './durability.ts'
 import { openImageLedger } from './image-ledger.ts'
 import type { Credentials, ManagedImageStore } from './image-store.ts'
+import { defaultProjectIds, LayerQuota, type ProjectIds } from './layer-quota.ts'
 import { LayerStore } from './layer-store.ts'
 import { Leases } from './leases.ts'
 import { ownPlatform, type Platform } from './platform.ts'
@@ -34,6 +35,8 @@ export interface ImageStoreOptions {
   registryTimeouts?: RegistryTimeouts
   /** Layers downloaded and unpacked at a time, of all pulls together; default 4. */
   parallelLayers?: number
+  /** Given to writable layers where the disk has project quotas; default: a million from 1,200,000,000 on. */
+  projectIds?: ProjectIds
   log: Logger
   clock: Clock
   /** Opens what records are kept in; for tests that fail in it. */
@@ -66,6 +69,8 @@ export async function openImageStore(options: ImageStoreOptions): Promise<Manage
   const layers = await undo.use(
     new LayerStore({ content, directory, log, clock, parallelLayers: options.parallelLayers }),
   )
+  const given = [...records.snapshots.values()].flatMap(({ projectId }) => projectId ?? [])
+  const quota = await LayerQuota.open({ directory, ids: options.projectIds ?? defaultProjectIds, log }, given)
   const registry = await undo.use(
     new RegistryClient({
       mirrors: options.mirrors ?? {},
@@ -84,6 +89,7 @@ export async function openImageStore(options: ImageStoreOptions): Promise<Manage
     records,
     content,
     layers,
+    quota,
     leases,
     registry,
     credentials: options.credentials ?? (async () => undefined),

@@ -33,6 +33,8 @@ export interface SnapshotRecord {
   imageId: string
   /** Keys of the layer records below it, bottom first: they outlive the image. */
   layerKeys: string[]
+  /** Whose quota its writable layer is counted by, where the disk has such. */
+  projectId?: number
 }
 
 /** Of a layer directory or an image whose files may not have reached the disk yet: the boot under which they were written. */

@@ -2,7 +2,8 @@ import { chmod, mkdir, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Cleanup, type Clock, KeelsonError, type Logger } from '../base/index.ts'
 import { adoptAttributes, removeTree, treeUsage } from '../kernel/index.ts'
-import type { Snapshot, SnapshotStore } from './image-store.ts'
+import type { PrepareOptions, Snapshot, SnapshotStore } from './image-store.ts'
+import type { LayerQuota } from './layer-quota.ts'
 import type { LayerStore } from './layer-store.ts'
 import type { Change, LayerRecord, Recorded, Records, SnapshotRecord } from './records.ts'
 import { SharedWork } from './shared-work.ts'
@@ -23,6 +24,7 @@ const deletingMax = 16
 export class Snapshots implements SnapshotStore {
   readonly #records: Records
   readonly #layers: LayerStore
+  readonly #quota: LayerQuota
   readonly #directory: string
   readonly #temporaryPath: () => string
   readonly #pin: (names: readonly string[]) => Disposable
@@ -35,6 +37,7 @@ export class Snapshots implements SnapshotStore {
   constructor(options: {
     records: Records
     layers: LayerStore
+    quota: LayerQuota
     directory: string
     temporaryPath: () => string
     /** Keeps the collector away from these layers. */
@@ -46,6 +49,7 @@ export class Snapshots implements SnapshotStore {
   }) {
     this.#records = options.records
     this.#layers = options.layers
+    this.#quota = options.quota
     this.#directory = join(options.directory, 'snapshots')
     this.#temporaryPath = options.temporaryPath
     this.#pin = options.pin
@@ -62,12 +66,12 @@ export class Snapshots implements SnapshotStore {
   }
 
   /** The same key with the same image finds the snapshot again; with another image it is ALREADY_EXISTS. */
-  async prepare(key: string, imageId: string): Promise<Snapshot> {
+  async prepare(key: string, imageId: string, { bytesMax = 0 }: PrepareOptions = {}): Promise<Snapshot> {
     if (!keyForm.test(key))
       throw new KeelsonError('INVALID_ARGUMENT', `"${key.slice(0, 200)}" is no snapshot key`)
     const existing = this.#records.snapshots.get(key)
     if (existing) return sameImage(this.#toSnapshot(existing), imageId)
-    return sameImage(await this.#preparing.run(key, () => this.#create(key, imageId)), imageId)
+    return sameImage(await this.#preparing.run(key, () => this.#create(key, imageId, bytesMax)), imageId)
   }
 
   find(key: string): Snapshot | undefined {
@@ -77,6 +81,10 @@ export class Snapshots implements SnapshotStore {
 
   list(): Snapshot[] {
     return [...this.#records.snapshots.values()].map((record) => this.#toSnapshot(record))
+  }
+
+  get hasLimits(): boolean {
+    return this.#quota.hasLimits
   }
 
   keys(prefix: string): string[] {
@@ -97,8 +105,8 @@ export class Snapshots implements SnapshotStore {
       () => false,
     )
     // The key is free again at once, and nobody sees the tree any more, which may be large.
-    if (isAside) this.#deleteAside(doomed)
-    else await removeTree(this.#path(key))
+    if (isAside) this.#deleteAside(doomed, record)
+    else await this.#delete(this.#path(key), record)
     await this.#released(record.layerKeys)
     if (this.#deleting.size > deletingMax) await Promise.race(this.#deleting)
   }
@@ -108,8 +116,8 @@ export class Snapshots implements SnapshotStore {
     await Promise.all(this.#deleting)
   }
 
-  #deleteAside(path: string): void {
-    const deleted = removeTree(path)
+  #deleteAside(path: string, record: Pick<SnapshotRecord, 'projectId'>): void {
+    const deleted = this.#delete(path, record)
       .catch((error: unknown) =>
         this.#log.warn('a removed snapshot is deleted at the next start', { path, error }),
       )
@@ -117,24 +125,38 @@ export class Snapshots implements SnapshotStore {
     this.#deleting.add(deleted)
   }
 
+  /** Its project is free when its last file is gone. */
+  async #delete(path: string, { projectId }: Pick<SnapshotRecord, 'projectId'>): Promise<void> {
+    await removeTree(path)
+    if (projectId !== undefined) await this.#quota.release(projectId)
+  }
+
   async usage(key: string): Promise<{ bytes: number; inodes: number }> {
-    if (!this.#records.snapshots.has(key))
-      throw new KeelsonError('NOT_FOUND', `no snapshot ${key}`, { id: key })
+    const record = this.#records.snapshots.get(key)
+    if (!record) throw new KeelsonError('NOT_FOUND', `no snapshot ${key}`, { id: key })
+    if (record.projectId !== undefined) return await this.#quota.usage(record.projectId)
     return await treeUsage(join(this.#path(key), 'upper'))
   }
 
   /** Directories first, the record last: a crash in between leaves what `sweep` finds. */
-  async #create(key: string, imageId: string): Promise<Snapshot> {
+  async #create(key: string, imageId: string, bytesMax: number): Promise<Snapshot> {
     const image = this.#records.images.get(imageId)
     if (!image) throw new KeelsonError('NOT_FOUND', `image ${imageId} is not here`, { id: imageId })
     using _layers = this.#pin(image.layerKeys)
     await using undo = new Cleanup()
     const path = this.#path(key)
     await mkdir(path, { mode: 0o700 })
-    undo.defer(() => removeTree(path))
+    let projectId: number | undefined
+    undo.defer(() => this.#delete(path, projectId === undefined ? {} : { projectId }))
+    projectId = await this.#quota.give(path, bytesMax) // what is made below it belongs to it too
     await Promise.all([mkdir(join(path, 'upper')), mkdir(join(path, 'work'))])
     await this.#giveRootAttributes(join(path, 'upper'), image.layerKeys)
-    const record = { key, imageId, layerKeys: image.layerKeys }
+    const record = {
+      key,
+      imageId,
+      layerKeys: image.layerKeys,
+      ...(projectId !== undefined && { projectId }),
+    }
     await this.#records.commit([{ put: 'snapshot', key, record }], early)
     undo.keep()
     return this.#toSnapshot(record)

@@ -29,6 +29,7 @@ import type {
   StoreCheck,
 } from './image-store.ts'
 import type { InstallContext } from './install.ts'
+import type { LayerQuota } from './layer-quota.ts'
 import type { LayerStore } from './layer-store.ts'
 import type { Leases } from './leases.ts'
 import { loadImages } from './load/load.ts'
@@ -56,6 +57,7 @@ export interface Parts {
   records: Records
   content: ContentStore
   layers: LayerStore
+  quota: LayerQuota
   leases: Leases
   registry: RegistryClient
   credentials: Credentials
@@ -75,16 +77,12 @@ export class FileImageStore implements ManagedImageStore {
 
   constructor(parts: Parts) {
     this.#parts = parts
-    const { records, layers, directory, content, clock, log } = parts
+    const { content } = parts
     this.snapshots = new Snapshots({
-      records,
-      layers,
-      directory,
+      ...parts,
       temporaryPath: () => content.temporaryPath('snapshot'),
       pin: (names) => this.#pins.pin(names),
       released: (layerKeys) => this.#collectOf(layerKeys),
-      clock,
-      log,
     })
   }
 

@@ -1,4 +1,4 @@
-import { KeelsonError } from '../base/index.ts'
+import { KeelsonError, wholeQuantity } from '../base/index.ts'
 
 /** Limits of a pod's network in bits per second; absent: none. "Ingress" is what reaches the pod. */
 export interface Bandwidth {
@@ -20,7 +20,7 @@ export function podBandwidth(annotations: Readonly<Record<string, string>>): Ban
     const name = annotation[direction]
     const text = annotations[name]
     if (text === undefined) continue
-    const bits = parseQuantity(text)
+    const bits = wholeQuantity(text)
     if (bits === undefined || bits < bitsMin || bits > bitsMax)
       throw new KeelsonError(
         'INVALID_ARGUMENT',
@@ -40,22 +40,4 @@ export function podBandwidth(annotations: Readonly<Record<string, string>>): Ban
  */
 export function burstBits(bitsPerSecond: number): number {
   return Math.min(Math.max(Math.ceil(bitsPerSecond / 10), 8 * 65_536), 2 ** 31 - 1)
-}
-
-const decimal = ['', 'k', 'M', 'G', 'T', 'P', 'E']
-const binary = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei']
-const small: Record<string, number> = { n: 1e-9, u: 1e-6, m: 1e-3 }
-
-/** A Kubernetes quantity, rounded up to a whole number. */
-function parseQuantity(text: string): number | undefined {
-  const [, digits = '', suffix = ''] = /^\+?(\d+(?:\.\d*)?|\.\d+)(.*)$/.exec(text.trim()) ?? []
-  const exponent = /^[eE]([+-]?\d{1,2})$/.exec(suffix)?.[1]
-  const factor = exponent === undefined ? factorOf(suffix) : 10 ** Number(exponent)
-  return digits === '' || factor === undefined ? undefined : Math.ceil(Number(digits) * factor)
-}
-
-function factorOf(suffix: string): number | undefined {
-  if (decimal.includes(suffix)) return 1000 ** decimal.indexOf(suffix)
-  if (binary.includes(suffix)) return 1024 ** binary.indexOf(suffix)
-  return small[suffix]
 }

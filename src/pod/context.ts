@@ -29,6 +29,8 @@ export interface ContainerLimits {
   readonly execDrainMs: number
   /** Of each output; what is more is read and dropped, as Kubernetes expects. */
   readonly execSyncBytesMax: number
+  /** Most that a writable layer may take on disk; 0: no limit. */
+  readonly writableLayerBytesMax: number
 }
 
 /** What the verbs share. Each verb is a function of this and a request. */

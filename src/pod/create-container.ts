@@ -17,6 +17,7 @@ import { containerPid, podNamespaces } from './spec/namespaces.ts'
 import { checkedResources } from './spec/resources.ts'
 import { resolveUser } from './spec/user.ts'
 import { together } from './together.ts'
+import { writableLayerBytesMax } from './writable-layer.ts'
 
 /**
  * Makes the container's snapshot and record, and nothing in the kernel: a crash can lose no more than a directory.
@@ -68,11 +69,14 @@ async function make(context: PodContext, sandbox: SandboxRecord, config: Contain
   }
   checkPid(context, sandbox, config)
   if (config.linux?.resources) checkedResources(config.linux.resources)
+  const bytesMax = writableLayerBytesMax(context, sandbox, record)
   await using undo = new Cleanup()
   undo.defer(() => images.snapshots.remove(id))
   // Side by side: the one works on the disk, the other looks at the host and computes.
   await together(
-    keepLayers(context, sandbox.id, imageVolumes).then(() => images.snapshots.prepare(id, image.id)),
+    keepLayers(context, sandbox.id, imageVolumes).then(() =>
+      images.snapshots.prepare(id, image.id, { bytesMax }),
+    ),
     containerSpec(context, sandbox, record).then(validateSpec),
   )
   await store.putContainer(record, 'created')

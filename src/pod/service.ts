@@ -69,7 +69,7 @@ export interface PodServiceOptions {
   slices?: SystemdSlices
   /** Lost at reboot, as pods are: `/run/keelson`. */
   runDirectory: string
-  /** Default: no limit of processes, a drain of 250 ms, 16 MiB of each output of ExecSync. */
+  /** Default: no limit of processes, a drain of 250 ms, 16 MiB of each output of ExecSync, as much disk as there is. */
   containers?: ContainerLimits
   /** Default: /etc/cdi and /var/run/cdi. */
   cdiDirectories?: readonly string[]
@@ -88,7 +88,12 @@ export interface PodService extends AsyncDisposable {
   readonly image: ImageService
 }
 
-const usualLimits: ContainerLimits = { pidsMax: 0, execDrainMs: 250, execSyncBytesMax: 16 * 1024 * 1024 }
+const usualLimits: ContainerLimits = {
+  pidsMax: 0,
+  execDrainMs: 250,
+  execSyncBytesMax: 16 * 1024 * 1024,
+  writableLayerBytesMax: 0,
+}
 
 /**
  * Pods on this host, as CRI has them. Before it returns, what an earlier process left running is found again.

@@ -14,6 +14,7 @@ import { runningContainer } from './running.ts'
 import { podSharedMemory } from './spec/mounts.ts'
 import { containerPid, podNamespaces, podPins } from './spec/namespaces.ts'
 import { together } from './together.ts'
+import { writableLayerBytesMax } from './writable-layer.ts'
 
 /** Only from CREATED. A start that fails leaves the container EXITED with code 128, reason StartError. */
 export async function startContainer(
@@ -52,7 +53,9 @@ async function launch(
   const spec = await containerSpec(context, sandbox, record)
   await using joined = new Cleanup()
   const [{ lower, upper, work }, namespaceFds, shm, held] = await together(
-    images.snapshots.prepare(record.id, record.imageId),
+    images.snapshots.prepare(record.id, record.imageId, {
+      bytesMax: writableLayerBytesMax(context, sandbox, record),
+    }),
     openNamespaces(context, joined, sandbox, record),
     openSharedMemory(context, joined, sandbox, spec),
     cloneHeldSources(joined, spec),

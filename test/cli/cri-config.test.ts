@@ -11,6 +11,7 @@ import { parse } from 'yaml'
 import { criConfigWith, defaultCriConfig, resolveCriConfig } from '../../src/cli/cri-config.ts'
 import { criSettings } from '../../src/cli/cri-settings/index.ts'
 import { namedSettings, written } from '../../src/cli/settings.ts'
+import { defaultProjectIds } from '../../src/image/layer-quota.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const page = fileURLToPath(new URL('../../docs/reference/configuration.md', import.meta.url))
@@ -27,6 +28,7 @@ test('what `config default` prints is the defaults', async (t) => {
   t.deepEqual(await resolveCriConfig({ config: path }), defaults)
   t.is(defaults.socket.path, '/run/keelson/cri.sock')
   t.deepEqual(criConfigWith({}), defaults)
+  t.deepEqual(defaults.images.projectIds, defaultProjectIds, 'written twice: settings load no layer')
   t.deepEqual(
     namedSettings(criSettings).map(({ path }) => path.join('.')),
     leavesOf(parse(defaultCriConfig())),

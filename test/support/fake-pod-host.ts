@@ -1,5 +1,5 @@
 import { KeelsonError } from '../../src/base/index.ts'
-import type { Image, Snapshot } from '../../src/image/index.ts'
+import type { Image, PrepareOptions, Snapshot } from '../../src/image/index.ts'
 import type { NamespacePins, PinRequest } from '../../src/kernel/index.ts'
 import type { PodDns, PodNetwork, PodNetworkRequest, PodNetworkResult } from '../../src/network/index.ts'
 import type {
@@ -273,6 +273,8 @@ export const fakeImage: Image = {
 export class FakeImages implements PodImages {
   readonly stored = new Map<string, Image>([[fakeImage.id, fakeImage]])
   readonly prepared = new Map<string, Snapshot>()
+  /** Bytes that each may take. */
+  readonly limits = new Map<string, number>()
   readonly files: Record<string, string> = {
     '/etc/passwd': 'root:x:0:0::/root:/bin/sh\nweb:x:33:34::/:/bin/false\n',
     '/etc/group': 'root:x:0:\nlogs:x:90:web,other\n',
@@ -309,7 +311,12 @@ export class FakeImages implements PodImages {
   }
 
   readonly snapshots = {
-    prepare: async (key: string, imageId: string): Promise<Snapshot> => {
+    prepare: async (
+      key: string,
+      imageId: string,
+      { bytesMax = 0 }: PrepareOptions = {},
+    ): Promise<Snapshot> => {
+      this.limits.set(key, bytesMax)
       const made = { key, imageId, lower: ['/l'], upper: '/u', work: '/w' }
       this.prepared.set(key, made)
       return made
@@ -321,6 +328,7 @@ export class FakeImages implements PodImages {
     list: () => [...this.prepared.values()],
     keys: (prefix: string) => [...this.prepared.keys()].filter((key) => key.startsWith(prefix)),
     usage: async () => ({ bytes: 1, inodes: 1 }),
+    hasLimits: true,
   }
 
   async has(_imageId: string, path: string): Promise<boolean> {

@@ -57,7 +57,7 @@ export async function bundleForGuest(source: string): Promise<AsyncDisposable & 
     platform: 'node',
     format: 'esm',
     target: 'node20.19',
-    external: ['lmdb'],
+    external: ['lmdb', 'tar-stream', 'undici'],
     plugins: [ownUrls],
     logLevel: 'warning',
   })

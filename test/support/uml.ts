@@ -45,6 +45,8 @@ export PATH=${systemPath}
 mount -t proc proc /proc
 ${load('fs/overlayfs/overlay.ko')}
 ${load('fs/fuse/fuse.ko')}
+${load('fs/quota/quota_tree.ko')}
+${load('fs/quota/quota_v2.ko')}
 mount -t tmpfs -o size=90% tmpfs /mnt
 mkdir /mnt/upper /mnt/work /mnt/root
 mount -t overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work overlay /mnt/root

@@ -18,4 +18,9 @@ export const containersSettings = {
     16_777_216,
     'Most bytes that ExecSync keeps of each of stdout and stderr; what is more is read and dropped.',
   ),
+  writableLayerBytesMax: setting(
+    wholeNumber(0, 2 ** 50, 'a number of bytes, or 0, is expected'),
+    0,
+    'Most bytes that what a container writes, outside of its volumes, may take on disk; then its writes fail with EDQUOT or ENOSPC. 0: no limit. Needs dataDirectory on ext4 or XFS with project quotas (docs/reference/cri.md); a pod may ask for less.',
+  ),
 } as const

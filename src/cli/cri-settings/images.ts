@@ -25,5 +25,17 @@ export const imagesSettings = {
     'File of registry credentials as docker login and podman login write it, credential helpers included; asked when a pull brings none, and read then. Empty: none.',
     { name: 'credentials', value: 'FILE', help: 'registry credentials, as docker login writes them' },
   ),
+  projectIds: {
+    first: setting(
+      wholeNumber(1, 4_294_967_294, 'a number from 1 to 4294967294 is expected'),
+      1_200_000_000,
+      'Least project id given to a writable layer, where the disk has project quotas. Nobody else on that disk should use the range; an id that something belongs to is passed over.',
+    ),
+    count: setting(
+      wholeNumber(1, 2 ** 31, 'a number from 1 to 2147483648 is expected'),
+      1_000_000,
+      'How many project ids there are: most writable layers at a time.',
+    ),
+  },
   garbage: imageGarbageSettings,
 } as const

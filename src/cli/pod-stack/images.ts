@@ -1,3 +1,4 @@
+import { Cleanup, KeelsonError } from '../../base/index.ts'
 import {
   dockerCredentials,
   type ManagedImageStore,
@@ -19,19 +20,33 @@ export async function openImages({
   clock,
   log: above,
 }: PodStackOptions): Promise<ManagedImageStore> {
-  const { parallelLayers, credentials } = config.images
+  const { parallelLayers, credentials, projectIds } = config.images
   const log = above.child({ part: 'image' })
-  return await openImageStore({
-    dataDirectory: pathsOf(config).images,
-    mirrors: await followRegistries(registries, log),
-    ...(credentials !== '' && {
-      credentials: dockerCredentials({ files: [credentials], environment: process.env }),
+  const dataDirectory = pathsOf(config).images
+  await using undo = new Cleanup()
+  const images = await undo.use(
+    openImageStore({
+      dataDirectory,
+      mirrors: await followRegistries(registries, log),
+      ...(credentials !== '' && {
+        credentials: dockerCredentials({ files: [credentials], environment: process.env }),
+      }),
+      parallelLayers,
+      projectIds,
+      openLedger: async (where) => instrumented.ledger(await openImageLedger(where), around),
+      clock,
+      log,
     }),
-    parallelLayers,
-    openLedger: async (where) => instrumented.ledger(await openImageLedger(where), around),
-    clock,
-    log,
-  })
+  )
+  if (config.containers.writableLayerBytesMax > 0 && !images.snapshots.hasLimits) refuseLimit(dataDirectory)
+  undo.keep()
+  return images
+}
+
+function refuseLimit(path: string): never {
+  const message = `containers.writableLayerBytesMax: the disk of ${path} has no project quotas`
+  const hint = 'put dataDirectory on ext4 (mkfs -O quota,project) or XFS, mounted with prjquota'
+  throw new KeelsonError('FAILED_PRECONDITION', message, { path, hint })
 }
 
 /** How `keelson image` reaches the store that this process has. When it is to end, nobody is waited for. */
