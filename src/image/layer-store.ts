@@ -8,7 +8,7 @@ import type { LayerRecord } from './records.ts'
 import { SharedWork } from './shared-work.ts'
 import { Slots } from './slots.ts'
 import type { Unpacked } from './unpack/layer.ts'
-import type { UnpackLimits } from './unpack/limits.ts'
+import { defaultUnpackLimits, type UnpackLimits } from './unpack/limits.ts'
 import { type Unpacking, UnpackPool } from './unpack/pool.ts'
 
 /** A blob with what its manifest says of it. */
@@ -36,7 +36,6 @@ export interface LayerRequest {
 }
 
 const parallelLayers = 4
-const defaultLimits: UnpackLimits = { maxBytes: 64 * 2 ** 30, maxEntries: 2_000_000 }
 /** No archive may have all of the disk: what else the node does needs some. */
 const shareOfFree = 0.9
 
@@ -61,7 +60,7 @@ export class LayerStore implements AsyncDisposable {
     directory: string
     log: Logger
     clock: Clock
-    limits?: UnpackLimits
+    limits?: UnpackLimits | undefined
     /** How many are made at a time; default 4. */
     parallelLayers?: number | undefined
   }) {
@@ -69,7 +68,7 @@ export class LayerStore implements AsyncDisposable {
     this.#directory = join(options.directory, 'layers')
     this.#log = options.log
     this.#pool = new UnpackPool(options.clock)
-    this.#limits = options.limits ?? defaultLimits
+    this.#limits = options.limits ?? defaultUnpackLimits
     this.#slots = new Slots(options.parallelLayers ?? parallelLayers)
   }
 
@@ -139,6 +138,7 @@ export class LayerStore implements AsyncDisposable {
     const { bavail, bsize, ffree, files } = await statfs(this.#directory)
     const inodes = files === 0 ? Number.POSITIVE_INFINITY : ffree // some file systems count none
     return {
+      ...this.#limits,
       maxBytes: Math.min(this.#limits.maxBytes, Math.floor(bavail * bsize * shareOfFree)),
       maxEntries: Math.min(this.#limits.maxEntries, Math.floor(inodes * shareOfFree)),
     }

@@ -23,6 +23,7 @@ import { RegistryClient } from './registry/client.ts'
 import type { RegistryTimeouts } from './registry/connection.ts'
 import type { Mirrors } from './registry/mirrors.ts'
 import { FileImageStore } from './store.ts'
+import type { UnpackLimits } from './unpack/limits.ts'
 
 export interface ImageStoreOptions {
   /** The store lives in `image/` below it, all on one file system that can carry an overlay's upper directory. */
@@ -35,6 +36,8 @@ export interface ImageStoreOptions {
   registryTimeouts?: RegistryTimeouts
   /** Layers downloaded and unpacked at a time, of all pulls together; default 4. */
   parallelLayers?: number
+  /** What one layer, or one archive that is loaded, may cost; the free disk bounds it too. */
+  unpackLimits?: UnpackLimits
   /** Given to writable layers where the disk has project quotas; default: a million from 1,200,000,000 on. */
   projectIds?: ProjectIds
   log: Logger
@@ -67,7 +70,14 @@ export async function openImageStore(options: ImageStoreOptions): Promise<Manage
   const { log, clock } = options
   const leases = await undo.use(await Leases.open(directory, { content, boot, clock }))
   const layers = await undo.use(
-    new LayerStore({ content, directory, log, clock, parallelLayers: options.parallelLayers }),
+    new LayerStore({
+      content,
+      directory,
+      log,
+      clock,
+      limits: options.unpackLimits,
+      parallelLayers: options.parallelLayers,
+    }),
   )
   const given = [...records.snapshots.values()].flatMap(({ projectId }) => projectId ?? [])
   const quota = await LayerQuota.open({ directory, ids: options.projectIds ?? defaultProjectIds, log }, given)

@@ -12,6 +12,7 @@ import { criConfigWith, defaultCriConfig, resolveCriConfig } from '../../src/cli
 import { criSettings } from '../../src/cli/cri-settings/index.ts'
 import { namedSettings, written } from '../../src/cli/settings.ts'
 import { defaultProjectIds } from '../../src/image/layer-quota.ts'
+import { defaultUnpackLimits } from '../../src/image/unpack/limits.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const page = fileURLToPath(new URL('../../docs/reference/configuration.md', import.meta.url))
@@ -29,6 +30,9 @@ test('what `config default` prints is the defaults', async (t) => {
   t.is(defaults.socket.path, '/run/keelson/cri.sock')
   t.deepEqual(criConfigWith({}), defaults)
   t.deepEqual(defaults.images.projectIds, defaultProjectIds, 'written twice: settings load no layer')
+  const { bytesMax, entriesMax, depthMax, ratioMax } = defaults.images.unpack
+  const unpackLimits = { maxBytes: bytesMax, maxEntries: entriesMax, maxDepth: depthMax, maxRatio: ratioMax }
+  t.deepEqual(unpackLimits, defaultUnpackLimits)
   t.deepEqual(
     namedSettings(criSettings).map(({ path }) => path.join('.')),
     leavesOf(parse(defaultCriConfig())),

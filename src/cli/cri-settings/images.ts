@@ -1,5 +1,6 @@
 import { setting } from '../settings.ts'
 import { imageGarbageSettings } from './image-garbage.ts'
+import { unpackSettings } from './unpack.ts'
 import { text, wholeNumber } from './values.ts'
 
 /** Where images come from. */
@@ -37,5 +38,6 @@ export const imagesSettings = {
       'How many project ids there are: most writable layers at a time.',
     ),
   },
+  unpack: unpackSettings,
   garbage: imageGarbageSettings,
 } as const

@@ -20,7 +20,7 @@ export async function openImages({
   clock,
   log: above,
 }: PodStackOptions): Promise<ManagedImageStore> {
-  const { parallelLayers, credentials, projectIds } = config.images
+  const { parallelLayers, credentials, projectIds, unpack } = config.images
   const log = above.child({ part: 'image' })
   const dataDirectory = pathsOf(config).images
   await using undo = new Cleanup()
@@ -33,6 +33,12 @@ export async function openImages({
       }),
       parallelLayers,
       projectIds,
+      unpackLimits: {
+        maxBytes: unpack.bytesMax,
+        maxEntries: unpack.entriesMax,
+        maxDepth: unpack.depthMax,
+        maxRatio: unpack.ratioMax,
+      },
       openLedger: async (where) => instrumented.ledger(await openImageLedger(where), around),
       clock,
       log,

@@ -4,7 +4,7 @@ import { DigestMeter } from '../digest.ts'
 import { decompressed } from './decompress.ts'
 import { type Entry, type Header, readEntry } from './entry.ts'
 import type { Unpacked } from './layer.ts'
-import { metered, requireFewEntries, type UnpackLimits } from './limits.ts'
+import { ByteCount, metered, requireFewEntries, requireShallow, type UnpackLimits } from './limits.ts'
 import { type MemberSink, readMembers } from './members.ts'
 
 const attributes = { mode: 0o600, uid: 0, gid: 0, mtimeSeconds: 0, mtimeNanoseconds: 0 }
@@ -20,12 +20,15 @@ export async function unpackArchive(
 ): Promise<Unpacked> {
   using tree = new Tree(directory)
   const meter = new DigestMeter()
+  const compressed = new ByteCount()
   let entries = 0
-  await readMembers(metered(decompressed(source), meter, limits), {
+  await readMembers(metered(decompressed(compressed.of(source)), meter, limits, compressed), {
     begin(header: Header): MemberSink | undefined {
       entries += 1
       requireFewEntries(entries, limits)
-      return place(tree, readEntry(header))
+      const entry = readEntry(header)
+      requireShallow(entry.path, limits)
+      return place(tree, entry)
     },
   })
   return {

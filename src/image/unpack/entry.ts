@@ -39,6 +39,7 @@ const opaqueName = '.wh..wh..opq'
 export function readEntry(header: Header): Entry {
   const pax = header.pax ?? {}
   const path = cleanPath(pax['GNU.sparse.name'] ?? header.name, header.name)
+  if (isMinusOne(header.size)) refuse(header.name, 'a size below zero')
   const { xattrs, ignored } = readXattrs(pax)
   const base = { path, attributes: readAttributes(header, pax, xattrs), ignoredXattrs: ignored }
   if (path === '' && header.type !== 'directory')
@@ -117,13 +118,19 @@ function linkTarget({ name, linkname }: Header): string {
   return linkname
 }
 
+/** tar-stream takes one off the negative numbers of base 256, which it reads as a complement of ones: -1 is -0. */
+function isMinusOne(read: number | undefined): boolean {
+  return Object.is(read, -0)
+}
+
 const maxId = 2 ** 32 - 2 // -1 would mean "leave as it is" to chown
 
 function readAttributes(header: Header, pax: Record<string, string>, xattrs: Xattr[]): Attributes {
   const uid = pax['uid'] === undefined ? (header.uid ?? 0) : Number(pax['uid'])
   const gid = pax['gid'] === undefined ? (header.gid ?? 0) : Number(pax['gid'])
   for (const id of [uid, gid])
-    if (!Number.isInteger(id) || id < 0 || id > maxId) refuse(header.name, `owner ${id} is out of range`)
+    if (!Number.isInteger(id) || id < 0 || id > maxId || isMinusOne(id))
+      refuse(header.name, `owner ${id} is out of range`)
   const { seconds, nanoseconds } = readTime(header, pax['mtime'])
   return {
     mode: (header.mode ?? 0) & 0o7777,

@@ -4,7 +4,14 @@ import { type Attributes, Tree, type TreePath } from '../../kernel/index.ts'
 import { DigestMeter } from '../digest.ts'
 import { decompressed } from './decompress.ts'
 import { type Entry, type Header, hiddenPath, readEntry } from './entry.ts'
-import { metered, requireFewEntries, requireSmall, type UnpackLimits } from './limits.ts'
+import {
+  ByteCount,
+  metered,
+  requireFewEntries,
+  requireShallow,
+  requireSmall,
+  type UnpackLimits,
+} from './limits.ts'
 import { type MemberSink, readMembers } from './members.ts'
 import { SparseWriter } from './sparse.ts'
 
@@ -33,8 +40,9 @@ export async function unpackLayer(
 ): Promise<Unpacked> {
   using tree = new Tree(directory)
   const meter = new DigestMeter()
+  const compressed = new ByteCount()
   const layer = new LayerWriter(tree, limits)
-  await readMembers(metered(decompressed(source), meter, limits), layer)
+  await readMembers(metered(decompressed(compressed.of(source)), meter, limits, compressed), layer)
   return { diffId: meter.digest(), ...layer.finish() }
 }
 
@@ -55,6 +63,7 @@ class LayerWriter {
     this.#entries += 1
     requireFewEntries(this.#entries, this.#limits)
     const entry = readEntry(header)
+    requireShallow(entry.path, this.#limits)
     this.#ignoredXattrs += entry.ignoredXattrs
     try {
       return this.#apply(entry)

@@ -13,7 +13,6 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import test from 'ava'
 import { unpackLayer } from '../../../src/image/unpack/layer.ts'
 import {
   device,
@@ -33,7 +32,7 @@ import {
 import { rootTest } from '../../support/root.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
-const limits = { maxBytes: 2 ** 30, maxEntries: 10_000 }
+const limits = { maxBytes: 2 ** 30, maxEntries: 10_000, maxDepth: 1024, maxRatio: 0 }
 
 async function scene() {
   const temporary = await temporaryDirectory()
@@ -478,21 +477,4 @@ rootTest('hostile: unknown types, damage and truncation are refused', async (t) 
     code: 'DATA_LOSS',
     message: /gzip/,
   })
-})
-
-test('hostile: too many entries or bytes (a bomb) end the layer', async (t) => {
-  await using s = await scene()
-  const bomb = gzip(Buffer.alloc(8 * 2 ** 20))
-  async function* once(bytes: Buffer) {
-    yield bytes
-  }
-  await t.throwsAsync(() => unpackLayer(once(bomb), s.layer, { maxBytes: 2 ** 20, maxEntries: 10 }), {
-    code: 'RESOURCE_EXHAUSTED',
-  })
-  const many = await tar(...Array.from({ length: 11 }, (_, i) => symlink(`f${i}`, 'x')))
-  const own = process.getuid?.() === 0
-  if (own)
-    await t.throwsAsync(() => unpackLayer(once(many), s.layer, { maxBytes: 2 ** 20, maxEntries: 10 }), {
-      code: 'RESOURCE_EXHAUSTED',
-    })
 })

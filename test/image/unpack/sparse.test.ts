@@ -16,7 +16,7 @@ import { paxRecord, rawMember } from '../../support/archive.ts'
 import { rootTest } from '../../support/root.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
-const limits = { maxBytes: 2 ** 30, maxEntries: 100 }
+const limits = { maxBytes: 2 ** 30, maxEntries: 100, maxDepth: 1024, maxRatio: 0 }
 
 async function* chunks(bytes: Buffer, size: number) {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
