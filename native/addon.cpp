@@ -1,6 +1,7 @@
 // The export table: one line per facility, in the order of native/kernel.
 #include <napi.h>
 
+#include "binding/decoder.hpp"
 #include "binding/directory.hpp"
 #include "binding/heap.hpp"
 #include "binding/init.hpp"
@@ -22,10 +23,10 @@
 #include "binding/terminal.hpp"
 #include "binding/tree.hpp"
 #include "binding/value.hpp"
-#include "binding/zstd.hpp"
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("setErrorFactory", Napi::Function::New(env, keelson::binding::setErrorFactory));
+  keelson::binding::exportDecoder(env, exports);
   keelson::binding::exportDirectory(env, exports);
   keelson::binding::exportHeap(env, exports);
   keelson::binding::exportInit(env, exports);
@@ -46,7 +47,6 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   keelson::binding::exportSysctl(env, exports);
   keelson::binding::exportTerminal(env, exports);
   keelson::binding::exportTree(env, exports);
-  keelson::binding::exportZstd(env, exports);
   return exports;
 }
 

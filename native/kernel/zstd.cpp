@@ -45,31 +45,38 @@ const Library& library() {
   return found;
 }
 
-}  // namespace
-
-ZstdDecoder::ZstdDecoder() : stream_(nullptr) {
-  if (!library().loaded) {
-    errno = ENOSYS;
-    fail("dlopen", "libzstd.so.1");
-  }
-  stream_ = library().createStream();
-  if (stream_ == nullptr) {
+class ZstdDecoder : public Decoder {
+ public:
+  ZstdDecoder() {
+    if (!library().loaded) {
+      errno = ENOSYS;
+      fail("dlopen", "libzstd.so.1");
+    }
+    stream_ = library().createStream();
+    if (stream_ != nullptr) return;
     errno = ENOMEM;
     fail("ZSTD_createDStream");
   }
-}
 
-ZstdDecoder::~ZstdDecoder() { library().freeStream(stream_); }
+  ~ZstdDecoder() override { library().freeStream(stream_); }
 
-ZstdDecoder::Step ZstdDecoder::step(const void* input, size_t inputBytes, void* output, size_t outputBytes) {
-  InBuffer in{input, inputBytes, 0};
-  OutBuffer out{output, outputBytes, 0};
-  const size_t left = library().decompress(stream_, &out, &in);
-  if (library().isError(left) != 0) {
-    errno = EBADMSG;
-    fail("ZSTD_decompressStream");
+  Step step(const void* input, size_t inputBytes, void* output, size_t outputBytes) override {
+    InBuffer in{input, inputBytes, 0};
+    OutBuffer out{output, outputBytes, 0};
+    const size_t left = library().decompress(stream_, &out, &in);
+    if (library().isError(left) != 0) {
+      errno = EBADMSG;
+      fail("ZSTD_decompressStream");
+    }
+    return {in.position, out.position, left == 0};
   }
-  return {in.position, out.position, left == 0};
-}
+
+ private:
+  void* stream_ = nullptr;
+};
+
+}  // namespace
+
+std::unique_ptr<Decoder> openZstd() { return std::make_unique<ZstdDecoder>(); }
 
 }  // namespace keelson::kernel

@@ -1,6 +1,7 @@
 /** The typed door to the addon, one file per native/kernel file. Nothing else loads the addon. */
 export { builtFile } from './addon.ts'
 export * from './conntrack.ts'
+export * from './decoder.ts'
 export * from './directory.ts'
 export * from './file-lock.ts'
 export * from './heap.ts'
@@ -29,4 +30,3 @@ export * from './socket.ts'
 export * from './sysctl-name.ts'
 export * from './terminal.ts'
 export * from './tree.ts'
-export * from './zstd.ts'

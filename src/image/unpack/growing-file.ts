@@ -8,15 +8,17 @@ const chunkBytes = 256 * 1024
  */
 export class GrowingFile {
   readonly #fd: number
+  readonly #heed: () => void
   #position = 0
   #available = 0
   #complete = false
   #failure: Error | undefined
   #wake: (() => void) | undefined
 
-  /** The descriptor stays the caller's. */
-  constructor(fd: number) {
+  /** The descriptor stays the caller's. `heed` tells what it has heard: with bytes at hand there is no turn of the loop. */
+  constructor(fd: number, heed: () => void) {
     this.#fd = fd
+    this.#heed = heed
   }
 
   grown(bytes: number, complete: boolean): void {
@@ -32,6 +34,7 @@ export class GrowingFile {
 
   async *chunks(): AsyncIterable<Buffer> {
     for (;;) {
+      this.#heed()
       if (this.#failure) throw this.#failure
       const length = Math.min(chunkBytes, this.#available - this.#position)
       if (length > 0) yield this.#read(length)

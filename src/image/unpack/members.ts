@@ -1,4 +1,4 @@
-import type { Readable, Writable } from 'node:stream'
+import type { EventEmitter } from 'node:events'
 import { extract } from 'tar-stream'
 import { asKeelsonError, KeelsonError } from '../../base/index.ts'
 import type { Header } from './entry.ts'
@@ -18,7 +18,7 @@ export interface MemberSink {
 }
 
 /** The parts of tar-stream's extractor that its types leave out. */
-interface Internals extends Writable {
+interface Internals extends EventEmitter {
   _pax: Record<string, string> | null
   _decodeLongHeader(bytes: Buffer): void
   _header: Header & { type: string | null; size: number }
@@ -26,72 +26,84 @@ interface Internals extends Writable {
   _applyLongHeaders(): void
   /** Bytes of the member that are still to come. */
   _missing: number
+  /** No header is read while this is set. */
+  _locked: boolean
+  /** Where the bytes of the member go. */
+  _stream: Content | null
+  _createStream(): Content
+  _write(chunk: Buffer, done: (error: Error | null) => void): void
+  _final(done: (error: Error | null) => void): void
 }
 
 /**
  * Hands the members of a tar to the handler, in order and synchronously. All strings are bytes (latin1): tar-stream
  * would read pax records as UTF-8, which damages binary xattrs and names in other encodings, so we decode those
- * ourselves (a test with binary values watches that hook).
+ * ourselves (a test with binary values watches that hook). Its parser is called in place of its streams, which would
+ * cost more than all else that is done for a member.
  */
 export async function readMembers(source: AsyncIterable<Buffer>, handler: MemberHandler): Promise<void> {
   const options: object = { filenameEncoding: 'latin1' }
   const parser = extract(options) as unknown as Internals
   decodePaxAsBytes(parser)
   const oldSparse = readOldSparse(parser)
-  let failure: unknown
-  let open: MemberSink | undefined
-  parser.on('entry', (header: Header, stream: Readable, next: (error?: unknown) => void) => {
-    stream.on('error', () => undefined) // the parser reports it too
-    try {
-      const sink = oldSparse(header, handler)
-      open = sink
-      stream.on('data', (chunk: Buffer) => guard(() => sink?.write(chunk)))
-      stream.on('end', () => {
-        guard(() => sink?.end())
-        sink?.[Symbol.dispose]()
-        open = undefined
-        next(failure)
-      })
-    } catch (error) {
-      failure = error
-      next(error)
-    }
-  })
-  function guard(action: () => void): void {
-    if (failure !== undefined) return
-    try {
-      action()
-    } catch (error) {
-      failure = error
-    }
-  }
-  let closed = false
-  let wake: () => void = () => undefined
-  parser.on('drain', () => wake())
-  parser.on('close', () => {
-    closed = true
-    wake()
-  })
-  const woken = () =>
-    new Promise<void>((resolve) => {
-      wake = resolve
-    })
-  parser.on('error', (error) => {
-    failure ??= error
+  parser._createStream = () => new Content(parser)
+  parser.on('entry', (header: Header, content: Content) => {
+    const sink = oldSparse(header, handler)
+    parser._locked = false
+    if (parser._stream === content) content.sink = sink
+    else endWithoutContent(sink)
   })
   try {
-    for await (const chunk of source) {
-      if (!parser.write(chunk) && !parser.destroyed) await woken()
-      if (failure !== undefined || parser.destroyed) break
-    }
-    if (failure !== undefined) parser.destroy()
-    else parser.end()
-    while (!closed) await woken()
+    for await (const chunk of source) parsing(() => parser._write(chunk, check))
+    parsing(() => parser._final(check))
   } finally {
-    if (!parser.destroyed) parser.destroy()
-    open?.[Symbol.dispose]()
+    parser._stream?.sink?.[Symbol.dispose]()
   }
-  if (failure !== undefined) throw parserError(failure)
+}
+
+/** Failures of the source are none of the archive's. */
+function parsing(action: () => void): void {
+  try {
+    action()
+  } catch (error) {
+    throw parserError(error)
+  }
+}
+
+/** What tar-stream sees as the stream of a member's bytes. */
+class Content {
+  readonly #parser: Internals
+  sink: MemberSink | undefined
+
+  constructor(parser: Internals) {
+    this.#parser = parser
+  }
+
+  /** True: it takes more. */
+  push(chunk: Buffer | null): boolean {
+    if (chunk) this.sink?.write(chunk)
+    else this.sink?.end()
+    return true
+  }
+
+  /** After the last byte: up to the next full block there is filling. */
+  _detach(): void {
+    this.sink?.[Symbol.dispose]()
+    this.#parser._stream = null
+    this.#parser._missing = -this.#parser._header.size & 511
+  }
+}
+
+function endWithoutContent(sink: MemberSink | undefined): void {
+  try {
+    sink?.end()
+  } finally {
+    sink?.[Symbol.dispose]()
+  }
+}
+
+function check(error: Error | null): void {
+  if (error) throw error
 }
 
 function decodePaxAsBytes(parser: Internals): void {

@@ -3,5 +3,5 @@
 #include <napi.h>
 
 namespace keelson::binding {
-void exportZstd(Napi::Env env, Napi::Object exports);
+void exportDecoder(Napi::Env env, Napi::Object exports);
 }
