@@ -6,7 +6,7 @@ import type { ContainerStats } from './cgroup/stats.ts'
 import { containerEvents, containerStats } from './container-events.ts'
 import type { RuntimeContext } from './context.ts'
 import { deleteContainer } from './delete-container.ts'
-import { execFacts, KnownFacts } from './exec-facts.ts'
+import { execFacts } from './exec-facts.ts'
 import { type ExecTarget, execInContainer, prepareExecInContainer } from './exec-process.ts'
 import { type Made, waitForExit } from './exit-status.ts'
 import { frameType } from './frames.ts'
@@ -40,7 +40,6 @@ export class DiskContainer implements Container {
   readonly #context: RuntimeContext
   readonly #directory: string
   readonly #made: Made
-  readonly #facts = new KnownFacts()
   readonly #exit = new SharedWait((signal) =>
     waitForExit(this.#context, this.id, this.#directory, signal, this.#made),
   )
@@ -180,7 +179,7 @@ export class DiskContainer implements Container {
   #target(observed: OpenObserved): ExecTarget {
     const { record } = observed
     const read = () => execFacts(this.#context, record, readConfig(this.#directory))
-    return { observed, facts: () => this.#facts.of(record, read) }
+    return { observed, facts: () => this.#context.execFacts.of(record, read) }
   }
 
   #observe(): Observed {

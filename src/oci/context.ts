@@ -1,5 +1,6 @@
 import type { Clock, Logger } from '../base/index.ts'
 import type { CgroupLayout } from './cgroup/index.ts'
+import type { KnownFacts } from './exec-facts.ts'
 import type { HostFacts } from './host-facts.ts'
 import type { Privileges } from './privileges.ts'
 import type { StoredFilters } from './seccomp/index.ts'
@@ -28,5 +29,6 @@ export interface RuntimeContext {
   zygote: Zygote
   /** Seccomp filters that other processes have compiled, where they are kept. */
   filters: StoredFilters | undefined
+  execFacts: KnownFacts
   fileLimit: { soft: bigint; hard: bigint }
 }

@@ -16,6 +16,7 @@ import { DiskContainer } from './container.ts'
 import { isContainerId, validateContainerId } from './container-id.ts'
 import type { CgroupManager, RuntimeContext } from './context.ts'
 import { createContainer } from './create-container.ts'
+import { KnownFacts } from './exec-facts.ts'
 import { type HostFacts, readHostFacts } from './host-facts.ts'
 import { encodePlan } from './plan/index.ts'
 import { readPrivileges } from './privileges.ts'
@@ -126,6 +127,7 @@ export function createContext(options: RuntimeOptions): RuntimeContext {
     privileges,
     filters: options.filtersDirectory === undefined ? undefined : new StoredFilters(options.filtersDirectory),
     rootless: options.rootless ?? !privileges.isRoot,
+    execFacts: new KnownFacts(),
     fileLimit: callersFileLimit(options.callerNofileSoft),
   }
   return context

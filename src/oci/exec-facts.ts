@@ -28,16 +28,25 @@ export function execFacts(
   }
 }
 
-/** Those of one container, read once: as long as it is the same one, which its record tells. */
-export class KnownFacts {
-  #of = ''
-  #facts: ExecFacts | undefined
+const maxKnown = 32
 
-  of({ createdAtNs, process }: ContainerRecord, read: () => ExecFacts): ExecFacts {
+/**
+ * Those of the containers that execs were in last, each read once: as long as it is the same container, which its
+ * record tells. Whoever probes a container every second finds it anew each time, so they are the runtime's to know.
+ */
+export class KnownFacts {
+  readonly #known = new Map<string, { of: string; facts: ExecFacts }>()
+
+  of({ id, createdAtNs, process }: ContainerRecord, read: () => ExecFacts): ExecFacts {
     const of = `${createdAtNs} ${process?.pid} ${process?.startTicks}`
-    if (this.#of !== of) this.#facts = undefined
-    this.#of = of
-    this.#facts ??= read()
-    return this.#facts
+    const known = this.#known.get(id)
+    const facts = known?.of === of ? known.facts : read()
+    this.#known.delete(id) // it is the latest now
+    this.#known.set(id, { of, facts })
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size <= maxKnown) break
+      this.#known.delete(oldest)
+    }
+    return facts
   }
 }

@@ -6,8 +6,8 @@ import { plainSpec } from '../support/container.ts'
 import { plainHost } from '../support/host-facts.ts'
 
 const context = { host: plainHost } as RuntimeContext
-const record = (pid: number, createdAtNs = '1') =>
-  ({ bundle: '/bundle', createdAtNs, process: { pid, startTicks: '5' } }) as ContainerRecord
+const record = (pid: number, createdAtNs = '1', id = 'one') =>
+  ({ id, bundle: '/bundle', createdAtNs, process: { pid, startTicks: '5' } }) as ContainerRecord
 const spec = plainSpec(['true'], ({ linux }) => {
   linux.seccomp = { defaultAction: 'SCMP_ACT_ALLOW' }
 })
@@ -27,4 +27,22 @@ test('they are read once for a container, and anew for another one of the same n
   t.not(known.of(record(8), read), first)
   const second = known.of(record(8), read)
   t.not(known.of(record(8, '2'), read), second)
+})
+
+test('those of the containers that execs were in last are kept', (t) => {
+  const known = new KnownFacts()
+  let reads = 0
+  const ask = (id: string) =>
+    known.of(record(7, '1', id), () => {
+      reads += 1
+      return execFacts(context, record(7), spec)
+    })
+  ask('probed')
+  for (let other = 0; other < 100; other++) {
+    ask(`other ${other}`)
+    ask('probed')
+  }
+  t.is(reads, 101)
+  ask('other 0')
+  t.is(reads, 102)
 })

@@ -7,6 +7,7 @@ import { namespaceFlags } from '../../../oci/compile/namespaces.ts'
 import { validateContainerId } from '../../../oci/container-id.ts'
 import type { RuntimeContext } from '../../../oci/context.ts'
 import { complete, prepareCreate, warn } from '../../../oci/create-container.ts'
+import { KnownFacts } from '../../../oci/exec-facts.ts'
 import { readHostFacts } from '../../../oci/host-facts.ts'
 import { oomScoreNotice } from '../../../oci/notices.ts'
 import { encodePlan } from '../../../oci/plan/index.ts'
@@ -147,6 +148,7 @@ function contextOf(
     missingControllers: 'refuse',
     zygote: new Zygote(systemClock, () => handOn('nothing is started here')),
     filters: undefined, // in memory: this process decides often
+    execFacts: new KnownFacts(),
     fileLimit,
   }
 }
