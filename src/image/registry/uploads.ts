@@ -1,3 +1,4 @@
+import { hasCode } from '../../base/index.ts'
 import { type Blob, requireDigest } from '../content-store.ts'
 import { isDigest } from '../digest.ts'
 import type { Reference } from '../reference.ts'
@@ -41,6 +42,7 @@ export class Uploads {
   readonly #retry: Retry
   readonly #signal: AbortSignal | undefined
   readonly #pieceBytes: number
+  #mayMount = true
 
   constructor(reference: Reference, source: Source, retry: Retry, options: UploadOptions = {}) {
     this.#reference = reference
@@ -93,8 +95,27 @@ export class Uploads {
     return await fromFirst([this.#source], head, this.#retry, this.#signal)
   }
 
-  /** Undefined: the registry took the blob over from another repository. */
+  /**
+   * Undefined: the registry took the blob over from another repository. That is an offer: who may push here need not
+   * be allowed to read there, and some registries refuse the whole request then.
+   */
   async #start(blob: Blob, mountFrom: string | undefined): Promise<Session | undefined> {
+    if (mountFrom === undefined || !this.#mayMount) return await this.#begin(blob)
+    try {
+      return await this.#begin(blob, mountFrom)
+    } catch (error) {
+      if (
+        !hasCode(error, 'UNAUTHENTICATED') &&
+        !hasCode(error, 'PERMISSION_DENIED') &&
+        !hasCode(error, 'NOT_FOUND')
+      )
+        throw error
+      this.#mayMount = false
+      return await this.#begin(blob)
+    }
+  }
+
+  async #begin(blob: Blob, mountFrom?: string): Promise<Session | undefined> {
     const url = this.#url('blobs/uploads/')
     if (mountFrom !== undefined) url.searchParams.set('mount', blob.digest)
     if (mountFrom !== undefined) url.searchParams.set('from', mountFrom)

@@ -12,14 +12,35 @@ const clock = { ...systemClock, sleep: async () => undefined }
 const bytes = Buffer.from(Array.from({ length: 10_000 }, (_, at) => (at * 7919) % 251))
 const digest = sha256(bytes)
 
-async function upload(registry: UploadRegistry, pieceBytes: number, blob = bytes): Promise<string> {
+async function upload(
+  registry: UploadRegistry,
+  pieceBytes: number,
+  blob = bytes,
+  mountFrom?: string,
+): Promise<string> {
   await using client = new RegistryClient({ mirrors: {}, log: silentLogger, clock })
   const uploads = (await client.open(parseReference(`${registry.host}/app:1`))).uploads({ pieceBytes })
   async function* read(start: number, end: number) {
     for (let at = start; at < end; at += 1000) yield blob.subarray(at, Math.min(end, at + 1000))
   }
-  return await uploads.blob({ digest: sha256(blob), sizeBytes: blob.length }, { read })
+  const source = { read, ...(mountFrom !== undefined && { mountFrom }) }
+  return await uploads.blob({ digest: sha256(blob), sizeBytes: blob.length }, source)
 }
+
+for (const status of [401, 403, 404])
+  test(`a registry that answers ${status} when it is to take a blob over gets it sent`, async (t) => {
+    await using registry = await startUploadRegistry()
+    registry.meddle = ({ url = '' }, response) => {
+      if (!url.includes('mount=')) return false
+      response.writeHead(status).end()
+      return true
+    }
+    t.is(await upload(registry, 10_000, bytes, 'other/app'), 'done')
+    t.deepEqual(registry.heard, ['HEAD', 'POST', 'POST', 'PUT'])
+    registry.meddle = ({ method }, response) => method === 'POST' && Boolean(response.writeHead(status).end())
+    const refused = status === 404 ? 'NOT_FOUND' : status === 403 ? 'PERMISSION_DENIED' : 'UNAUTHENTICATED'
+    await t.throwsAsync(upload(registry, 10_000, Buffer.from('more'), 'other/app'), { code: refused })
+  })
 
 test('in one request, in pieces, and not at all when it is there', async (t) => {
   await using registry = await startUploadRegistry()
