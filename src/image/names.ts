@@ -4,13 +4,21 @@ import type { ImageRecord } from './records.ts'
 import { formatReference, parseReference, repositoryName } from './reference.ts'
 
 /**
- * The image that this text means: its id (also without `sha256:`), a name with tag or digest in any short form, or
+ * The image that this text means: its id (also without the algorithm before it), a name with tag or digest in any short form, or
  * the beginning of exactly one id.
  */
 export function findImage(records: Iterable<ImageRecord>, text: string): Image | undefined {
   const images = [...records].map(({ image }) => image)
-  const id = text.startsWith('sha256:') ? text : `sha256:${text}`
-  return images.find((image) => image.id === id) ?? byName(images, text) ?? byPrefix(images, id)
+  return images.find((image) => isWhole(image, text)) ?? byName(images, text) ?? byPrefix(images, text)
+}
+
+/** Whether the text is the image's id or the beginning of it. */
+export function isIdOf({ id }: Image, text: string): boolean {
+  return text !== '' && (id.startsWith(text) || id.slice(id.indexOf(':') + 1).startsWith(text))
+}
+
+function isWhole({ id }: Image, text: string): boolean {
+  return id === text || id.slice(id.indexOf(':') + 1) === text
 }
 
 /** A digest says exactly which image; a tag beside it says nothing more. */
@@ -37,9 +45,9 @@ export function targetName(image: Image, called: string, { to }: { to?: string }
   })
 }
 
-function byPrefix(images: readonly Image[], id: string): Image | undefined {
-  if (!/^sha256:[a-f0-9]+$/.test(id)) return undefined
-  const [found, ...others] = images.filter((image) => image.id.startsWith(id))
+function byPrefix(images: readonly Image[], text: string): Image | undefined {
+  if (!/^(?:sha(?:256|512):)?[a-f0-9]+$/.test(text)) return undefined
+  const [found, ...others] = images.filter((image) => isIdOf(image, text))
   return others.length === 0 ? found : undefined
 }
 

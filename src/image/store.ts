@@ -33,7 +33,7 @@ import type { LayerQuota } from './layer-quota.ts'
 import type { LayerStore } from './layer-store.ts'
 import type { Leases } from './leases.ts'
 import { loadImages } from './load/load.ts'
-import { findImage, targetName } from './names.ts'
+import { findImage, isIdOf, targetName } from './names.ts'
 import { Pins } from './pins.ts'
 import type { Platform } from './platform.ts'
 import { pullImage } from './pull.ts'
@@ -272,8 +272,9 @@ export class FileImageStore implements ManagedImageStore {
 
   /** Whoever names one tag means that one; by id or digest all are meant. */
   #tagsMeant(nameOrId: string): string[] {
-    const { repoTags, id } = this.get(nameOrId)
-    if (`sha256:${nameOrId}`.includes(id) || id.startsWith(`sha256:${nameOrId}`)) return repoTags
+    const image = this.get(nameOrId)
+    const { repoTags } = image
+    if (isIdOf(image, nameOrId)) return repoTags
     const named = formatReference(parseReference(nameOrId))
     return repoTags.includes(named) ? [named] : repoTags
   }

@@ -1,5 +1,6 @@
 import { KeelsonError } from '../../base/index.ts'
 import type { ManagedImageStore } from '../image-store.ts'
+import { isIdOf } from '../names.ts'
 import type { Answers, Asking, Questions, Removed, Verb } from './requests.ts'
 
 type Answer<V extends Verb> = (
@@ -44,7 +45,7 @@ export function isVerb(text: string): text is Verb {
 /** A tag is taken away, and the image with its last one; an id means the image with all its names. */
 async function removeImage(store: ManagedImageStore, { name, force }: Questions['remove']): Promise<Removed> {
   const { image, usedBy } = store.describe(name)
-  const byId = image.id.startsWith(name) || image.id.startsWith(`sha256:${name}`)
+  const byId = isIdOf(image, name)
   const last = byId || image.repoTags.length <= 1
   if (last && usedBy.length > 0 && !force)
     throw new KeelsonError('FAILED_PRECONDITION', `the image ${name} is used by ${usedBy.join(', ')}`, {
