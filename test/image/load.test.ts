@@ -194,3 +194,24 @@ async function peers(t: ExecutionContext): Promise<void> {
 }
 if (hasSkopeo() && registryProgram()) rootTest(peersTitle, peers)
 else ava.skip(`${peersTitle} (needs skopeo and docker-registry)`, peers)
+
+rootTest(
+  'images are read one after the other, not all before the first; more than a thousand are refused',
+  async (t) => {
+    const layout = await ociLayout()
+    await using s = await scene()
+    const entry = { mediaType: ociTypes.manifest, digest: layout.digest, size: 1 }
+    const absent = { ...entry, digest: sha256(Buffer.from('absent')) }
+    const index = JSON.stringify({ schemaVersion: 2, manifests: [entry, absent] })
+    writeFolder(s.path('layout'), [...layout.files, file('index.json', index)])
+    await t.throwsAsync(s.store.load(s.path('layout')), { message: /lacks blobs/ })
+    t.deepEqual(
+      s.store.list().map(({ id }) => id),
+      [layout.id],
+      'the first was installed before the second was looked for',
+    )
+    const many = Array.from({ length: 1001 }, () => ({ Config: 'config.json', Layers: [] }))
+    writeFolder(s.path('docker'), [file('manifest.json', JSON.stringify(many))])
+    await t.throwsAsync(s.store.load(s.path('docker')), { code: 'DATA_LOSS', message: /1001 images/ })
+  },
+)

@@ -12,22 +12,23 @@ import { requireOneImage } from './one-name.ts'
 /** Stores bytes and says what and where they are; they stay until their image is installed. */
 export type Ingest = (source: AsyncIterable<Buffer>) => Promise<Blob & { path: string }>
 
+const maxImages = 1000
+
 /**
- * Every image of a docker-archive (`docker save`): manifest.json lists config file, tags and layer files. Such an
+ * Every image of a docker-archive (`docker save`), each read when it is asked for: manifest.json lists config file, tags and layer files. Such an
  * archive has no registry manifest, hence no repo digests; layers are named by what they turn out to be, and a
  * manifest of ours names them for whoever pushes the image.
  */
-export async function readDockerArchive(
+export async function* readDockerArchive(
   folder: Folder,
   ingest: Ingest,
   reference: string | undefined,
-): Promise<Installation[]> {
+): AsyncGenerator<Installation> {
   const list: unknown = parse(await folder.whole('manifest.json', maxManifestBytes))
   if (!Array.isArray(list)) broken('manifest.json is not a list')
+  if (list.length > maxImages) broken(`manifest.json names ${list.length} images`)
   requireOneImage(reference, list.length)
-  const images: Installation[] = []
-  for (const entry of list) images.push(await readImage(folder, ingest, entry, reference))
-  return images
+  for (const entry of list) yield await readImage(folder, ingest, entry, reference)
 }
 
 async function readImage(

@@ -18,12 +18,12 @@ export async function loadImages(
   await using undo = new Cleanup()
   const folder = await undo.use(await openFolder(context, path, undo, signal))
   const images = folder.has('index.json')
-    ? await readOciLayout(folder, context.platform, reference)
+    ? readOciLayout(folder, context.platform, reference)
     : folder.has('manifest.json')
-      ? await readDockerArchive(folder, ingestPinned(context, undo, signal), reference)
+      ? readDockerArchive(folder, ingestPinned(context, undo, signal), reference)
       : unknownArchive(path)
   const loaded: Image[] = []
-  for (const image of images) loaded.push(await install(context, image, signal))
+  for await (const image of images) loaded.push(await install(context, image, signal))
   return loaded
 }
 

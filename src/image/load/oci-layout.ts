@@ -7,17 +7,20 @@ import { formatReference, parseReference, repositoryName } from '../reference.ts
 import type { Folder } from './folder.ts'
 import { requireOneImage } from './one-name.ts'
 
-/** Every image of an OCI image layout (image-spec image-layout.md) that runs here. */
-export async function readOciLayout(
+/**
+ * Every image of an OCI image layout (image-spec image-layout.md) that runs here, each read when it is asked for: what
+ * an archive may name is far more than memory holds.
+ */
+export async function* readOciLayout(
   folder: Folder,
   platform: Platform,
   reference?: string,
-): Promise<Installation[]> {
+): AsyncGenerator<Installation> {
   const index = parseManifest(await folder.whole('index.json', maxManifestBytes), undefined)
   if (index.kind !== 'index') broken('index.json is no index')
   const images = runnable(index, platform)
   requireOneImage(reference, images.length)
-  return await Promise.all(images.map((image) => readImage(folder, image, platform, reference)))
+  for (const image of images) yield await readImage(folder, image, platform, reference)
 }
 
 function runnable(index: Index, wanted: Platform): Descriptor[] {
