@@ -1,28 +1,42 @@
-import { KeelsonError } from '../base/index.ts'
+import { type Clock, KeelsonError } from '../base/index.ts'
 
 /** Kept while nobody listens; older ones go. */
 const backlogMax = 1000
+const backlogMs = 5 * 60_000
 /** A listener that is this far behind is cut off. */
 const lagMax = 10_000
 
 /**
- * One source of events, any number of readers. What nobody was there to hear waits (bounded) for the first reader;
+ * One source of events, any number of readers. What nobody was there to hear waits (bounded, and for five minutes) for
+ * the first reader;
  * a reader that falls too far behind ends with RESOURCE_EXHAUSTED instead of holding memory.
  */
 export class EventFeed<Event> {
   readonly #readers = new Set<Reader<Event>>()
-  #backlog: Event[] = []
+  readonly #clock: Pick<Clock, 'monotonicMs'>
+  #backlog: { event: Event; atMs: number }[] = []
+
+  constructor(clock: Pick<Clock, 'monotonicMs'>) {
+    this.#clock = clock
+  }
 
   push(event: Event): void {
     if (this.#readers.size === 0) {
-      this.#backlog.push(event)
-      if (this.#backlog.length > backlogMax) this.#backlog.shift()
+      this.#backlog.push({ event, atMs: this.#clock.monotonicMs() })
+      this.#age()
     }
     for (const reader of this.#readers) reader.push(event)
   }
 
+  #age(): void {
+    const oldestMs = this.#clock.monotonicMs() - backlogMs
+    const isOver = () => this.#backlog.length > backlogMax || (this.#backlog[0]?.atMs ?? oldestMs) < oldestMs
+    while (isOver()) this.#backlog.shift()
+  }
+
   async *read(signal: AbortSignal): AsyncGenerator<Event> {
-    const reader = new Reader<Event>(this.#backlog)
+    this.#age()
+    const reader = new Reader<Event>(this.#backlog.map(({ event }) => event))
     this.#backlog = []
     this.#readers.add(reader)
     const wake = () => reader.wake()

@@ -15,6 +15,7 @@ import {
 import { KeelsonError } from '../base/index.ts'
 import { decodeBasic, parseReference, type RegistryAuth, type Image as StoredImage } from '../image/index.ts'
 import { nowNs, type PodContext } from './context.ts'
+import { imageInfo } from './inspect.ts'
 
 export function listImages({ images }: PodContext, { filter }: ListImagesRequest): ListImagesResponse {
   const name = filter?.image?.image ?? ''
@@ -31,7 +32,7 @@ export function imageStatus(
   if (!found) return ImageStatusResponse.create()
   return ImageStatusResponse.fromPartial({
     image: imageItem(found),
-    info: verbose ? { info: JSON.stringify({ imageSpec: found.config }) } : {},
+    info: verbose ? { info: imageInfo(found) } : {},
   })
 }
 

@@ -8,9 +8,9 @@ import {
   type PodSandboxStatusRequest,
   PodSandboxStatusResponse,
 } from '../../cri/types.ts'
-import { asKeelsonError } from '../base/index.ts'
 import { nowNs, type PodContext } from './context.ts'
-import type { ContainerRecord, SandboxRecord } from './records.ts'
+import { containerInfo, sandboxInfo } from './inspect.ts'
+import type { ContainerRecord } from './records.ts'
 import {
   containerItem,
   containerState,
@@ -65,49 +65,28 @@ export function selectContainers(
 }
 
 export async function podSandboxStatus(
-  { store, clock, network }: PodContext,
+  context: PodContext,
   { podSandboxId, verbose }: PodSandboxStatusRequest,
 ): Promise<PodSandboxStatusResponse> {
+  const { store, clock } = context
   const record = store.sandbox(podSandboxId)
   return PodSandboxStatusResponse.fromPartial({
     status: sandboxStatus(record),
-    info: verbose ? { info: await sandboxInfo(network, record) } : {},
+    info: verbose ? { info: await sandboxInfo(context, record) } : {},
     containersStatuses: store.containersOf(record.id).map(containerStatus),
     timestamp: nowNs(clock),
   })
 }
 
-/** With whether the network is still as it was made, which may mean to ask CNI plugins. */
-async function sandboxInfo(
-  network: PodContext['network'],
-  { id, cgroupPath, addresses, stoppedAtNs, config: { linux } }: SandboxRecord,
-): Promise<string> {
-  const hasNetwork = addresses.length > 0 && stoppedAtNs === undefined
-  const problem = hasNetwork && (await network.check(id).then(() => undefined, messageOf))
-  const { overhead, resources } = linux ?? {}
-  const info = {
-    cgroupPath,
-    ...(hasNetwork ? { network: { ok: problem === undefined, problem } } : {}),
-    overhead,
-    resources,
-  }
-  return JSON.stringify(info, (_name, value) => (typeof value === 'bigint' ? String(value) : value))
-}
-
 export async function containerStatusOf(
-  { store, runtime }: PodContext,
+  context: PodContext,
   { containerId, verbose }: ContainerStatusRequest,
 ): Promise<ContainerStatusResponse> {
-  const record = store.container(containerId)
+  const record = context.store.container(containerId)
   return ContainerStatusResponse.fromPartial({
     status: containerStatus(record),
-    info: verbose ? { info: await verboseInfo(runtime, record) } : {},
+    info: verbose ? { info: await containerInfo(context, record) } : {},
   })
-}
-
-async function verboseInfo(runtime: PodContext['runtime'], { id, sandboxId }: ContainerRecord) {
-  const state = await (await runtime.find(id))?.state()
-  return JSON.stringify({ sandboxID: sandboxId, pid: state?.pid ?? 0 })
 }
 
 export function hasLabels(
@@ -115,8 +94,4 @@ export function hasLabels(
   wanted: Record<string, string> | undefined,
 ): boolean {
   return Object.entries(wanted ?? {}).every(([name, value]) => labels[name] === value)
-}
-
-function messageOf(error: unknown): string {
-  return asKeelsonError(error).message
 }

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import {
   CgroupDriver,
   RuntimeConfigResponse,
@@ -7,6 +6,7 @@ import {
   VersionResponse,
 } from '../../cri/types.ts'
 import type { PodContext } from './context.ts'
+import type { Readiness } from './readiness.ts'
 
 /** `version` is the kubelet API's, a literal that never changed. */
 export function version(runtimeVersion: string): VersionResponse {
@@ -19,19 +19,33 @@ export function version(runtimeVersion: string): VersionResponse {
 }
 
 export async function status(
-  { network, host, runtimeHandlers }: PodContext,
+  context: PodContext,
+  readiness: Readiness,
   { verbose }: StatusRequest,
 ): Promise<StatusResponse> {
+  const { network, host, runtimeHandlers, cgroupLayout, slices, filesDirectory } = context
   const { ready, reason, message } = await network.status()
-  const users = Number(await readFile('/proc/sys/user/max_user_namespaces', 'utf8').catch(() => '0')) > 0
+  const [runtime, users] = await Promise.all([readiness.condition(), readiness.userNamespaces()])
   return StatusResponse.fromPartial({
     status: {
       conditions: [
-        { type: 'RuntimeReady', status: true },
+        { type: 'RuntimeReady', ...runtime },
         { type: 'NetworkReady', status: ready, reason, message },
       ],
     },
-    info: verbose ? { host: JSON.stringify(host) } : {},
+    info: verbose
+      ? {
+          host: JSON.stringify(host),
+          config: JSON.stringify({
+            cgroupDriver: slices ? 'systemd' : 'cgroupfs',
+            cgroupMode: cgroupLayout.mode,
+            filesDirectory,
+            containers: context.containers,
+            cdiDirectories: context.cdiDirectories,
+            runtimeHandlers,
+          }),
+        }
+      : {},
     runtimeHandlers: runtimeHandlers.map((name) => ({
       name,
       features: { recursiveReadOnlyMounts: true, userNamespaces: users },

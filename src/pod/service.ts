@@ -40,6 +40,7 @@ import { listMetricDescriptors, listPodSandboxMetrics, podSandboxMetrics } from 
 import { PodCgroups } from './pod-cgroup.ts'
 import { listPodSandboxStats, podSandboxStats } from './pod-sandbox-stats.ts'
 import { portForward } from './port-forward.ts'
+import { Readiness } from './readiness.ts'
 import { recover } from './recovery.ts'
 import { removeContainer } from './remove-container.ts'
 import { removePodSandbox } from './remove-pod-sandbox.ts'
@@ -137,7 +138,7 @@ export async function createPodService(options: PodServiceOptions): Promise<PodS
   store.onChange(({ cause, sandbox, container }) => {
     if (cause === 'deleted') context.cpuMeter.forget((container ?? sandbox).id)
   })
-  const events = new EventFeed<PodEvent>()
+  const events = new EventFeed<PodEvent>(clock)
   store.onChange((change) => events.push({ ...change, containers: store.containersOf(change.sandbox.id) }))
   await recover(context)
   return {
@@ -156,9 +157,10 @@ function runtimeService(
   events: EventFeed<PodEvent>,
   runtimeVersion: string,
 ): RuntimeService {
+  const readiness = new Readiness(context)
   return {
     version: async () => version(runtimeVersion),
-    status: (request) => status(context, request),
+    status: (request) => status(context, readiness, request),
     runtimeConfig: async () => runtimeConfig(context),
     updateRuntimeConfig: async (request) => updateRuntimeConfig(context, request),
     runPodSandbox: (request) => runPodSandbox(context, request),

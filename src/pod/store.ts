@@ -41,6 +41,8 @@ export class PodStore {
   }
   readonly #listeners = new Set<(change: Change) => void>()
   #tail: Promise<unknown> = Promise.resolve()
+  /** Fails as the last attempt to keep something did. */
+  lastCommit: Promise<unknown> = Promise.resolve()
 
   constructor(ledger: Ledger, now: () => bigint) {
     this.#ledger = ledger
@@ -171,6 +173,8 @@ export class PodStore {
   /** Commits are applied one after the other in call order, although several may share one flush. */
   #commit(operation: Operation, causes: readonly Cause[], apply: () => Subject | undefined): Promise<void> {
     const durable = this.#ledger.commit([operation], { early: true })
+    durable.catch(() => undefined)
+    this.lastCommit = durable
     const applied = this.#tail.then(async () => {
       await durable
       const subject = apply()

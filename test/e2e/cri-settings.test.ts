@@ -47,6 +47,8 @@ serialRootTest('streams over TLS, sizes, devices and mirrors are as the file has
   t.deepEqual(await said(endpoint, containerId), { said: 'device one\n' })
   await holdsSizes(t, endpoint, containerId)
   await followsMirrors(t, endpoint)
+  await allowsDevices(t, endpoint, podId)
+  await namesImages(t, endpoint, podId)
   await endpoint.removePod(podId)
 })
 
@@ -113,4 +115,35 @@ async function followsMirrors(t: ExecutionContext, endpoint: CriEndpoint): Promi
   await t.throwsAsync(endpoint.client.image.pullImage(pull, call), { message: /127\.0\.0\.1:1\b/ })
   await writeMirror(endpoint, 2)
   await t.throwsAsync(endpoint.client.image.pullImage(pull, call), { message: /127\.0\.0\.1:2\b/ })
+}
+
+/** The node is there either way; the rule of the cgroup says who may write. */
+async function allowsDevices(t: ExecutionContext, endpoint: CriEndpoint, podId: string): Promise<void> {
+  const devices = [{ hostPath: '/dev/loop-control', containerPath: '/dev/seen', permissions: 'r' }]
+  const containerId = await endpoint.run(podId, 'devices', { devices })
+  const opened = '(exec 3</dev/seen) && echo read; (exec 3>/dev/seen) 2>/dev/null && echo written; true'
+  const request = ExecSyncRequest.fromPartial({ containerId, cmd: ['sh', '-c', opened] })
+  const { stdout, stderr } = await endpoint.runtime.execSync(request, call)
+  t.deepEqual([Buffer.from(stdout).toString(), Buffer.from(stderr).toString()], ['read\n', ''])
+}
+
+/** By whichever name an image is called, it is one and the same in every answer. */
+async function namesImages(t: ExecutionContext, endpoint: CriEndpoint, podId: string): Promise<void> {
+  const { runtime } = endpoint
+  const { image } = endpoint.client
+  const [listed] = (await image.listImages({ filter: undefined }, call)).images
+  const { id = '', repoTags = [], repoDigests = [] } = listed ?? {}
+  const names = [id, id.slice(0, 19), ...repoTags, 'busybox:test', ...repoDigests]
+  t.true(names.length >= 4)
+  for (const [index, name] of names.entries()) {
+    const spec = { image: name, annotations: {}, userSpecifiedImage: '', runtimeHandler: '', imageRef: '' }
+    t.is((await image.imageStatus({ image: spec, verbose: false }, call)).image?.id, id, name)
+    const containerId = await endpoint.create(podId, `named-${index}`, { image: { image: name } })
+    const { status } = await runtime.containerStatus({ containerId, verbose: false }, call)
+    t.like(status, { imageId: id, imageRef: repoDigests[0] ?? id, image: { image: repoTags[0] ?? id } }, name)
+    const filter = { id: containerId, podSandboxId: '', labelSelector: {} }
+    const { containers } = await runtime.listContainers(ListContainersRequest.fromPartial({ filter }), call)
+    t.is(containers[0]?.imageId, id, name)
+    await runtime.removeContainer({ containerId }, call)
+  }
 }

@@ -15,7 +15,7 @@ test('kept with the sandbox, also after a restart; refused for one that is not t
   await bench.runtime.updatePodSandboxResources(request(id, 5000n), call)
   await bench.restart()
   const { info } = await bench.runtime.podSandboxStatus({ podSandboxId: id, verbose: true }, call)
-  t.like(JSON.parse(info['info'] ?? '{}'), { resources: { memoryLimitInBytes: '5000' } })
+  t.like(JSON.parse(info['info'] ?? '{}'), { resources: { memory_limit_in_bytes: 5000 } })
   const codeOf = async (podId: string, limit: bigint) => {
     const error = await t.throwsAsync(bench.runtime.updatePodSandboxResources(request(podId, limit), call))
     return ['NOT_FOUND', 'INVALID_ARGUMENT', 'FAILED_PRECONDITION'].find((code) =>

@@ -307,7 +307,7 @@ export class FakeImages implements PodImages {
   }
 
   async filesystem() {
-    return { mountpoint: '/var/lib/keelson', usedBytes: 10, inodesUsed: 2 }
+    return { mountpoint: '/tmp', usedBytes: 10, inodesUsed: 2 }
   }
 
   readonly snapshots = {

@@ -1,5 +1,6 @@
 import { accessSync, constants, existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { fileSystemName } from '../../kernel/file-system.ts' // not the addon
 
 /** What checks look at; handed in, so that tests can show them other machines. */
 export interface Host {
@@ -22,22 +23,6 @@ export interface FileSystem {
   freeBytes: number
   /** Infinity where the file system does not count them. */
   freeInodes: number
-}
-
-/** statfs(2), f_type. */
-const typeNames: Readonly<Record<number, string>> = {
-  16914836: 'tmpfs',
-  2240043254: 'ramfs',
-  61267: 'ext4',
-  1481003842: 'xfs',
-  2435016766: 'btrfs',
-  801189825: 'zfs',
-  4076150800: 'f2fs',
-  2035054128: 'overlay',
-  26985: 'nfs',
-  1702057286: 'fuse',
-  4283649346: 'cifs',
-  16914839: '9p',
 }
 
 const programFolders = ['/usr/sbin', '/sbin', '/usr/bin', '/bin', '/usr/local/sbin', '/usr/local/bin']
@@ -71,7 +56,7 @@ export const thisMachine: Host = {
     while (!existsSync(there) && dirname(there) !== there) there = dirname(there)
     const { type, bavail, bsize, files, ffree } = statfsSync(there)
     return {
-      type: typeNames[type] ?? `0x${type.toString(16)}`,
+      type: fileSystemName(type),
       freeBytes: bavail * bsize,
       freeInodes: files === 0 ? Number.POSITIVE_INFINITY : ffree,
     }

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { type Check, type Finding, failed, isAtLeast, numberIn, ok, type Places, warning } from './check.ts'
+import { isIdmappable } from '../../kernel/file-system.ts'
+import { type Check, type Finding, failed, numberIn, ok, type Places, warning } from './check.ts'
 import type { Host } from './host.ts'
 import { holds } from './kernel-checks.ts'
 
@@ -107,20 +108,9 @@ function runDirectory(host: Host, { runDirectory }: Places): Finding {
   )
 }
 
-/** mount_setattr(2): which file systems since when. */
-const idmappedSince: Readonly<Record<string, readonly [number, number]>> = {
-  ext4: [5, 12],
-  xfs: [5, 12],
-  btrfs: [5, 15],
-  f2fs: [5, 18],
-  overlay: [5, 19],
-  tmpfs: [6, 3],
-}
-
 function idmappedMounts(host: Host, { dataDirectory }: Places): Finding {
   const { type } = host.fileSystem(dataDirectory)
-  const since = idmappedSince[type]
-  if (since && isAtLeast(host, ...since)) return ok(`on ${type}`)
+  if (isIdmappable(type, host.read('/proc/sys/kernel/osrelease') ?? '')) return ok(`on ${type}`)
   return warning(`not on ${type} with this kernel: user namespaces for pods need them`)
 }
 
