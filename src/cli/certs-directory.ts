@@ -53,6 +53,7 @@ function fromHosts(document: TomlTable, directory: string, host: string): Mirror
 
 /** containerd puts /v2 after an address's path, so the whole path is known here. */
 function fromTable(url: string, settings: TomlTable, directory: string): MirrorEndpoint {
+  if (settings.has('proxy')) throw wrong('proxy', 'none: registries are reached directly, so no proxy')
   const withScheme = url.includes('://') ? url : `https://${url}`
   const trimmed = withScheme.replace(/\/+$/, '')
   const isWhole = flag(settings, 'override_path') || trimmed.endsWith('/v2')
@@ -71,14 +72,20 @@ function fromTable(url: string, settings: TomlTable, directory: string): MirrorE
   }
 }
 
-/** `"both.pem"`, `["cert.pem", "key.pem"]` or `[["cert.pem", "key.pem"]]`. */
+/**
+ * `"both.pem"`, `["both.pem"]`, `[["cert.pem", "key.pem"]]` or `[["both.pem", ""]]`. A list of texts is of files that
+ * hold both each; of several we could only show one, so they are refused.
+ */
 function clientCertificate(value: TomlValue | undefined, directory: string): Partial<MirrorEndpoint> {
   if (value === undefined) return {}
-  const [first] = Array.isArray(value) ? value : []
-  const pair = files(Array.isArray(first) ? first : value, 'client', directory) ?? []
-  if (pair.length > 2) throw wrong('client', 'a certificate and its key')
-  const [certificate = '', key = certificate] = pair
-  return { clientCertFile: certificate, clientKeyFile: key }
+  const [first, ...others] = Array.isArray(value) ? value : [value]
+  const pair = asTexts(first, 'client') ?? []
+  if (others.length > 0 || pair.length > 2)
+    throw wrong('client', 'one certificate, with its key or beside it')
+  const [certificate = '', key = ''] = pair
+  if (certificate === '') throw wrong('client', 'the file of a certificate')
+  const whole = (path: string) => (isAbsolute(path) ? path : join(directory, path))
+  return { clientCertFile: whole(certificate), clientKeyFile: whole(key === '' ? certificate : key) }
 }
 
 function headersOf(value: TomlValue | undefined): Partial<MirrorEndpoint> {

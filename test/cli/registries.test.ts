@@ -126,7 +126,9 @@ test('certs.d: what is wrong is named with its file', async (t) => {
     ['[host]\n"https://x" = 1', /host\."https:\/\/x": a table is expected/],
     ['[host."https://x"]\nskip_verify = "yes"', /skip_verify: true or false is expected/],
     ['[host."https://x"]\nca = [1]', /ca: a text or a list of texts is expected/],
-    ['[host."https://x"]\nclient = [["a", "b", "c"]]', /client: a certificate and its key/],
+    ['[host."https://x"]\nclient = [["a", "b", "c"]]', /client: one certificate/],
+    ['[host."https://x"]\nclient = ["one.pem", "two.pem"]', /client: one certificate/],
+    ['[host."https://x"]\nproxy = "http://p"', /proxy: none/],
     ['[host."https://x"]\nheader = 1', /header: a table is expected/],
     ['[host."https://x"]\ncapabilities = ["fly"]', /capabilities|endpoints/],
   ] as const)
@@ -135,4 +137,13 @@ test('certs.d: what is wrong is named with its file', async (t) => {
       { code: 'INVALID_ARGUMENT', message },
       text,
     )
+})
+
+test('certs.d: a client certificate may hold its key, in each way to write that', async (t) => {
+  for (const value of ['"c.pem"', '["c.pem"]', '[["c.pem"]]', '[["c.pem", ""]]']) {
+    const text = `[host."https://m.example"]\nclient = ${value}`
+    const { mirrors, path } = await fromDirectory({ 'a.example/hosts.toml': text })
+    const file = join(path, 'a.example/c.pem')
+    t.like(endpointsOf('a.example', mirrors)[0]?.tls, { clientCertFile: file, clientKeyFile: file }, value)
+  }
 })

@@ -43,17 +43,15 @@ export class RegistryClient implements AsyncDisposable {
         'FAILED_PRECONDITION',
         `no mirror of ${reference.host} is configured, and itself forbidden`,
       )
-    const sources = await Promise.all(
-      endpoints.map((endpoint) => this.#source(endpoint, endpoint.isMirror ? {} : auth)),
-    )
-    const elsewhere = async (url: URL) => ({ ...(await this.#source(strangerAt(url), {})), url })
+    const sources = endpoints.map((endpoint) => this.#source(endpoint, endpoint.isMirror ? {} : auth))
+    const elsewhere = async (url: URL) => ({ ...this.#source(strangerAt(url), {}), url })
     return new Repository({ reference, sources, elsewhere, retry: { log, clock, random } })
   }
 
-  async #source(endpoint: Endpoint, auth: RegistryAuth): Promise<Source> {
+  #source(endpoint: Endpoint, auth: RegistryAuth): Source {
     const { clock } = this.#options
     const timeouts = { ...defaultTimeouts, ...this.#options.timeouts }
-    const dispatcher = await this.#dispatchers.get(endpoint.tls)
+    const dispatcher = () => this.#dispatchers.get(endpoint.tls)
     return { endpoint, connection: new Connection({ endpoint, auth, dispatcher, clock, timeouts }) }
   }
 

@@ -20,7 +20,8 @@ export interface RegistryRequest {
 export interface ConnectionOptions {
   endpoint: Endpoint
   auth: RegistryAuth
-  dispatcher: Dispatcher
+  /** Asked at each request: where its files are not there, this server fails and no other. */
+  dispatcher: () => Promise<Dispatcher>
   clock: Clock
   timeouts: Timeouts
 }
@@ -138,7 +139,7 @@ export class Connection {
     try {
       const { request } = await import('./http.ts')
       const answer = await request(url, {
-        dispatcher,
+        dispatcher: await dispatcher(),
         method,
         headers: { 'user-agent': 'keelson', ...headers },
         ...(body && { body: sendable(body()) }),

@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { rootCertificates } from 'node:tls'
 import type { Dispatcher } from 'undici'
-import { asKeelsonError } from '../../base/index.ts'
+import { asKeelsonError, KeelsonError } from '../../base/index.ts'
 import type { TlsSettings } from './mirrors.ts'
 
 const connectMs = 10_000
@@ -54,6 +54,7 @@ async function changedMs(path: string | undefined): Promise<number | undefined> 
 
 async function readPem(what: string, path: string): Promise<string> {
   return await readFile(path, 'utf8').catch((error) => {
-    throw asKeelsonError(error, { op: `read the registry ${what} file`, path })
+    const { message } = asKeelsonError(error, { op: `read the registry ${what} file`, path })
+    throw new KeelsonError('FAILED_PRECONDITION', message, { path, cause: error })
   })
 }

@@ -94,7 +94,13 @@ export function unauthenticated(host: string, hasCredentials: boolean, why?: str
 
 /** NOT_FOUND only if all agree; otherwise what went wrong with the source that might have had it. */
 export function mostTelling(errors: readonly unknown[]): unknown {
-  const codes = ['DATA_LOSS', 'UNAVAILABLE', 'UNAUTHENTICATED', 'PERMISSION_DENIED'] as const
+  const codes = [
+    'DATA_LOSS',
+    'UNAVAILABLE',
+    'UNAUTHENTICATED',
+    'PERMISSION_DENIED',
+    'FAILED_PRECONDITION',
+  ] as const
   for (const code of codes) {
     const found = errors.filter((error) => hasCode(error, code))
     if (found.length === 1 || (found.length > 0 && code !== 'UNAVAILABLE')) return found[0]

@@ -48,7 +48,7 @@ export interface Endpoint {
   root: string
   /** For messages: `registry-1.docker.io`, `127.0.0.1:5000 (mirror of docker.io)`. */
   name: string
-  /** Credentials are for the registry itself, not for whoever mirrors it. */
+  /** Credentials are for the registry itself, not for whoever mirrors it, nor for one server that stands for all. */
   isMirror: boolean
   /** The registry that a mirror stands for: one mirror may serve several. */
   namespace?: string
@@ -84,10 +84,11 @@ export function endpointsOf(host: string, mirrors: Mirrors): Endpoint[] {
       capabilities,
     }
   })
-  return mirror.onlyMirrors ? listed : [...listed, itself(host, mirror)]
+  const isForAll = mirror.server !== undefined && !Object.hasOwn(mirrors, host)
+  return mirror.onlyMirrors ? listed : [...listed, itself(host, mirror, isForAll)]
 }
 
-function itself(host: string, mirror: Mirror): Endpoint {
+function itself(host: string, mirror: Mirror, isForAll: boolean): Endpoint {
   const address = host === 'docker.io' ? 'registry-1.docker.io' : host
   const {
     url: text = address,
@@ -96,7 +97,8 @@ function itself(host: string, mirror: Mirror): Endpoint {
   } = typeof mirror.server === 'string' ? { url: mirror.server } : (mirror.server ?? {})
   const { url, ...server } = readServer(text, { ...mirror, ...settings })
   const name = mirror.server === undefined ? address : `${url.host} (for ${host})`
-  return { ...server, name, isMirror: false, capabilities }
+  const isElsewhere = url.host !== address
+  return { ...server, name, isMirror: isForAll, capabilities, ...(isElsewhere && { namespace: host }) }
 }
 
 function readServer(

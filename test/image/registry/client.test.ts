@@ -301,3 +301,31 @@ test('manifest refused: schema 1, with a word on what to do', (t) => {
       message: /schema 1/,
     })
 })
+
+test('a server elsewhere is told which registry it stands for; one that stands for all gets no credentials', async (t) => {
+  await using server = await serve((_request, response) => response.end(manifest))
+  const auth = { registryToken: 'T' }
+  const itself = { endpoints: [], server: `http://${server.host}` }
+  for (const [mirrors, sent] of [
+    [{ '*': itself }, undefined],
+    [{ 'quay.example': itself }, 'Bearer T'],
+  ] as const) {
+    await fetchManifest('quay.example/a:1', auth, mirrors)
+    const { url, headers } = server.seen.at(-1) ?? {}
+    t.is(url, '/v2/a/manifests/1?ns=quay.example')
+    t.is(headers?.authorization, sent)
+  }
+  await fetchManifest(`${server.host}/a:1`, auth, { [server.host]: itself })
+  t.is(server.seen.at(-1)?.url, '/v2/a/manifests/1', 'its own name is told by the address')
+})
+
+test('a mirror whose certificate file is missing fails alone; what it may have had is not NOT_FOUND', async (t) => {
+  let status = 200
+  await using server = await serve((_request, response) => response.writeHead(status).end(manifest))
+  const mirrors = { [server.host]: { endpoints: [{ url: 'https://mirror.example', caFile: '/absent.pem' }] } }
+  t.is((await fetchManifest(`${server.host}/a:1`, {}, mirrors)).digest, sha256(manifest))
+  status = 404
+  const error = await t.throwsAsync(fetchManifest(`${server.host}/a:1`, {}, mirrors))
+  t.like(error, { code: 'FAILED_PRECONDITION' })
+  t.regex(error?.message ?? '', /absent\.pem/)
+})
