@@ -174,10 +174,16 @@ function readRetryAfter(text: string | undefined, nowMs: number): number | undef
   return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs)
 }
 
+/** Those that are lists, so that several of the name are one (RFC 9110 section 5.3); of others the first counts. */
+const lists = ['www-authenticate', 'link']
+
 function singleHeaders(
   headers: Record<string, string | string[] | undefined>,
 ): Record<string, string | undefined> {
   return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value[0] : value]),
+    Object.entries(headers).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? (lists.includes(name) ? value.join(', ') : value[0]) : value,
+    ]),
   )
 }

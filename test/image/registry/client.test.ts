@@ -329,3 +329,13 @@ test('a mirror whose certificate file is missing fails alone; what it may have h
   t.like(error, { code: 'FAILED_PRECONDITION' })
   t.regex(error?.message ?? '', /absent\.pem/)
 })
+
+test('challenges may come in several headers', async (t) => {
+  await using server = await serve((request, response) => {
+    if (request.headers.authorization === undefined)
+      response.writeHead(401, { 'www-authenticate': ['Negotiate', 'Basic realm="x"'] }).end()
+    else response.end(manifest)
+  })
+  const auth = { username: 'me', password: 'secret' }
+  t.is((await fetchManifest(`${server.host}/a:1`, auth)).digest, sha256(manifest))
+})
