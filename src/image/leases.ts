@@ -31,6 +31,8 @@ export class Leases implements Disposable {
   readonly #boot: string
   readonly #clock: Clock
   readonly #held = new Map<string, Lease>()
+  /** Pulls that run now, by the name of their lease. */
+  readonly #holders = new Map<string, number>()
   #cancel: (() => void) | undefined
 
   private constructor(directory: string, { content, boot, clock }: LeaseContext) {
@@ -52,23 +54,27 @@ export class Leases implements Disposable {
     return leases
   }
 
-  /** For the pull of what this digest stands for. */
+  /** For the pull of what this digest stands for, once more while another such pull runs, perhaps for another platform. */
   async take(digest: string, blobs: readonly string[]): Promise<void> {
     const name = splitDigest(digest).hex
     const untilMs = this.#clock.nowMs() + leaseMs
-    const lease: Lease = { version: 1, boot: this.#boot, blobs: [...blobs], untilMs }
+    const joined = new Set([...(this.#held.get(name)?.blobs ?? []), ...blobs])
+    const lease: Lease = { version: 1, boot: this.#boot, blobs: [...joined], untilMs }
+    this.#holders.set(name, (this.#holders.get(name) ?? 0) + 1)
     this.#held.set(name, lease)
     await writeAtomic(join(this.#directory, name), JSON.stringify(lease), { durable: false })
   }
 
   /** The image is recorded. */
   async end(digest: string): Promise<void> {
-    await this.#end(splitDigest(digest).hex)
+    const name = splitDigest(digest).hex
+    if (this.#leaves(name)) await this.#end(name)
   }
 
   /** The pull has failed. */
   async fail(digest: string, error: unknown): Promise<void> {
     const name = splitDigest(digest).hex
+    if (!this.#leaves(name)) return
     if (isInterruption(error)) await this.#endUseless(name)
     else await this.#end(name)
   }
@@ -91,6 +97,14 @@ export class Leases implements Disposable {
 
   [Symbol.dispose](): void {
     this.#cancel?.()
+  }
+
+  /** Whether it was the last that held it. */
+  #leaves(name: string): boolean {
+    const left = (this.#holders.get(name) ?? 1) - 1
+    if (left > 0) this.#holders.set(name, left)
+    else this.#holders.delete(name)
+    return left <= 0
   }
 
   /** Unless it saves the next try a good part of its work. */

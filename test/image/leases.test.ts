@@ -2,9 +2,11 @@
 import { createCipheriv } from 'node:crypto'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Clock, silentLogger, systemClock } from '../../src/base/index.ts'
+import { type Clock, KeelsonError, silentLogger, systemClock } from '../../src/base/index.ts'
+import { ContentStore } from '../../src/image/content-store.ts'
 import { type ImageStore, openImageStore } from '../../src/image/index.ts'
-import { file, tar } from '../support/archive.ts'
+import { Leases } from '../../src/image/leases.ts'
+import { file, sha256, tar } from '../support/archive.ts'
 import { eventually } from '../support/eventually.ts'
 import { type HostileRegistry, type Script, startHostileRegistry } from '../support/hostile-registry.ts'
 import { rootTest as test } from '../support/root.ts'
@@ -134,4 +136,19 @@ test('a lease of another boot, or none that can be read, holds nothing', async (
     t.deepEqual(s.blobs(), [])
     t.deepEqual(s.leases(), [])
   }
+})
+
+test('two pulls of one index, for two platforms, hold what both need until the last is done', async (t) => {
+  await using data = await temporaryDirectory()
+  const content = await ContentStore.open(data.path, 'boot')
+  using leases = await Leases.open(data.path, { content, boot: 'boot', clock: systemClock })
+  const [top = '', ...blobs] = ['top', 'first', 'second'].map((name) => sha256(Buffer.from(name)))
+  const held = () => blobs.map((blob) => leases.holds(blob))
+  for (const blob of blobs) await leases.take(top, [blob])
+  t.deepEqual(held(), [true, true])
+  await leases.end(top)
+  t.deepEqual(held(), [true, true])
+  await leases.fail(top, new KeelsonError('DATA_LOSS', 'lies'))
+  t.deepEqual(held(), [false, false])
+  t.deepEqual(readdirSync(join(data.path, 'leases')), [])
 })
