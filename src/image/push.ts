@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { createReadStream } from 'node:fs'
-import { KeelsonError } from '../base/index.ts'
+import { asKeelsonError, KeelsonError } from '../base/index.ts'
 import type { Blob, ContentStore } from './content-store.ts'
 import { blobsOf, imageDocuments, readDocument, type StoredDocument } from './documents.ts'
 import type { Credentials, Pushed, PushOptions, PushProgress } from './image-store.ts'
@@ -15,6 +15,8 @@ export interface PushContext {
   content: ContentStore
   registry: RegistryClient
   credentials: Credentials
+  /** Keeps the collector away from these blobs. */
+  pin(names: readonly string[]): Disposable
 }
 
 const parallelUploads = 4
@@ -34,6 +36,8 @@ export async function pushImage(
 ): Promise<Pushed> {
   const target = parseReference(name)
   const documents = await documentsFor(context.content, record, target)
+  // An index names other images too, and those may be removed meanwhile.
+  using _blobs = context.pin(documents.flatMap(digestsOf))
   const known = auth ?? (await context.credentials(target.host, target.repository))
   const stop = new AbortController()
   const both = AbortSignal.any([signal, stop.signal])
@@ -46,6 +50,10 @@ export async function pushImage(
     await uploads.manifest(document.bytes, document.mediaType, document.digest, tag)
   }
   return { reference: formatReference(target), digest: top?.digest ?? '' }
+}
+
+function digestsOf({ digest, parsed }: StoredDocument): string[] {
+  return parsed.kind === 'manifest' ? [digest, ...blobsOf(parsed).map((blob) => blob.digest)] : [digest]
 }
 
 /** In the order in which they must be there. A digest in the target says which are meant. */
@@ -139,6 +147,10 @@ function mountable({ image }: ImageRecord, target: Reference): string | undefine
 
 async function* bytesOf(path: string, start: number, end: number): AsyncIterable<Buffer> {
   if (end === start) return
-  for await (const chunk of createReadStream(path, { start, end: end - 1, highWaterMark: readBytes }))
-    yield chunk as Buffer
+  try {
+    for await (const chunk of createReadStream(path, { start, end: end - 1, highWaterMark: readBytes }))
+      yield chunk as Buffer
+  } catch (error) {
+    throw asKeelsonError(error, { op: 'read a blob of the image', path }) // not the registry's failure
+  }
 }

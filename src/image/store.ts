@@ -108,7 +108,7 @@ export class FileImageStore implements ManagedImageStore {
     const name = targetName(record.image, nameOrId, options)
     return await this.#work(options.signal, async (signal) => {
       await using own = this.#registryWith(options.mirrors)
-      const context = { ...this.#parts, registry: own ?? this.#parts.registry }
+      const context = { ...this.#context(), registry: own ?? this.#parts.registry }
       return await pushImage(context, record, name, options, signal)
     })
   }

@@ -13,6 +13,7 @@ import { file, gzip, tar } from '../support/archive.ts'
 import { ociTypes, type Registry, registryProgram, startRegistry } from '../support/registry.ts'
 import { rootTest } from '../support/root.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
+import { startUploadRegistry } from '../support/upload-registry.ts'
 
 const program = registryProgram()
 let registry: Registry
@@ -106,6 +107,21 @@ test('an index goes along when all its images are here, else the image alone', a
     await using fresh = await open(elsewhere.path, { platform: { os: 'linux', architecture } })
     t.is((await fresh.pull(`${other.host}/multi:all`)).id, images[at]?.configDigest ?? '')
   }
+  await using slow = await startUploadRegistry()
+  slow.meddle = async ({ method }) => {
+    if (method === 'POST') await store.remove(one.id)
+    return false
+  }
+  const { digest } = await store.push(two.id, { to: `${slow.host}/app:all` })
+  t.is(digest, index, 'the other image was removed meanwhile, and its blobs stayed for so long')
+  slow.meddle = ({ method }) => {
+    const folder = join(data.path, 'image/blobs/sha256')
+    if (method === 'POST') for (const name of readdirSync(folder)) rmSync(join(folder, name))
+    return false
+  }
+  slow.blobs.clear()
+  const unread = store.push(two.id, { to: `${slow.host}/app:two` })
+  await t.throwsAsync(unread, { code: 'NOT_FOUND', message: /read a blob of the image|blobs\/sha256/ })
 })
 
 test('a name to push to must be there, and the image too', async (t) => {
