@@ -67,9 +67,13 @@ export class Settler implements AsyncDisposable {
 
   async #settle(): Promise<void> {
     const { records, directory } = this.#options
-    const written = [...records.unsynced.keys()]
+    const written = [...records.unsynced]
     await syncFilesystem(directory)
     if (this.#closed) return
-    await records.commit(written.map((key) => ({ remove: 'unsynced', key })))
+    await records.change((now) => {
+      // What was marked anew meanwhile may have been written after the flush had begun.
+      const still = written.filter(([key, mark]) => now.unsynced.get(key) === mark)
+      return { changes: still.map(([key]): Change => ({ remove: 'unsynced', key })), result: undefined }
+    })
   }
 }

@@ -43,15 +43,18 @@ export async function install(
   const blobs = blobsOf(installation)
   using _blobs = context.pin(blobs)
   if (manifest.config.sizeBytes > maxConfigBytes) broken(`its config has ${manifest.config.sizeBytes} bytes`)
-  await context.layers.fetch(manifest.config, source, signal)
+  let hasWritten = await context.layers.fetch(manifest.config, source, signal)
   const { config, diffIds } = parseConfig(await context.content.read(manifest.config.digest))
   if (installation.platform) requirePlatform(config, installation.platform)
   if (diffIds.length !== manifest.layers.length)
     broken(`the config names ${diffIds.length} layers, the manifest ${manifest.layers.length}`)
   const chainIds = chain(diffIds)
   using _layers = context.pin([...diffIds, ...chainIds])
-  const layers = await makeLayers(context, installation, diffIds, chainIds, signal)
-  for (const { digest, bytes } of documents) await store(context.content, digest, bytes)
+  const onWritten = () => {
+    hasWritten = true
+  }
+  const layers = await makeLayers(context, { ...installation, onWritten }, diffIds, chainIds, signal)
+  for (const { digest, bytes } of documents) if (await store(context.content, digest, bytes)) onWritten()
   const image: Image = {
     id: manifest.config.digest,
     repoTags: [...installation.tags],
@@ -64,7 +67,7 @@ export async function install(
   const manifestDigest = documents.at(-1)?.digest
   const layerKeys = layers.map(({ key }) => key)
   const named = manifestDigest === undefined ? {} : { manifest: manifestDigest }
-  return await record(context, { image, blobs, layerKeys, ...named }, layers)
+  return await record(context, { image, blobs, layerKeys, ...named }, layers, hasWritten)
 }
 
 /** Digests of all that belongs to it. */
@@ -75,7 +78,7 @@ export function blobsOf({ documents, manifest }: Pick<Installation, 'documents' 
 /** Every layer at once; what needs the directories below it waits for those only at its end. */
 async function makeLayers(
   context: InstallContext,
-  { manifest, source, onProgress }: Installation,
+  { manifest, source, onProgress, onWritten }: Installation & Pick<LayerOptions, 'onWritten'>,
   diffIds: readonly string[],
   chainIds: readonly string[],
   signal: AbortSignal,
@@ -97,6 +100,7 @@ async function makeLayers(
             Promise.all(below).then((records) => records.toReversed().map((one) => context.layers.path(one))),
           isLowest: at === 0,
           signal: both,
+          onWritten,
           ...(onProgress && { onProgress }),
         },
       ),
@@ -115,6 +119,8 @@ interface LayerOptions {
   source: BlobSource
   below: () => Promise<string[]>
   isLowest: boolean
+  /** Called when a blob was stored that was not here. */
+  onWritten: () => void
   signal: AbortSignal
   onProgress?: (event: PullProgress) => void
 }
@@ -130,11 +136,12 @@ async function makeLayer(
   const existing = layers.find(diffId, chainId)
   if (existing) {
     // A repair may have taken the blob away: then this brings it back.
-    await layers.fetch(blob, options.source, options.signal)
+    if (await layers.fetch(blob, options.source, options.signal)) options.onWritten()
     tell('exists', blob.sizeBytes)
     return existing
   }
   tell('waiting', 0)
+  options.onWritten()
   const below = options.isLowest ? undefined : options.below()
   below?.catch(() => undefined) // it may fail while nobody waits for it yet; make() looks at it again
   const made = await layers.make({
@@ -155,6 +162,7 @@ function record(
   { records, boot, clock }: InstallContext,
   fresh: ImageRecord,
   layers: readonly LayerRecord[],
+  hasWritten: boolean,
 ): Promise<Image> {
   return records.change((now) => {
     const { id } = fresh.image
@@ -167,8 +175,8 @@ function record(
     changes.push(...withoutTags(now, fresh.image.repoTags, id))
     const known = now.images.get(id)
     const merged = mergedRecord(known, fresh, clock.nowMs())
-    // Its blobs are on disk no sooner than layers are.
-    if (merged.blobs.length > (known?.blobs.length ?? 0))
+    // Its blobs are on disk no sooner than layers are, also those that only came back.
+    if (hasWritten || merged.blobs.length > (known?.blobs.length ?? 0))
       changes.push({ put: 'unsynced', key: id, record: { boot } })
     changes.push({ put: 'image', key: id, record: merged })
     return { changes, result: merged.image }
@@ -213,9 +221,11 @@ export function withoutTags(now: Recorded, tags: readonly string[], id: string):
     })
 }
 
-async function store(content: ContentStore, digest: string, bytes: Buffer): Promise<void> {
-  if (await content.has(digest)) return
+/** True when it was not here before. */
+async function store(content: ContentStore, digest: string, bytes: Buffer): Promise<boolean> {
+  if (await content.has(digest)) return false
   await content.ingest({ digest, sizeBytes: bytes.length }, once(bytes))
+  return true
 }
 
 export async function* once(bytes: Buffer): AsyncIterable<Buffer> {

@@ -99,9 +99,9 @@ export class LayerStore implements AsyncDisposable {
     return await this.#layers.run(request.chainId, start, request.signal)
   }
 
-  /** The blob, from here or from its source. */
-  async fetch(blob: NamedBlob, source: BlobSource, signal: AbortSignal, along: Along = {}): Promise<void> {
-    if (await this.#content.has(blob.digest)) return
+  /** The blob, from here or from its source: true when it was not here before. */
+  async fetch(blob: NamedBlob, source: BlobSource, signal: AbortSignal, along: Along = {}): Promise<boolean> {
+    if (await this.#content.has(blob.digest)) return false
     await this.#blobs.run(
       blob.digest,
       async (shared) => {
@@ -110,6 +110,7 @@ export class LayerStore implements AsyncDisposable {
       },
       signal,
     )
+    return true
   }
 
   /** Unpacks an image archive (not a layer) into a directory. */
