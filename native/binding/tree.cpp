@@ -127,6 +127,20 @@ void setTimes(const Napi::CallbackInfo& info) {
   instant(info.Env(), [&] { kernel::treeSetTimes(root, path, seconds, nanoseconds); });
 }
 
+Napi::Value xattrs(const Napi::CallbackInfo& info) {
+  const std::string path = readPath(info[0]);
+  const auto found = instant(info.Env(), [&] { return kernel::treeXattrs(path); });
+  auto list = Napi::Array::New(info.Env(), found.size());
+  for (uint32_t at = 0; at < found.size(); at++) {
+    const auto& [name, value] = found[at];
+    auto pair = Napi::Object::New(info.Env());
+    pair.Set("name", name);
+    pair.Set("value", Napi::Buffer<char>::Copy(info.Env(), value.data(), value.size()));
+    list.Set(at, pair);
+  }
+  return list;
+}
+
 Napi::Value remove(const Napi::CallbackInfo& info) {
   auto path = readString(info[0], "path");
   return onPool<bool>(
@@ -173,7 +187,7 @@ void exportTree(Napi::Env env, Napi::Object exports) {
       {"treeOpen", open},         {"treeMakeDirectories", makeDirectories},
       {"treeOpenFile", openFile}, {"treeCreateFile", createFile},
       {"treeRemove", remove},     {"treeSync", sync},
-      {"treeUsage", usage}};
+      {"treeUsage", usage},       {"treeXattrs", xattrs}};
   for (const auto& [name, call] : questions) exports.Set(name, Napi::Function::New(env, call));
 }
 

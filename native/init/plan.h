@@ -135,6 +135,7 @@
   X(173, hold, "")                         \
   X(174, layersTree, "lsnfo")              \
   X(175, openLogFile, "so")                \
+  X(176, adoptRestored, "ss")              \
   X(172, inheritSetting, "ss")             \
   X(191, connect, "so")                    \
   X(192, raiseLoopback, "")

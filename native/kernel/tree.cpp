@@ -353,6 +353,21 @@ void treeSetTimes(int root, const std::string& path, int64_t seconds, int64_t na
   check(::utimensat(slot.parent.get(), slot.name.c_str(), times, AT_SYMLINK_NOFOLLOW), "utimensat", path);
 }
 
+std::vector<std::pair<std::string, std::string>> treeXattrs(const std::string& path) {
+  std::vector<std::pair<std::string, std::string>> xattrs;
+  std::string names(65536, '\0');
+  const ssize_t length = check(::llistxattr(path.c_str(), names.data(), names.size()), "llistxattr", path);
+  for (ssize_t at = 0; at < length;) {
+    const std::string name = names.c_str() + at;
+    at += static_cast<ssize_t>(name.size()) + 1;
+    std::string value(65536, '\0');
+    const ssize_t size = ::lgetxattr(path.c_str(), name.c_str(), value.data(), value.size());
+    value.resize(static_cast<size_t>(check(size, "lgetxattr", path)));
+    xattrs.emplace_back(name, value);
+  }
+  return xattrs;
+}
+
 void treeCopyAttributes(int from, int root, const std::string& path) {
   struct stat status{};
   check(::fstat(from, &status), "fstat", path);

@@ -56,6 +56,9 @@ void treeOpaque(int root, const std::string& path);
 // Last component not followed.
 void treeSetTimes(int root, const std::string& path, int64_t seconds, int64_t nanoseconds);
 
+// Extended attributes of what lies at this path (never what a link leads to), by name.
+std::vector<std::pair<std::string, std::string>> treeXattrs(const std::string& path);
+
 // Owner, mode, times and extended attributes of a directory, put on a directory of another tree.
 void treeCopyAttributes(int from, int root, const std::string& path);
 

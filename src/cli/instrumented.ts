@@ -18,17 +18,20 @@ export const instrumented = {
     around ? putAround(network, 'network', ['setUp', 'tearDown', 'abandon'], around) : network,
   images: (images: ImageStore, around?: Around) => {
     if (!around) return images
-    const snapshots = putAround(images.snapshots, 'snapshots', ['prepare', 'remove'], around)
+    const snapshots = putAround(images.snapshots, 'snapshots', snapshotSteps, around)
     return putAround(images, 'images', ['pull', 'remove'], around, { snapshots })
   },
   runtime: (runtime: Runtime, around?: Around) => (around ? aroundRuntime(runtime, around) : runtime),
 }
 
+const snapshotSteps = ['prepare', 'remove', 'saveChanges', 'applyChanges', 'keep', 'drop'] as const
+
 function aroundRuntime(runtime: Runtime, around: Around): Runtime {
   const wrap = (container: Container): Container =>
-    putAround(container, 'container', ['start', 'kill', 'delete'], around)
+    putAround(container, 'container', ['start', 'kill', 'delete', 'pause', 'resume', 'checkpoint'], around)
   return putAround(runtime, 'runtime', ['remove'], around, {
     create: async (request) => wrap(await around('runtime.create', () => runtime.create(request))),
+    restore: async (request) => wrap(await around('runtime.restore', () => runtime.restore(request))),
     get: async (id) => wrap(await runtime.get(id)),
     find: async (id) => {
       const found = await runtime.find(id)

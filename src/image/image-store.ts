@@ -25,6 +25,7 @@ export interface ImageStore extends AsyncDisposable {
   load(path: string, options?: LoadOptions): Promise<Image[]>
   filesystem(): Promise<FilesystemUsage>
   readonly snapshots: SnapshotStore
+  readonly archives: ArchiveStore
   /** Whether the image's merged tree has anything at this path. */
   has(imageId: string, path: string): Promise<boolean>
   /** A regular file of the image's merged tree, at most `maxBytes` (default 1 MiB); undefined when absent. Never leaves the tree. */
@@ -235,6 +236,21 @@ export interface ImageConfig {
   }
 }
 
+/** Archives of files that are no images (a checkpoint's), in whatever form they come. */
+export interface ArchiveStore {
+  /** Of the manifest that the image was installed by. */
+  annotations(imageId: string): Promise<Readonly<Record<string, string>>>
+  /** Into a directory of the store, under the rules for image archives; only files, directories and links. */
+  unpack(path: string, options?: { signal?: AbortSignal }): Promise<UnpackedArchive>
+  /** The same of an image whose layers are such an archive: an image that only carries files. */
+  unpackImage(imageId: string, options?: { signal?: AbortSignal }): Promise<UnpackedArchive>
+}
+
+/** A directory that goes with this object, unless a snapshot took it over. */
+export interface UnpackedArchive extends AsyncDisposable {
+  readonly directory: string
+}
+
 /** Writable layers over an image, one per container. */
 export interface SnapshotStore {
   /** Makes (or finds again) the snapshot with this key. Directories only: nothing is mounted. */
@@ -244,6 +260,19 @@ export interface SnapshotStore {
   list(): Snapshot[]
   /** Those that begin with these characters. */
   keys(prefix: string): string[]
+  /**
+   * What the container wrote, as an uncompressed layer archive in a new file (0600). Nobody may write to the layer
+   * meanwhile.
+   */
+  saveChanges(key: string, path: string, options?: { signal?: AbortSignal }): Promise<void>
+  /** Unpacks such an archive into the writable layer of a snapshot that nobody has used yet. */
+  applyChanges(key: string, path: string, options?: { signal?: AbortSignal }): Promise<void>
+  /** Moves an unpacked archive beside the writable layer, where it goes with the snapshot; returns its place. */
+  keep(key: string, archive: UnpackedArchive): Promise<string>
+  /** Where `keep` put it; undefined when there is none (any more). */
+  kept(key: string): string | undefined
+  /** What was kept is needed no more. */
+  drop(key: string): Promise<void>
   /** What the container wrote, and the few directories of the overlay itself. */
   usage(key: string): Promise<{ bytes: number; inodes: number }>
   /** Whether the disk can hold a writable layer to a size. */

@@ -114,10 +114,25 @@ export class LayerStore implements AsyncDisposable {
   }
 
   /** Unpacks an image archive (not a layer) into a directory. */
-  async unpackArchive(file: FileHandle, directory: string, signal?: AbortSignal): Promise<void> {
+  unpackArchive(file: FileHandle, directory: string, signal?: AbortSignal): Promise<void> {
+    return this.#unpackFile('archive', file, directory, signal)
+  }
+
+  /** Unpacks a layer archive that is no layer of an image: what a container wrote. */
+  unpackChanges(file: FileHandle, directory: string, signal?: AbortSignal): Promise<void> {
+    return this.#unpackFile('layer', file, directory, signal)
+  }
+
+  async #unpackFile(
+    kind: 'archive' | 'layer',
+    file: FileHandle,
+    directory: string,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    signal?.throwIfAborted()
     const { size } = await file.stat()
     const unpacking = this.#pool.start({
-      kind: 'archive',
+      kind,
       fd: file.fd,
       directory,
       limits: await this.#limitsNow(),

@@ -77,6 +77,13 @@ export function composeManifest({ config, layers }: Pick<Manifest, 'config' | 'l
   )
 }
 
+/** Of a manifest or an index. */
+export function annotationsOf(bytes: Uint8Array): Readonly<Record<string, string>> {
+  const { annotations = {} } = parseObject(bytes, 'the manifest')
+  const texts = Object.entries(asObject(annotations, 'annotations'))
+  return Object.fromEntries(texts.filter((pair): pair is [string, string] => typeof pair[1] === 'string'))
+}
+
 /** What a document of ours says it is; one that does not say is as the image-spec has it. */
 export function mediaTypeOf(bytes: Uint8Array): string {
   const document = parseObject(bytes, 'the manifest')

@@ -1,11 +1,13 @@
-import { chmod, mkdir, readdir, rename } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { chmod, cp, mkdir, open, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Cleanup, type Clock, KeelsonError, type Logger } from '../base/index.ts'
+import { Cleanup, type Clock, hasErrno, KeelsonError, type Logger } from '../base/index.ts'
 import { adoptAttributes, removeTree, treeUsage } from '../kernel/index.ts'
-import type { PrepareOptions, Snapshot, SnapshotStore } from './image-store.ts'
+import type { PrepareOptions, Snapshot, SnapshotStore, UnpackedArchive } from './image-store.ts'
 import type { LayerQuota } from './layer-quota.ts'
 import type { LayerStore } from './layer-store.ts'
 import type { Change, LayerRecord, Recorded, Records, SnapshotRecord } from './records.ts'
+import { changesOf } from './save/changes.ts'
 import { SharedWork } from './shared-work.ts'
 
 /** Also a directory name: container ids and the like. */
@@ -19,6 +21,9 @@ const early = { early: true } as const
 
 /** Trees deleted after the answer, before removals wait for them. */
 const deletingMax = 16
+
+/** Beside `upper` and `work`: what `keep` was given. */
+const keptName = 'kept'
 
 /** Overlay directories: `snapshots/<key>/upper` and `work` over the image's layers. Nothing is mounted here. */
 export class Snapshots implements SnapshotStore {
@@ -136,6 +141,44 @@ export class Snapshots implements SnapshotStore {
     if (!record) throw new KeelsonError('NOT_FOUND', `no snapshot ${key}`, { id: key })
     if (record.projectId !== undefined) return await this.#quota.usage(record.projectId)
     return await treeUsage(join(this.#path(key), 'upper'))
+  }
+
+  async saveChanges(key: string, path: string, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    const { upper } = this.#get(key)
+    await using file = await open(path, 'wx', 0o600)
+    for await (const bytes of changesOf(upper, signal))
+      for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten
+  }
+
+  async applyChanges(key: string, path: string, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    const { upper } = this.#get(key)
+    await using file = await open(path, 'r')
+    await this.#layers.unpackChanges(file, upper, signal)
+  }
+
+  async keep(key: string, { directory }: UnpackedArchive): Promise<string> {
+    this.#get(key)
+    const place = join(this.#path(key), keptName)
+    await rename(directory, place).catch((error: unknown) => {
+      if (!hasErrno(error, 'EXDEV')) throw error // the snapshot is a project of its own
+      return cp(directory, place, { recursive: true })
+    })
+    return place
+  }
+
+  kept(key: string): string | undefined {
+    const place = join(this.#path(key), keptName)
+    return this.#records.snapshots.has(key) && existsSync(place) ? place : undefined
+  }
+
+  async drop(key: string): Promise<void> {
+    if (this.#records.snapshots.has(key)) await removeTree(join(this.#path(key), keptName))
+  }
+
+  #get(key: string): Snapshot {
+    const found = this.find(key)
+    if (found) return found
+    throw new KeelsonError('NOT_FOUND', `no snapshot ${key}`, { id: key })
   }
 
   /** Directories first, the record last: a crash in between leaves what `sweep` finds. */

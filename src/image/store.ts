@@ -1,6 +1,7 @@
 import { asKeelsonError, Cleanup, type Clock, hasErrno, KeelsonError, type Logger } from '../base/index.ts'
 import { type FileLock, layersHave, readLayeredFile } from '../kernel/index.ts'
 import { cancelled } from './cancelled.ts'
+import { CarriedArchives } from './carried-archives.ts'
 import { collect } from './collect.ts'
 import type { ContentStore } from './content-store.ts'
 import { describeImage } from './describe.ts'
@@ -70,6 +71,7 @@ export interface Parts {
 
 export class FileImageStore implements ManagedImageStore {
   readonly snapshots: Snapshots
+  readonly archives: CarriedArchives
   readonly #parts: Parts
   readonly #pins = new Pins()
   readonly #running = new Set<Promise<unknown>>()
@@ -83,6 +85,14 @@ export class FileImageStore implements ManagedImageStore {
       temporaryPath: () => content.temporaryPath('snapshot'),
       pin: (names) => this.#pins.pin(names),
       released: (layerKeys) => this.#collectOf(layerKeys),
+    })
+    this.archives = new CarriedArchives({
+      content,
+      layers,
+      record: (imageId) => this.#record(imageId),
+      directoriesOf: (imageId) => this.#directoriesOf(imageId),
+      pin: (names) => this.#pins.pin(names),
+      work: (signal, work) => this.#work(signal, work),
     })
   }
 

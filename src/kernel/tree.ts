@@ -1,5 +1,5 @@
-import { closeSync } from 'node:fs'
-import { hasErrno } from '../base/index.ts'
+import { closeSync, fstatSync, readFileSync } from 'node:fs'
+import { hasErrno, SyscallError } from '../base/index.ts'
 import { native } from './native.ts'
 import { type OwnedFd, ownFd } from './owned-fd.ts'
 
@@ -52,6 +52,7 @@ declare module './native.ts' {
     treeRemove(path: string): Promise<void>
     treeSync(path: string): Promise<void>
     treeUsage(path: string): Promise<{ bytes: number; inodes: number }>
+    treeXattrs(path: TreePath): Xattr[]
   }
 }
 
@@ -146,6 +147,14 @@ export class Tree implements Disposable {
   }
 }
 
+/** A regular file of a tree, whole; links lead to places in the tree. EFBIG above `maxBytes`. */
+export function readTreeFile(tree: Tree, path: TreePath, maxBytes: number): Buffer {
+  using file = tree.openFile(path)
+  if (fstatSync(file.fd).size > maxBytes)
+    throw new SyscallError({ call: 'read', errno: 'EFBIG', path: String(path) })
+  return readFileSync(file.fd)
+}
+
 /** A new file of a tree, open for writing (`fd`); `finish` after the content, then dispose. */
 export class TreeFile implements Disposable {
   readonly fd: number
@@ -177,6 +186,11 @@ export function syncFilesystem(path: string): Promise<void> {
 /** What a directory and all that is in it take on disk, itself included. */
 export function treeUsage(path: string): Promise<{ bytes: number; inodes: number }> {
   return native.treeUsage(path)
+}
+
+/** Extended attributes of what lies at a path of the host; a link's own, not those of what it leads to. */
+export function readXattrs(path: TreePath): Xattr[] {
+  return native.treeXattrs(path)
 }
 
 function parentOf(path: TreePath): TreePath {

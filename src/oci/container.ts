@@ -5,6 +5,8 @@ import { cgroupPids } from './cgroup/index.ts'
 import type { ContainerStats } from './cgroup/stats.ts'
 import { containerEvents, containerStats } from './container-events.ts'
 import type { RuntimeContext } from './context.ts'
+import { dumpContainer } from './criu/dump.ts'
+import type { CheckpointOptions } from './criu/options.ts'
 import { deleteContainer } from './delete-container.ts'
 import { execFacts } from './exec-facts.ts'
 import { type ExecTarget, execInContainer, prepareExecInContainer } from './exec-process.ts'
@@ -141,6 +143,11 @@ export class DiskContainer implements Container {
   async resume(): Promise<void> {
     using _lock = await this.#lock()
     await resumeContainer(this.id, this.#directory)
+  }
+
+  async checkpoint(options: CheckpointOptions & { criu: string }): Promise<void> {
+    using _lock = await this.#lock(options.signal)
+    await dumpContainer(this.id, this.#directory, { ...options, leaveRunning: true })
   }
 
   async reopenLog(): Promise<void> {

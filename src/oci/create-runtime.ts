@@ -16,6 +16,7 @@ import { DiskContainer } from './container.ts'
 import { isContainerId, validateContainerId } from './container-id.ts'
 import type { CgroupManager, RuntimeContext } from './context.ts'
 import { createContainer } from './create-container.ts'
+import { restoreMonitored } from './criu/restore-monitored.ts'
 import { KnownFacts } from './exec-facts.ts'
 import { type HostFacts, readHostFacts } from './host-facts.ts'
 import { encodePlan } from './plan/index.ts'
@@ -79,6 +80,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   }
   return {
     create: (request) => createContainer(context, { ...request, id: validateContainerId(request.id) }),
+    restore: (request) => restoreMonitored(context, { ...request, id: validateContainerId(request.id) }),
     find,
     get,
     async remove(id, { force = false } = {}) {

@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
 import type { ContainerStats } from './cgroup/stats.ts'
+import type { CheckpointOptions, RestoreOptions } from './criu/options.ts'
 import type { LinuxResources, Process, Spec } from './spec.ts'
 
 /**
@@ -10,6 +11,11 @@ import type { LinuxResources, Process, Spec } from './spec.ts'
 export interface Runtime extends AsyncDisposable {
   /** Makes everything up to the moment before the user's program: afterwards the status is `created`. */
   create(request: CreateRequest): Promise<Container>
+  /**
+   * Makes a container from the images of a checkpoint, running, with keelson-init as its monitor. The specification is the
+   * new container's; of the old one there are only its processes.
+   */
+  restore(request: RestoredCreate): Promise<Container>
   /** NOT_FOUND when there is no such container. */
   get(id: string): Promise<Container>
   find(id: string): Promise<Container | undefined>
@@ -69,6 +75,12 @@ export interface CreateRequest {
   /** Gives the container a socket to tell that it is ready (sd_notify); `start` forwards that. */
   notify?: boolean
   signal?: AbortSignal
+}
+
+export interface RestoredCreate extends Omit<CreateRequest, 'holds' | 'notify' | 'noPivot' | 'pidfdSocket'> {
+  life: MonitoredLife
+  /** `programPath`: where criu finds the programs that it runs itself, as in PATH. */
+  checkpoint: RestoreOptions & { criu: string; programPath: string }
 }
 
 /** keelson-init stays as monitor: exit record, log, attach, resize. It outlives this process. */
@@ -165,6 +177,11 @@ export interface Container {
   /** Freezes every process of the cgroup: `running` → `paused`. FAILED_PRECONDITION otherwise. */
   pause(): Promise<void>
   resume(): Promise<void>
+  /**
+   * Writes its processes to files by criu, and it goes on; one that is paused stays so. UNIMPLEMENTED without that
+   * program.
+   */
+  checkpoint(options: CheckpointOptions & { criu: string }): Promise<void>
   /** After log rotation: opens the log path anew, answers after the switch. */
   reopenLog(): Promise<void>
   resize(size: TerminalSize): Promise<void>

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { StreamingUrls } from '../../cri/service.ts'
+import type { RestorePodResponse } from '../../cri/types.ts'
 import type { Clock, Logger } from '../base/index.ts'
 import type { ImageStore } from '../image/index.ts'
 import type { NamespacePins } from '../kernel/index.ts'
@@ -18,7 +19,7 @@ import type { UserFiles } from './user-files.ts'
 /** What pods need of an image store. */
 export type PodImages = Pick<
   ImageStore,
-  'pull' | 'find' | 'get' | 'list' | 'remove' | 'filesystem' | 'snapshots' | 'has' | 'readFile'
+  'archives' | 'pull' | 'find' | 'get' | 'list' | 'remove' | 'filesystem' | 'snapshots' | 'has' | 'readFile'
 >
 
 /** What holds for every container, whatever its caller asks for. */
@@ -59,6 +60,8 @@ export interface PodContext {
   readonly slices: SystemdSlices | undefined
   readonly cgroups: PodCgroups
   readonly cpuMeter: CpuMeter
+  /** Folders in which programs of the host are looked for, as in PATH. */
+  readonly programPath: string
   /** Files of pods: hosts, hostname, resolv.conf. */
   readonly filesDirectory: string
   /** Of what changes one container's record and kernel state together, by its id. */
@@ -66,6 +69,7 @@ export interface PodContext {
   /** Requests a client repeats while the first is still being worked on. */
   readonly joined: {
     sandboxes: Joined<string>
+    restores: Joined<RestorePodResponse>
     containers: Joined<string>
     starts: Joined<void>
     removals: Joined<void>

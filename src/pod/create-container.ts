@@ -9,6 +9,7 @@ import {
 import { Cleanup, KeelsonError } from '../base/index.ts'
 import type { Image } from '../image/index.ts'
 import { signalNumber, validateSpec } from '../oci/index.ts'
+import { openCheckpoint, placeCheckpoint, type UnpackedCheckpoint } from './checkpoint/unpacked.ts'
 import { containerSpec } from './container-spec.ts'
 import { nowNs, type PodContext } from './context.ts'
 import { imageVolumesOf, keepLayers } from './image-volumes.ts'
@@ -21,12 +22,14 @@ import { writableLayerBytesMax } from './writable-layer.ts'
 
 /**
  * Makes the container's snapshot and record, and nothing in the kernel: a crash can lose no more than a directory.
- * All that is wrong with the request is said here, not at the start. Repeated with the same name and attempt it
+ * All that is wrong with the request is said here, not at the start. An image may be a checkpoint: then the container is
+ * over the image of that, with what was written to it, and its start makes its processes again. Repeated with the same name and attempt it
  * returns the first one's result.
  */
 export async function createContainer(
   context: PodContext,
   { podSandboxId, config }: CreateContainerRequest,
+  open: OpenCheckpoint = openCheckpoint,
 ): Promise<CreateContainerResponse> {
   const checked = checkedConfig(config)
   const sandbox = context.store.sandbox(podSandboxId)
@@ -40,15 +43,37 @@ export async function createContainer(
       id: sandbox.id,
     })
   const containerId = await context.joined.containers.run(JSON.stringify([sandbox.id, name, attempt]), () =>
-    make(context, sandbox, checked),
+    makeFrom(context, sandbox, checked, open),
   )
   return CreateContainerResponse.fromPartial({ containerId })
 }
 
-async function make(context: PodContext, sandbox: SandboxRecord, config: ContainerConfig): Promise<string> {
+/** By the name of the image; undefined: it is an image and nothing else. */
+type OpenCheckpoint = (context: PodContext, imageName: string) => Promise<UnpackedCheckpoint | undefined>
+
+async function makeFrom(
+  context: PodContext,
+  sandbox: SandboxRecord,
+  config: ContainerConfig,
+  open: OpenCheckpoint,
+): Promise<string> {
+  const checkpoint = await open(context, config.image?.image ?? '')
+  try {
+    return await make(context, sandbox, config, checkpoint)
+  } finally {
+    await checkpoint?.[Symbol.asyncDispose]()
+  }
+}
+
+async function make(
+  context: PodContext,
+  sandbox: SandboxRecord,
+  config: ContainerConfig,
+  checkpoint: UnpackedCheckpoint | undefined,
+): Promise<string> {
   const { images, store, clock } = context
   const id = randomBytes(32).toString('hex')
-  const image = findImage(context, config)
+  const image = checkpoint?.image ?? findImage(context, config)
   const texts = await context.userFiles.of(image.id)
   const imageVolumes = await imageVolumesOf(context, config)
   const security = config.linux?.securityContext
@@ -65,6 +90,7 @@ async function make(context: PodContext, sandbox: SandboxRecord, config: Contain
     logPath: logPath(sandbox, config),
     user: resolveUser({ security, imageUser, ...texts }),
     ...(imageVolumes.length > 0 ? { imageVolumes } : {}),
+    ...(checkpoint ? { restores: { checkpointedAt: checkpoint.checkpointedAt } } : {}),
     createdAtNs: nowNs(clock),
   }
   checkPid(context, sandbox, config)
@@ -73,12 +99,13 @@ async function make(context: PodContext, sandbox: SandboxRecord, config: Contain
   await using undo = new Cleanup()
   undo.defer(() => images.snapshots.remove(id))
   // Side by side: the one works on the disk, the other looks at the host and computes.
-  await together(
+  const [{ upper }] = await together(
     keepLayers(context, sandbox.id, imageVolumes).then(() =>
       images.snapshots.prepare(id, image.id, { bytesMax }),
     ),
     containerSpec(context, sandbox, record).then(validateSpec),
   )
+  if (checkpoint) await placeCheckpoint(context, id, upper, checkpoint)
   await store.putContainer(record, 'created')
   undo.keep()
   return id

@@ -13,6 +13,8 @@ export interface SandboxRecord {
   id: string
   config: PodSandboxConfig
   runtimeHandler: string
+  /** The archive that it was restored from. */
+  restoredFrom?: string
   createdAtNs: bigint
   stoppedAtNs?: bigint
   /** IPv4 first; empty with the host's network. */
@@ -39,6 +41,10 @@ export interface ContainerRecord {
   stopSignal: string
   logPath: string
   user: { uid: number; gid: number; additionalGids: number[] }
+  /** It is started from a checkpoint, which lies beside its snapshot: when that was written. */
+  restores?: { checkpointedAt: string }
+  /** A checkpoint of it is being written: the directory that goes with that (checkpoint/work.ts). */
+  checkpointing?: string
   /** Images that are mounted as volumes; absent: none. */
   imageVolumes?: ImageVolume[]
   createdAtNs: bigint

@@ -4,6 +4,7 @@ import { join, posix } from 'node:path'
 import { hasCode } from '../base/index.ts'
 import { type Container, type ContainerState, cgroupLeaves, killCgroup } from '../oci/index.ts'
 import { containerCgroup, podCgroupPath } from './cgroup-place.ts'
+import { endCheckpoint } from './checkpoint/work.ts'
 import { nowNs, type PodContext, sandboxDirectory } from './context.ts'
 import { sandboxOfVolume } from './image-volumes.ts'
 import { lostExit, recordedExit } from './lives.ts'
@@ -27,10 +28,11 @@ export async function recover(context: PodContext): Promise<void> {
 
 async function reconcile(
   context: PodContext,
-  record: ContainerRecord,
+  { checkpointing, ...record }: ContainerRecord,
   container: Container | undefined,
 ): Promise<void> {
   const { lives, clock } = context
+  if (checkpointing !== undefined) await endCheckpoint(context, record.id, checkpointing, container)
   const state = await stateOf(container)
   if (!container || !state) await killLost(context, record)
   if (record.exit || (state && !['running', 'paused', 'stopped'].includes(state.status))) {

@@ -14,6 +14,7 @@ import { nowNs, type PodContext, sandboxDirectory } from './context.ts'
 import { removePodFiles, writePodFiles } from './files.ts'
 import { type NewSandbox, openHeldNamespaces, startHolder } from './holders.ts'
 import { claimPodCgroup, undoPodCgroup } from './pod-cgroup.ts'
+import type { SandboxRecord } from './records.ts'
 import { rootOf } from './spec/id-maps.ts'
 import { needsHolder, type PodNamespaces, podHostname, podNamespaces } from './spec/namespaces.ts'
 
@@ -34,6 +35,7 @@ export const usualNamespaces = {
 export async function runPodSandbox(
   context: PodContext,
   { config, runtimeHandler }: RunPodSandboxRequest,
+  restoredFrom?: string,
 ): Promise<RunPodSandboxResponse> {
   const checked = checkedConfig(config)
   if (!context.runtimeHandlers.includes(runtimeHandler)) {
@@ -43,14 +45,24 @@ export async function runPodSandbox(
   const ready = context.store
     .sandboxes()
     .find((one) => one.stoppedAtNs === undefined && isSame(one.config, checked))
+  if (ready && restoredFrom !== undefined && ready.restoredFrom !== restoredFrom)
+    throw new KeelsonError('ALREADY_EXISTS', `the pod is here already: sandbox ${ready.id}`, {
+      op: 'RestorePod',
+      id: ready.id,
+      hint: 'remove it, or restore under another name, uid or attempt',
+    })
   if (ready) return RunPodSandboxResponse.fromPartial({ podSandboxId: ready.id })
   const podSandboxId = await context.joined.sandboxes.run(identity(checked), () =>
-    make(context, checked, runtimeHandler),
+    make(context, checked, { runtimeHandler, ...(restoredFrom === undefined ? {} : { restoredFrom }) }),
   )
   return RunPodSandboxResponse.fromPartial({ podSandboxId })
 }
 
-async function make(context: PodContext, config: PodSandboxConfig, runtimeHandler: string): Promise<string> {
+async function make(
+  context: PodContext,
+  config: PodSandboxConfig,
+  facts: Pick<SandboxRecord, 'runtimeHandler' | 'restoredFrom'>,
+): Promise<string> {
   const id = randomBytes(32).toString('hex')
   await using undo = new Cleanup()
   const directory = sandboxDirectory(context, id)
@@ -69,7 +81,7 @@ async function make(context: PodContext, config: PodSandboxConfig, runtimeHandle
   })
   const createdAtNs = nowNs(context.clock)
   const { ownsCgroup } = claim
-  const record = { id, config, runtimeHandler, createdAtNs, addresses, cgroupPath, ownsCgroup }
+  const record = { id, config, ...facts, createdAtNs, addresses, cgroupPath, ownsCgroup }
   await context.store.putSandbox(record, 'created', 'started')
   undo.keep()
   if (needsHolder(own)) context.holders.watch(id, await context.runtime.get(id))

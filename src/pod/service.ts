@@ -21,6 +21,8 @@ import type { Ledger } from '../ledger/index.ts'
 import type { PodNetwork } from '../network/index.ts'
 import { type Runtime, readAppArmor, readCgroupLayout, type SystemdSlices } from '../oci/index.ts'
 import { attach } from './attach.ts'
+import { checkpointContainer } from './checkpoint-container.ts'
+import { checkpointPod } from './checkpoint-pod.ts'
 import { inChunks } from './chunks.ts'
 import { containerEvents, type PodEvent } from './container-events.ts'
 import { containerStats, listContainerStats } from './container-stats.ts'
@@ -45,6 +47,7 @@ import { recover } from './recovery.ts'
 import { removeContainer } from './remove-container.ts'
 import { removePodSandbox } from './remove-pod-sandbox.ts'
 import { reopenContainerLog } from './reopen-container-log.ts'
+import { restorePod } from './restore-pod.ts'
 import { runPodSandbox } from './run-pod-sandbox.ts'
 import { runtimeConfig, status, version } from './runtime-status.ts'
 import { startContainer } from './start-container.ts'
@@ -52,7 +55,6 @@ import { stopContainer } from './stop-container.ts'
 import { stopPodSandbox } from './stop-pod-sandbox.ts'
 import { PodStore } from './store.ts'
 import { Turns } from './turns.ts'
-import { unimplemented } from './unimplemented.ts'
 import { updateContainerResources } from './update-container-resources.ts'
 import { updatePodSandboxResources } from './update-pod-sandbox-resources.ts'
 import { updateRuntimeConfig } from './update-runtime-config.ts'
@@ -76,6 +78,8 @@ export interface PodServiceOptions {
   cdiDirectories?: readonly string[]
   /** Handlers that a caller may name beside the one without a name. Default: keelson. */
   runtimeHandlers?: readonly string[]
+  /** Folders in which criu is looked for, as in PATH; without them there are no checkpoints. */
+  programPath?: string
   /** Of keelson, told by Version. */
   version: string
   /** Without it Exec, Attach and PortForward are UNIMPLEMENTED. */
@@ -118,6 +122,7 @@ export async function createPodService(options: PodServiceOptions): Promise<PodS
     cgroupLayout: readCgroupLayout(),
     cgroups: new PodCgroups(store),
     cpuMeter: new CpuMeter(),
+    programPath: options.programPath ?? '',
     turns: new Turns(),
     lives: new Lives({ store, clock, log }),
     holders: new Holders({ store, clock, log }),
@@ -130,6 +135,7 @@ export async function createPodService(options: PodServiceOptions): Promise<PodS
     },
     joined: {
       sandboxes: new Joined(),
+      restores: new Joined(),
       containers: new Joined(),
       starts: new Joined(),
       removals: new Joined(),
@@ -210,8 +216,10 @@ function runtimeService(
       for await (const metrics of inChunks(podSandboxMetrics(context), PodSandboxMetrics))
         yield StreamPodSandboxMetricsResponse.fromPartial({ podSandboxMetrics: metrics })
     },
+    checkpointContainer: (request, call) => checkpointContainer(context, request, call),
+    checkpointPod: (request, call) => checkpointPod(context, request, call),
+    restorePod: (request) => restorePod(context, request),
     getContainerEvents: (_request, { signal }) => containerEvents(events.read(signal)),
-    ...unimplemented,
   }
 }
 

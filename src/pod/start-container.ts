@@ -1,9 +1,12 @@
 import { mkdir } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type StartContainerRequest, StartContainerResponse } from '../../cri/types.ts'
 import { asKeelsonError, Cleanup, KeelsonError } from '../base/index.ts'
 import { cloneMountTree, type NamespacePin } from '../kernel/index.ts'
-import type { Container, CreateRequest, Spec } from '../oci/index.ts'
+import type { Container, CreateRequest, RestoredCreate, Spec } from '../oci/index.ts'
+import { continueLog } from './checkpoint/continue-log.ts'
+import { parts } from './checkpoint/documents.ts'
+import { findProgram } from './checkpoint/possible.ts'
 import { containerSpec, isDescriptorPath } from './container-spec.ts'
 import { nowNs, type PodContext, sandboxDirectory } from './context.ts'
 import { targetOf } from './create-container.ts'
@@ -62,7 +65,13 @@ async function launch(
     record.logPath && mkdir(dirname(record.logPath), { recursive: true, mode: 0o755 }),
   )
   await using undo = new Cleanup()
-  const container = await runtime.create({
+  const life = {
+    kind: 'monitored' as const,
+    ...(record.logPath ? { logPath: record.logPath } : {}),
+    stdin: record.config.stdin,
+    stdinOnce: record.config.stdinOnce,
+  }
+  const request: CreateRequest & { life: typeof life } = {
     id: record.id,
     spec,
     bundle: sandboxDirectory(context, sandbox.id),
@@ -70,18 +79,42 @@ async function launch(
     namespaceFds,
     mountFds: { ...shm, ...held },
     ...(record.imageVolumes ? { layerMounts: layerMountsOf(context, record) } : {}),
-    life: {
-      kind: 'monitored',
-      ...(record.logPath ? { logPath: record.logPath } : {}),
-      stdin: record.config.stdin,
-      stdinOnce: record.config.stdinOnce,
-    },
-  })
+    life,
+  }
+  const container = await (record.restores ? restore(context, record, request) : runtime.create(request))
   undo.defer(() => container.delete({ force: true }))
-  await container.start()
+  if (!record.restores) await container.start()
   await context.store.putContainer({ ...record, startedAtNs: nowNs(context.clock) }, 'started')
   undo.keep()
+  if (record.restores) await dropCheckpoint(context, record)
   return container
+}
+
+/** From the checkpoint beside its snapshot: afterwards it runs. */
+async function restore(
+  { images, runtime, programPath }: PodContext,
+  { id, logPath }: ContainerRecord,
+  request: Omit<RestoredCreate, 'checkpoint'>,
+): Promise<Container> {
+  const kept = images.snapshots.kept(id)
+  if (kept === undefined)
+    throw new KeelsonError('DATA_LOSS', `the checkpoint of container ${id} is gone`, {
+      op: 'StartContainer',
+      id,
+    })
+  const criu = findProgram({ programPath })
+  if (logPath !== '') await continueLog(kept, logPath)
+  return await runtime.restore({
+    ...request,
+    checkpoint: { criu, programPath, imagePath: join(kept, parts.images), workPath: kept },
+  })
+}
+
+/** It may be large, and a container starts only once. */
+async function dropCheckpoint({ images, log }: PodContext, { id }: ContainerRecord): Promise<void> {
+  await images.snapshots.drop(id).catch((error: unknown) => {
+    log.warn('the checkpoint of a restored container was not removed', { id, error })
+  })
 }
 
 /** The pod's namespaces, open for as long as the container is being made. */

@@ -11,7 +11,7 @@ import {
 import { asKeelsonError, hasCode, KeelsonError } from '../../src/base/index.ts'
 import { eventually } from '../support/eventually.ts'
 import { settle } from '../support/fake-clock.ts'
-import { fakeImage } from '../support/fake-pod-host.ts'
+import { fakeImage } from '../support/fake-images.ts'
 import { Bench, call } from '../support/pod-bench.ts'
 import { containerConfig, createRequest, podConfig, runRequest } from '../support/pod-requests.ts'
 

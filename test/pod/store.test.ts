@@ -10,7 +10,7 @@ import {
   type SandboxRecord,
 } from '../../src/pod/records.ts'
 import { PodStore } from '../../src/pod/store.ts'
-import { fakeImage } from '../support/fake-pod-host.ts'
+import { fakeImage } from '../support/fake-images.ts'
 import { containerConfig, podConfig } from '../support/pod-requests.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 

@@ -1,5 +1,4 @@
 import { KeelsonError } from '../../src/base/index.ts'
-import type { Image, PrepareOptions, Snapshot } from '../../src/image/index.ts'
 import type { NamespacePins, PinRequest } from '../../src/kernel/index.ts'
 import type { PodDns, PodNetwork, PodNetworkRequest, PodNetworkResult } from '../../src/network/index.ts'
 import type {
@@ -9,10 +8,11 @@ import type {
   Execution,
   Exit,
   LinuxResources,
+  RestoredCreate,
   Runtime,
   Spec,
 } from '../../src/oci/index.ts'
-import type { PodImages } from '../../src/pod/context.ts'
+import { FakeImages } from './fake-images.ts'
 import { FakeStreaming } from './fake-streaming.ts'
 
 /** What src/pod stands on, in memory: it outlives a pod service, as the kernel does. */
@@ -39,6 +39,12 @@ export class FakeRuntime implements Runtime {
     if (failure) throw failure
     const made = new FakeContainer(this, request.id)
     this.containers.set(request.id, made)
+    return made
+  }
+
+  async restore(request: RestoredCreate): Promise<Container> {
+    const made = await this.create(request)
+    await made.start()
     return made
   }
 
@@ -134,6 +140,13 @@ export class FakeContainer implements Container {
 
   async spec(): Promise<Spec> {
     return { ociVersion: '1.2.0' }
+  }
+
+  /** What the next checkpoint does in place of criu. */
+  dump = async (_options: { imagePath: string; signal?: AbortSignal }): Promise<void> => {}
+
+  async checkpoint(options: { imagePath: string; signal?: AbortSignal }): Promise<void> {
+    await this.dump(options)
   }
 
   async pause(): Promise<void> {
@@ -254,89 +267,4 @@ export class FakeNetwork implements PodNetwork {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
-}
-
-export const fakeImage: Image = {
-  id: `sha256:${'ab'.repeat(32)}`,
-  repoTags: ['docker.io/library/nginx:1.7.9'],
-  repoDigests: [`docker.io/library/nginx@sha256:${'cd'.repeat(32)}`],
-  sizeBytes: 1234,
-  config: {
-    architecture: 'amd64',
-    os: 'linux',
-    config: { Entrypoint: ['/entry'], Cmd: ['serve'], Env: ['A=1'], StopSignal: 'SIGQUIT', User: 'web' },
-  },
-  layers: [],
-  pinned: false,
-}
-
-export class FakeImages implements PodImages {
-  readonly stored = new Map<string, Image>([[fakeImage.id, fakeImage]])
-  readonly prepared = new Map<string, Snapshot>()
-  /** Bytes that each may take. */
-  readonly limits = new Map<string, number>()
-  readonly files: Record<string, string> = {
-    '/etc/passwd': 'root:x:0:0::/root:/bin/sh\nweb:x:33:34::/:/bin/false\n',
-    '/etc/group': 'root:x:0:\nlogs:x:90:web,other\n',
-  }
-
-  find(name: string): Image | undefined {
-    return [...this.stored.values()].find(
-      (image) => image.id === name || image.repoTags.some((tag) => tag.endsWith(`/${name}`)),
-    )
-  }
-
-  get(name: string): Image {
-    const found = this.find(name)
-    if (found) return found
-    throw new KeelsonError('NOT_FOUND', `no image ${name}`)
-  }
-
-  list(): Image[] {
-    return [...this.stored.values()]
-  }
-
-  async pull(): Promise<Image> {
-    this.stored.set(fakeImage.id, fakeImage)
-    return fakeImage
-  }
-
-  async remove(name: string): Promise<void> {
-    const found = this.find(name)
-    if (found) this.stored.delete(found.id)
-  }
-
-  async filesystem() {
-    return { mountpoint: '/tmp', usedBytes: 10, inodesUsed: 2 }
-  }
-
-  readonly snapshots = {
-    prepare: async (
-      key: string,
-      imageId: string,
-      { bytesMax = 0 }: PrepareOptions = {},
-    ): Promise<Snapshot> => {
-      this.limits.set(key, bytesMax)
-      const made = { key, imageId, lower: ['/l'], upper: '/u', work: '/w' }
-      this.prepared.set(key, made)
-      return made
-    },
-    find: (key: string) => this.prepared.get(key),
-    remove: async (key: string) => {
-      this.prepared.delete(key)
-    },
-    list: () => [...this.prepared.values()],
-    keys: (prefix: string) => [...this.prepared.keys()].filter((key) => key.startsWith(prefix)),
-    usage: async () => ({ bytes: 1, inodes: 1 }),
-    hasLimits: true,
-  }
-
-  async has(_imageId: string, path: string): Promise<boolean> {
-    return `/${path}` in this.files
-  }
-
-  async readFile(_imageId: string, path: string): Promise<Uint8Array | undefined> {
-    const text = this.files[path]
-    return text === undefined ? undefined : Buffer.from(text)
-  }
 }

@@ -33,6 +33,7 @@ export function openPods(
     ledger,
     cgroupInstance: instance,
     runtimeHandlers,
+    programPath: process.env['PATH'] ?? '',
     runDirectory,
     version,
     streaming,

@@ -1,8 +1,18 @@
 import { createReadStream } from 'node:fs'
-import type { FileHandle } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import { type Pack, pack } from 'tar-stream'
 import { KeelsonError } from '../../base/index.ts'
 import type { ArchiveFile } from './files.ts'
+
+/** A new file (0600) with the files as one tar. */
+export async function writeArchive(
+  path: string,
+  files: readonly ArchiveFile[],
+  signal?: AbortSignal,
+): Promise<void> {
+  await using target = await open(path, 'wx', 0o600)
+  await writeTar(target, files, signal)
+}
 
 /** Writes the files as one tar: the same files make the same bytes, whenever that is. */
 export async function writeTar(

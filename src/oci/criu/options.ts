@@ -27,6 +27,10 @@ export interface CheckpointOptions extends CriuOptions {
   linkRemap?: boolean
   tcpSkipInFlight?: boolean
   pageServer?: { address: string; port: number }
+  /** Namespaces that are not the container's own although its specification gives no path for them. */
+  externalNamespaces?: readonly ('net' | 'pid')[]
+  /** Ends criu, and the container goes on. */
+  signal?: AbortSignal
   /** criu writes a NUL byte there when lazy pages can be asked for. */
   statusFd?: number
 }

@@ -1,9 +1,10 @@
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { asKeelsonError, Cleanup, KeelsonError, processStat } from '../../base/index.ts'
 import { reapInit, startInit } from '../../kernel/index.ts'
 import { type CgroupLayout, type CgroupPlan, requireUnused } from '../cgroup/index.ts'
+import { cgroupRoots } from '../cgroup/roots.ts'
 import { limitLate, makeCgroup } from '../compile/cgroup.ts'
 import { DiskContainer } from '../container.ts'
 import { discardCgroup, prepareCreate } from '../create-container.ts'
@@ -16,8 +17,8 @@ import type { Spec } from '../spec.ts'
 import { containerDirectory, lockNewDirectory } from '../state/directory.ts'
 import { markCreated, markStarted, restoreFiles, writeProcess, writeRecords } from '../state/record.ts'
 import { namespaceKey, type RestoreFacts, restoreArguments } from './arguments.ts'
-import { descriptorsFile } from './checkpoint.ts'
-import { criuConfig, externalMounts, isExternalFile, isPipe, namespacePaths } from './external.ts'
+import { inheritedStdio } from './descriptors.ts'
+import { criuConfig, externalMounts, namespacePaths } from './external.ts'
 import type { RestoreOptions } from './options.ts'
 import { readPidFile, runCriu } from './run-criu.ts'
 
@@ -54,7 +55,8 @@ export async function restoreContainer(options: RuntimeOptions, request: Restore
   await runInRoot(request, directory, context.layout, cgroup)
   const pid = await readPidFile(directory, restoreFiles.pid)
   // The state of a container is a flat directory: whoever deletes it may count on that.
-  for (const name of Object.values(restoreFiles)) await rm(join(directory, name), { recursive: true })
+  for (const name of [restoreFiles.root, restoreFiles.pid])
+    await rm(join(directory, name), { recursive: true })
   writeProcess(directory, { pid, startTicks: processStat(pid).startTicks })
   markCreated(directory)
   markStarted(directory, BigInt(Math.round(context.clock.nowMs() * 1000)) * 1000n)
@@ -128,10 +130,7 @@ async function factsOf(
   cgroup: CgroupPlan | undefined,
 ): Promise<Gathered> {
   const opened: number[] = []
-  const inherited: [number, string][] = []
-  for (const [fd, name] of readDescriptors(imagePath, id).entries())
-    if ((isPipe(name) || isExternalFile(name)) && !inherited.some(([, key]) => key === name))
-      inherited.push([fd, name])
+  const inherited = inheritedStdio(imagePath, id)
   const joined: [string, string][] = []
   for (const { kind, path } of namespacePaths(spec)) {
     if (kind !== 'net' && kind !== 'pid') joined.push([kind, path])
@@ -147,43 +146,10 @@ async function factsOf(
   }
 }
 
-function readDescriptors(imagePath: string, id: string): string[] {
-  const path = join(imagePath, descriptorsFile)
-  try {
-    return (JSON.parse(readFileSync(path, 'utf8')) as unknown[]).map(String)
-  } catch (cause) {
-    throw new KeelsonError(
-      'INVALID_ARGUMENT',
-      `${imagePath} holds no checkpoint: ${descriptorsFile} is missing`,
-      {
-        op: 'restore',
-        id,
-        path,
-        cause,
-        hint: 'give --image-path DIR',
-      },
-    )
-  }
-}
-
 function openNamespace(path: string, id: string): number {
   try {
     return openSync(path, 'r')
   } catch (error) {
     throw asKeelsonError(error, { op: 'restore', id })
   }
-}
-
-/** The leaf of each hierarchy below its mount; what criu calls no controller is the v2 tree. */
-function cgroupRoots(
-  { v1, v2 }: CgroupLayout,
-  { leaves }: CgroupPlan,
-): { controller: string; path: string }[] {
-  const below = (mountPoint: string) =>
-    leaves.find((leaf) => leaf.startsWith(`${mountPoint}/`))?.slice(mountPoint.length)
-  const all = [...v1, ...(v2 ? [{ ...v2, controllers: [''] }] : [])]
-  return all.flatMap(({ controllers, mountPoint }) => {
-    const path = below(mountPoint)
-    return path === undefined ? [] : [{ controller: controllers.join(','), path }]
-  })
 }

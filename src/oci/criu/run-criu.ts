@@ -15,28 +15,53 @@ export interface CriuRun {
   root?: { source: string; place: string }
   op: 'checkpoint' | 'restore'
   id: string
+  /** Kills it. */
+  signal?: AbortSignal
 }
 
-/** Runs criu to its end. A failure is told with the first error of its log. */
+/**
+ * Runs criu to its end. A failure is told with the first error of its log. Killed in the middle of a dump it leaves the
+ * container as it was: the code that it put into the processes for that time goes when its other end is gone.
+ */
 export async function runCriu(run: CriuRun): Promise<void> {
-  const [program = '', ...args] = run.root ? inNamespace(run, run.root) : [run.criu, ...run.args]
+  run.signal?.throwIfAborted()
+  const [program = '', ...args] = run.root ? inNamespace(run, run.root) : withUs([run.criu, ...run.args])
   const status = await new Promise<string>((resolve, reject) => {
     const child = spawn(program, args, { stdio: [...(run.inherited ?? ['ignore', 'ignore', 'ignore'])] })
+    const kill = () => void child.kill('SIGKILL')
+    run.signal?.addEventListener('abort', kill, { once: true })
     child.on('error', reject)
     // Not `close`: what it restored may hold our descriptors for ever.
-    child.on('exit', (code, signal) => resolve(signal ?? String(code)))
+    child.on('exit', (code, signal) => {
+      run.signal?.removeEventListener('abort', kill)
+      resolve(signal ?? String(code))
+    })
   }).catch((error: unknown) => {
     throw hasErrno(error, 'ENOENT') ? notInstalled(run) : asKeelsonError(error, { op: run.op, id: run.id })
   })
   if (status === '0') return
-  if (status === '127' && run.root) throw notInstalled(run)
-  const why = await firstError(run.log)
-  throw new KeelsonError('INTERNAL', `criu: ${why ?? `ended with ${status}`}`, {
-    op: run.op,
-    id: run.id,
-    path: run.log,
-    hint: `its log is ${run.log}`,
+  run.signal?.throwIfAborted()
+  if (status === '127') throw notInstalled(run)
+  throw await criuError(run, `ended with ${status}`)
+}
+
+/** By what criu wrote to its log. */
+export async function criuError(
+  { log, op, id }: Pick<CriuRun, 'log' | 'op' | 'id'>,
+  otherwise: string,
+): Promise<KeelsonError> {
+  const why = await firstError(log)
+  return new KeelsonError('INTERNAL', `criu: ${why ?? otherwise}`, {
+    op,
+    id,
+    path: log,
+    hint: `its log is ${log}`,
   })
+}
+
+/** A dump without anybody who waits for it would keep the container stopped: it ends when this process does. */
+function withUs(words: readonly string[]): string[] {
+  return ['setpriv', '--pdeathsig', 'KILL', '--', ...words]
 }
 
 /** util-linux is on every host that has criu. */

@@ -256,6 +256,7 @@ export const operationTable = {
     args: { lower: 'strings', path: 'string', flags: 'u32', userNamespace: 'fd', to: 'newFd' },
   },
   connect: { code: 191, args: { path: 'string', to: 'newFd' } },
+  adoptRestored: { code: 176, args: { program: 'string', pidFile: 'string' } },
   raiseLoopback: { code: 192, args: {} },
 } as const
 

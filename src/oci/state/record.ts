@@ -55,7 +55,7 @@ export const recordFiles = {
 } as const
 
 /** There while a container is made from a checkpoint. */
-export const restoreFiles = { root: 'criu-root', pid: 'criu.pid' } as const
+export const restoreFiles = { root: 'criu-root', pid: 'criu.pid', mount: 'criu-mount-' } as const
 
 export const recordVersion = 2
 /** Of exit.json, which native/init/exit.c writes too. */

@@ -9,7 +9,7 @@ import {
 import { type ErrorCode, KeelsonError } from '../../../src/base/index.ts'
 import type { Spec } from '../../../src/oci/index.ts'
 import { buildSpec, type SpecRequest } from '../../../src/pod/spec/spec.ts'
-import { fakeImage } from '../../support/fake-pod-host.ts'
+import { fakeImage } from '../../support/fake-images.ts'
 import { containerConfig, podConfig } from '../../support/pod-requests.ts'
 
 const capabilities = ['CAP_CHOWN', 'CAP_KILL', 'CAP_NET_ADMIN', 'CAP_NET_RAW', 'CAP_SYS_ADMIN', 'CAP_SETUID']

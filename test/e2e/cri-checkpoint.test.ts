@@ -1,0 +1,142 @@
+/** Containers and pods written to archives and made from them again, through the CRI socket, with a real criu. */
+import { spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { ContainerState, NamespaceMode, RestorePodRequest } from '../../cri/types.ts'
+import { type CriEndpoint, call, endpointTest } from '../support/cri-endpoint.ts'
+import { eventually } from '../support/eventually.ts'
+import { findPeer, obtainPeers } from '../support/peers.ts'
+
+let isThere = false
+test.before(async (t) => {
+  const [missing] = await obtainPeers(['criu'])
+  const criu = findPeer('criu')
+  const check = criu === undefined ? undefined : spawnSync(criu, ['check'], { encoding: 'utf8' })
+  isThere = check?.status === 0
+  if (isThere) process.env['PATH'] = `${dirname(criu ?? '')}:${process.env['PATH']}`
+  else t.log(`no criu that works here: ${missing?.reason ?? check?.stderr}`)
+})
+
+const criuTest = (title: string, body: (t: ExecutionContext, endpoint: CriEndpoint) => Promise<void>) =>
+  endpointTest(title, async (t, endpoint) => {
+    if (isThere) return body(t, endpoint)
+    t.log('SKIPPED: there is no criu that works here')
+    t.pass()
+  })
+
+const counting = 'i=0; while :; do i=$((i+1)); echo $i > /count; echo $i; sleep 0.02; done'
+const ownProcesses = { linux: { securityContext: { namespaceOptions: { pid: NamespaceMode.CONTAINER } } } }
+
+async function counter(endpoint: CriEndpoint, name: string) {
+  const podId = await endpoint.pod(name, {
+    logDirectory: join(endpoint.directory, 'logs', name),
+    ...ownProcesses,
+  })
+  const id = await endpoint.run(podId, 'main', {
+    command: ['sh', '-c', `rm /etc/group; ${counting}`],
+    logPath: 'main.log',
+    ...ownProcesses,
+  })
+  await eventually('it counts', () => linesOf(endpoint, name).length > 5 || undefined)
+  return { podId, id }
+}
+
+const linesOf = ({ directory }: CriEndpoint, name: string) => {
+  try {
+    return readFileSync(join(directory, 'logs', name, 'main.log'), 'utf8')
+      .trimEnd()
+      .split('\n')
+  } catch {
+    return []
+  }
+}
+const numbersOf = (lines: readonly string[]) => lines.map((line) => Number(line.split(' ')[3]))
+
+async function sh(endpoint: CriEndpoint, containerId: string, script: string): Promise<string> {
+  const { stdout, stderr, exitCode } = await endpoint.runtime.execSync(
+    { containerId, cmd: ['sh', '-c', script], timeout: 10n },
+    call,
+  )
+  return exitCode === 0 ? Buffer.from(stdout).toString().trim() : `failed: ${Buffer.from(stderr).toString()}`
+}
+
+criuTest(
+  'a container goes on from where its archive has it: files, log, exec, exit, recovery',
+  async (t, endpoint) => {
+    const { id } = await counter(endpoint, 'first')
+    const location = join(endpoint.directory, 'first.tar')
+    await endpoint.runtime.checkpointContainer({ containerId: id, location, timeout: 0n }, call)
+    t.is(statSync(location).mode & 0o777, 0o600)
+    t.is((await endpoint.status(id)).state, ContainerState.CONTAINER_RUNNING)
+    const before = linesOf(endpoint, 'first').length
+    await eventually('it counts on', () => linesOf(endpoint, 'first').length > before || undefined)
+    const names = spawnSync('tar', ['-tf', location], { encoding: 'utf8' }).stdout.split('\n')
+    for (const name of [
+      'spec.dump',
+      'config.dump',
+      'status.dump',
+      'rootfs-diff.tar',
+      'container.log',
+      'checkpoint/pstree.img',
+    ])
+      t.true(names.includes(name), `${name} in ${names.join(' ')}`)
+    t.deepEqual(
+      readdirSync(endpoint.directory).filter((name) => name.startsWith('.keelson')),
+      [],
+    )
+
+    const logDirectory = join(endpoint.directory, 'logs', 'second')
+    const podId = await endpoint.pod('second', { logDirectory, ...ownProcesses })
+    const restored = await endpoint.create(podId, 'main', {
+      image: { image: location },
+      logPath: 'main.log',
+      ...ownProcesses,
+    })
+    t.is((await endpoint.status(restored)).state, ContainerState.CONTAINER_CREATED)
+    await endpoint.runtime.startContainer({ containerId: restored }, call)
+    await eventually('it counts on', () => linesOf(endpoint, 'second').length > before + 10 || undefined)
+    const numbers = numbersOf(linesOf(endpoint, 'second'))
+    t.true(
+      numbers.every((number, index) => index === 0 || number === (numbers[index - 1] ?? 0) + 1),
+      numbers.join(' '),
+    )
+    t.is(numbers[0], 1, 'the log begins with the first life')
+    t.is(await sh(endpoint, restored, 'test -e /etc/group || echo gone'), 'gone')
+    await endpoint.crash()
+    await endpoint.start()
+    t.is((await endpoint.status(restored)).state, ContainerState.CONTAINER_RUNNING)
+    t.regex(await sh(endpoint, restored, 'cat /count'), /^\d+$/)
+    await endpoint.runtime.stopContainer({ containerId: restored, timeout: 0n }, call)
+    t.like(await endpoint.status(restored), { state: ContainerState.CONTAINER_EXITED, exitCode: 137 })
+    await endpoint.removePod(podId)
+  },
+)
+
+criuTest('a pod, its processes shared, is written and restored as a whole', async (t, endpoint) => {
+  const logDirectory = join(endpoint.directory, 'logs', 'pod')
+  const podId = await endpoint.pod('pod', { logDirectory })
+  for (const name of ['one', 'two'])
+    await endpoint.run(podId, name, { command: ['sh', '-c', counting], logPath: `${name}.log` })
+  await eventually('both count', async () => {
+    const texts = ['one', 'two'].map((name) => readFileSync(join(logDirectory, `${name}.log`), 'utf8'))
+    return texts.every((text) => text.length > 100) || undefined
+  })
+  const outputPath = join(endpoint.directory, 'pod.tar')
+  await endpoint.runtime.checkpointPod(
+    { podSandboxId: podId, outputPath, containerIds: [], options: {} },
+    call,
+  )
+  const again = RestorePodRequest.fromPartial({ checkpointPath: outputPath })
+  await t.throwsAsync(endpoint.runtime.restorePod(again, call), { message: /here already/ })
+  await endpoint.removePod(podId)
+  const { podSandboxId, restoredContainers } = await endpoint.runtime.restorePod(again, call)
+  t.deepEqual(restoredContainers.map(({ name }) => name).toSorted(), ['one', 'two'])
+  for (const { containerId } of restoredContainers)
+    await endpoint.runtime.startContainer({ containerId }, call)
+  for (const { containerId } of restoredContainers) {
+    t.is((await endpoint.status(containerId)).state, ContainerState.CONTAINER_RUNNING)
+    t.true(Number(await sh(endpoint, containerId, 'cat /count')) > 4)
+  }
+  await endpoint.removePod(podSandboxId)
+})
