@@ -79,7 +79,7 @@ export class FileImageStore implements ManagedImageStore {
 
   constructor(parts: Parts) {
     this.#parts = parts
-    const { content } = parts
+    const { content, layers } = parts
     this.snapshots = new Snapshots({
       ...parts,
       temporaryPath: () => content.temporaryPath('snapshot'),

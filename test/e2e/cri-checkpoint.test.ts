@@ -1,17 +1,22 @@
 /** Containers and pods written to archives and made from them again, through the CRI socket, with a real criu. */
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { ContainerState, NamespaceMode, RestorePodRequest } from '../../cri/types.ts'
+import { silentLogger, systemClock } from '../../src/base/index.ts'
+import { openImageStore } from '../../src/image/index.ts'
 import { type CriEndpoint, call, endpointTest } from '../support/cri-endpoint.ts'
 import { eventually } from '../support/eventually.ts'
+import { addImage } from '../support/layered-image.ts'
 import { findPeer, obtainPeers } from '../support/peers.ts'
 
 let isThere = false
+let criuPath = ''
 test.before(async (t) => {
   const [missing] = await obtainPeers(['criu'])
   const criu = findPeer('criu')
+  criuPath = criu ?? ''
   const check = criu === undefined ? undefined : spawnSync(criu, ['check'], { encoding: 'utf8' })
   isThere = check?.status === 0
   if (isThere) process.env['PATH'] = `${dirname(criu ?? '')}:${process.env['PATH']}`
@@ -104,14 +109,34 @@ criuTest(
     t.is(numbers[0], 1, 'the log begins with the first life')
     t.is(await sh(endpoint, restored, 'test -e /etc/group || echo gone'), 'gone')
     await endpoint.crash()
+    await loadAsImage(endpoint, location)
     await endpoint.start()
     t.is((await endpoint.status(restored)).state, ContainerState.CONTAINER_RUNNING)
     t.regex(await sh(endpoint, restored, 'cat /count'), /^\d+$/)
     await endpoint.runtime.stopContainer({ containerId: restored, timeout: 0n }, call)
     t.like(await endpoint.status(restored), { state: ContainerState.CONTAINER_EXITED, exitCode: 137 })
     await endpoint.removePod(podId)
+
+    const third = await endpoint.pod('third', ownProcesses)
+    const carried = await endpoint.run(third, 'main', {
+      image: { image: 'checkpoint:test' },
+      ...ownProcesses,
+    })
+    t.true(Number(await sh(endpoint, carried, 'cat /count')) > 5, 'from an image that carries it')
+    t.is((await endpoint.status(carried)).image?.image, 'docker.io/library/busybox:test')
+    await endpoint.removePod(third)
   },
 )
+
+/** An image whose only layer are the files of an archive. */
+async function loadAsImage({ directory, dataDirectory }: CriEndpoint, archive: string): Promise<void> {
+  const layout = join(directory, 'image')
+  const marks = { 'org.criu.checkpoint.container.name': 'main' }
+  await addImage(layout, 'docker.io/library/checkpoint:test', [readFileSync(archive)], marks)
+  const store = { dataDirectory: join(dataDirectory, 'node/images'), log: silentLogger, clock: systemClock }
+  await using images = await openImageStore(store)
+  await images.load(layout)
+}
 
 criuTest('a pod, its processes shared, is written and restored as a whole', async (t, endpoint) => {
   const logDirectory = join(endpoint.directory, 'logs', 'pod')
@@ -140,3 +165,73 @@ criuTest('a pod, its processes shared, is written and restored as a whole', asyn
   }
   await endpoint.removePod(podSandboxId)
 })
+
+criuTest(
+  'kill -9 of the server in the middle of a dump: the container goes on, nothing is left',
+  async (t, endpoint) => {
+    const { id } = await counter(endpoint, 'killed')
+    await endpoint.stop()
+    await endpoint.start({ PATH: slowPath(endpoint) })
+    const before = namesIn(endpoint)
+    const location = join(endpoint.directory, 'killed.tar')
+    const lost = endpoint.runtime.checkpointContainer({ containerId: id, location, timeout: 0n }, call)
+    lost.catch(() => undefined)
+    const pid = Number(
+      await eventually('criu is in the middle', () => readIfThere(join(endpoint.directory, 'middle'))),
+    )
+    await endpoint.crash()
+    await t.throwsAsync(lost)
+    await eventually('criu went with the server', () => !existsSync(`/proc/${pid}`) || undefined)
+    await endpoint.start()
+    const seen = linesOf(endpoint, 'killed').length
+    await eventually('it counts on', () => linesOf(endpoint, 'killed').length > seen || undefined)
+    rmSync(join(endpoint.directory, 'middle'))
+    t.deepEqual(namesIn(endpoint), before)
+    await endpoint.runtime.checkpointContainer({ containerId: id, location, timeout: 0n }, call)
+    t.true(existsSync(location), 'and it can be checkpointed')
+  },
+)
+
+criuTest('a checkpoint that takes too long; a stop and a removal meanwhile', async (t, endpoint) => {
+  const { id, podId } = await counter(endpoint, 'slow')
+  await endpoint.stop()
+  await endpoint.start({ PATH: slowPath(endpoint) })
+  const location = join(endpoint.directory, 'slow.tar')
+  const error = await t.throwsAsync(
+    endpoint.runtime.checkpointContainer({ containerId: id, location, timeout: 2n }, call),
+  )
+  t.like(error, { code: 'DEADLINE_EXCEEDED' })
+  const seen = linesOf(endpoint, 'slow').length
+  await eventually('it counts on', () => linesOf(endpoint, 'slow').length > seen || undefined)
+  rmSync(join(endpoint.directory, 'middle'))
+  const cut = endpoint.runtime.checkpointContainer({ containerId: id, location, timeout: 5n }, call)
+  cut.catch(() => undefined)
+  await eventually('criu is in the middle', () => readIfThere(join(endpoint.directory, 'middle')))
+  await endpoint.runtime.stopContainer({ containerId: id, timeout: 0n }, call)
+  t.is((await endpoint.status(id)).exitCode, 137)
+  await t.throwsAsync(cut)
+  await endpoint.removePod(podId)
+  t.false(existsSync(location))
+  t.deepEqual(
+    namesIn(endpoint).filter((name) => name.startsWith('.')),
+    [],
+  )
+})
+
+/** Folders with a criu that stops after it has stopped the container, and says so. */
+function slowPath({ directory }: CriEndpoint): string {
+  const folder = join(directory, 'slow')
+  mkdirSync(folder, { recursive: true })
+  const hook = `#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" = post-dump ] || exit 0\necho $PPID > ${directory}/middle\nsleep 60\n`
+  writeFileSync(join(folder, 'hook'), hook, { mode: 0o755 })
+  const program = `#!/bin/sh\nexec ${criuPath} "$@" --action-script ${folder}/hook\n`
+  writeFileSync(join(folder, 'criu'), program, { mode: 0o755 })
+  return `${folder}:${process.env['PATH']}`
+}
+
+const namesIn = ({ directory }: CriEndpoint) =>
+  readdirSync(directory).filter((name) => name !== 'cri.log' && name !== 'cri.yaml')
+
+function readIfThere(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, 'utf8').trim() || undefined : undefined
+}

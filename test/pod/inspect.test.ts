@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import test from 'ava'
 import { chainId } from '../../src/pod/inspect.ts'
-import { fakeImage } from '../support/fake-pod-host.ts'
+import { fakeImage } from '../support/fake-images.ts'
 import { Bench, call } from '../support/pod-bench.ts'
 
 test('chain ids: the first is the layer itself, each next is of the one below and its own', (t) => {

@@ -24,7 +24,12 @@ export async function addLayeredImage(directory: string): Promise<void> {
 }
 
 /** Adds an image of these layers to an OCI layout. */
-export async function addImage(directory: string, name: string, archives: readonly Buffer[]): Promise<void> {
+export async function addImage(
+  directory: string,
+  name: string,
+  archives: readonly Buffer[],
+  marks: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const layers = await Promise.all(archives.map((archive) => addBlob(directory, archive)))
   const config = await addJson(directory, {
     architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
@@ -36,6 +41,7 @@ export async function addImage(directory: string, name: string, archives: readon
   const manifest = await addJson(directory, {
     schemaVersion: 2,
     mediaType,
+    annotations: marks,
     config: { mediaType: 'application/vnd.oci.image.config.v1+json', ...config },
     layers: layers.map((layer) => ({ mediaType: 'application/vnd.oci.image.layer.v1.tar', ...layer })),
   })

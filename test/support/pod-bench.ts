@@ -41,6 +41,7 @@ export class Bench implements AsyncDisposable {
       ledger: this.#ledger,
       cgroupInstance: `keelson-test-${process.pid}`,
       runDirectory: join(this.path, 'run'),
+      programPath: join(this.path, 'bin'),
       version: '1.2.3',
       clock,
       log: silentLogger,

@@ -43,13 +43,13 @@ export async function openFolder(
   { images }: Pick<PodContext, 'images'>,
   path: string,
 ): Promise<UnpackedArchive> {
-  if (!isAbsolute(path))
+  if (!isAbsolute(path) || path.includes('\0'))
     throw new KeelsonError(
       'INVALID_ARGUMENT',
       `the checkpoint archive ${JSON.stringify(path)} is no absolute path`,
     )
   const file = await lstat(path).catch((error: unknown) => {
-    if (!hasErrno(error, 'ENOENT', 'ENOTDIR')) throw asKeelsonError(error, { path })
+    if (!hasErrno(error, 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP')) throw asKeelsonError(error, { path })
     throw new KeelsonError('NOT_FOUND', `there is no checkpoint archive ${path}`, { path })
   })
   if (!file.isFile())

@@ -28,7 +28,7 @@ function folder(t: ExecutionContext): string {
   return path
 }
 
-const limits = { maxBytes: 2 ** 30, maxEntries: 10_000 }
+const limits = { maxBytes: 2 ** 30, maxEntries: 10_000, maxDepth: 100, maxRatio: 0 }
 
 async function bytesOf(upper: string): Promise<Buffer> {
   const parts: Buffer[] = []
