@@ -1,4 +1,4 @@
-import { access, constants, readFile, writeFile } from 'node:fs/promises'
+import { access, constants, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { asKeelsonError } from '../base/index.ts'
 import { canIdmap } from '../kernel/index.ts'
@@ -58,7 +58,7 @@ export class Readiness {
     const { v1, v2 } = cgroupLayout
     const hierarchies = v2 ? [...v1, v2] : v1
     for (const [reason, look] of [
-      ['RunDirectoryNotWritable', () => writeFile(join(filesDirectory, '.written'), '')],
+      ['RunDirectoryNotWritable', () => tryWriting(filesDirectory)],
       [
         'CgroupsNotWritable',
         () => Promise.all(hierarchies.map(({ mountPoint }) => access(mountPoint, constants.W_OK))),
@@ -71,4 +71,11 @@ export class Readiness {
     }
     return well
   }
+}
+
+/** Leaves nothing: what is here belongs to pods. */
+async function tryWriting(directory: string): Promise<void> {
+  const path = join(directory, '.written')
+  await writeFile(path, '')
+  await rm(path, { force: true })
 }
