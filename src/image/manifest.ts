@@ -10,6 +10,7 @@ import {
   ociIndexType,
   ociManifestType,
 } from './media-types.ts'
+import { oneLine } from './one-line.ts'
 import type { Platform } from './platform.ts'
 
 export interface Descriptor extends Blob {
@@ -110,7 +111,7 @@ export function asObject(value: unknown, what: string): Record<string, unknown> 
 
 /** Not the fault of whoever asked for the image: what its registry or archive holds is not what it claims to be. */
 export function broken(why: string): never {
-  throw new KeelsonError('DATA_LOSS', `the image is broken: ${why}`)
+  throw new KeelsonError('DATA_LOSS', `the image is broken: ${oneLine(why, 400)}`)
 }
 
 function readManifest(document: Record<string, unknown>): Manifest {
@@ -129,7 +130,7 @@ function readManifest(document: Record<string, unknown>): Manifest {
 function noImage(kind: unknown): never {
   throw new KeelsonError(
     'FAILED_PRECONDITION',
-    `it is no container image but an artifact of the type ${String(kind).slice(0, 200)}`,
+    `it is no container image but an artifact of the type ${oneLine(String(kind), 200)}`,
     { hint: 'fetch it with a tool for artifacts; only container images can be pulled here' },
   )
 }

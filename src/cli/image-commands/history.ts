@@ -1,3 +1,4 @@
+import { oneLine } from '../../image/one-line.ts' // not all of the image store
 import { command } from '../context.ts'
 import { columns } from '../help.ts'
 import { jsonOption, openDoor, placeOptions } from '../image/door.ts'
@@ -27,8 +28,8 @@ export default command({
     const rows = steps.map(({ created, createdBy, sizeBytes, comment = '' }) => [
       ageWords(Date.parse(created ?? ''), nowMs),
       sizeWords(sizeBytes),
-      short(createdBy.replaceAll(/\s+/g, ' ')),
-      comment,
+      short(oneLine(createdBy, createdBy.length)),
+      oneLine(comment, comment.length),
     ])
     for (const line of columns([['AGE', 'SIZE', 'CREATED BY', 'COMMENT'], ...rows])) context.print(line)
   },

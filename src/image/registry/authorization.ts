@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/index.ts'
 import type { RegistryAuth } from '../image-store.ts'
+import { oneLine } from '../one-line.ts'
 import { type Challenge, parseChallenge } from './challenge.ts'
 import { RegistryError, refusal, unauthenticated } from './failures.ts'
 import type { Endpoint } from './mirrors.ts'
@@ -103,7 +104,7 @@ export class Authorization {
       throw unauthenticated(
         this.#endpoint.name,
         this.hasCredentials,
-        `refused token service ${challenge.realm.slice(0, 200)}`,
+        `refused token service ${oneLine(challenge.realm, 200)}`,
       )
     const sentMs = this.#clock.monotonicMs()
     const answer = await this.#ask(...this.#question(realm, challenge, signal))

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Clock } from '../../base/index.ts'
 import type { RegistryAuth } from '../image-store.ts'
+import { oneLine } from '../one-line.ts'
 import type { Answer } from './answer.ts'
 import { type Access, type AskTokenService, Authorization } from './authorization.ts'
 import { discard, type Pace, readBytes } from './body.ts'
@@ -113,7 +114,8 @@ export class Connection {
       if (!next || !safe || !mayFollow)
         throw new RegistryError(
           'UNAVAILABLE',
-          `registry ${endpoint.name}: refused redirect to ${location.slice(0, 300)}`,
+          // A query may hold a signature that lets anybody in.
+          `registry ${endpoint.name}: refused redirect to ${oneLine(location.replace(/[?#].*$/s, ''), 300)}`,
         )
       at = next
     }

@@ -6,6 +6,7 @@ import {
   isAbort,
   KeelsonError,
 } from '../../base/index.ts'
+import { oneLine } from '../one-line.ts'
 
 interface RegistryDetails extends ErrorDetails {
   /** Trying the same again may help. */
@@ -127,7 +128,7 @@ function registryMessage(text: string): string | undefined {
   try {
     const { code, message } = JSON.parse(text).errors?.[0] ?? {}
     const found: unknown = message || code
-    return typeof found === 'string' ? found.replace(/\s+/g, ' ').slice(0, 200) : undefined
+    return typeof found === 'string' ? oneLine(found, 200) : undefined
   } catch {
     return undefined
   }

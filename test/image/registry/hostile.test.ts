@@ -156,6 +156,12 @@ const lies: Lie[] = [
     /refused redirect/,
   ],
   [
+    'redirect to a file, with a signature',
+    () => ({ status: 307, headers: { location: 'ftp://store/blob?signature=secret' } }),
+    'UNAVAILABLE',
+    /refused redirect to ftp:\/\/store\/blob$/,
+  ],
+  [
     'redirect to nowhere',
     () => ({ status: 301, headers: { location: 'http://' } }),
     'UNAVAILABLE',
