@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { copyFile, mkdir, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, open, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { ArchiveFile } from './files.ts'
 
@@ -15,5 +15,7 @@ export async function writeFolder(
     await mkdir(dirname(target), { recursive: true })
     if (Buffer.isBuffer(content)) await writeFile(target, content)
     else await copyFile(content.path, target, constants.COPYFILE_FICLONE)
+    await using file = await open(target, 'r+')
+    await file.sync()
   }
 }

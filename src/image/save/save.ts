@@ -73,9 +73,12 @@ async function write(
     undo.defer(() => removeTree(partial))
     await writeTar(file, files, signal)
     await file.chmod(0o644)
+    await file.sync() // else a power cut could leave the name with nothing in it
   }
   await rename(partial, path)
   undo.keep()
+  await using parent = await open(dirname(path), 'r')
+  await parent.sync()
 }
 
 /** A layout that somebody has already is not ours to mix with. */

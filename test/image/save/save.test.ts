@@ -1,5 +1,6 @@
 /** What a save leaves behind, also when it is not the only one. */
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { silentLogger, systemClock } from '../../../src/base/index.ts'
 import { openImageStore } from '../../../src/image/index.ts'
@@ -41,5 +42,38 @@ rootTest('saves to one path at once: each is whole, and nothing else is left bes
     await Promise.all([1, 2, 3].map(() => store.save(['app:1'], { path, format })))
     t.deepEqual(readdirSync(out), ['image.tar'])
     t.is((await store.load(path))[0]?.id, image?.id)
+  }
+})
+
+rootTest('what is saved is on disk, and its name too, before it is told as saved', async (t) => {
+  await using folder = await temporaryDirectory()
+  await using store = await openImageStore({
+    dataDirectory: join(folder.path, 'data'),
+    log: silentLogger,
+    clock: systemClock,
+  })
+  writeFileSync(join(folder.path, 'in.tar'), await dockerArchive())
+  await store.load(join(folder.path, 'in.tar'))
+  const out = join(folder.path, 'out')
+  mkdirSync(out)
+  const synced: string[] = []
+  await using probe = await open(folder.path, 'r')
+  const handles: { sync: () => Promise<void> } = Object.getPrototypeOf(probe)
+  const { sync } = handles
+  handles.sync = async function (this: FileHandle) {
+    const path = readlinkSync(`/proc/self/fd/${this.fd}`)
+    if (path.startsWith(out)) synced.push(path.replace(/\.partial-[0-9a-f]+/, ''))
+    await sync.call(this)
+  }
+  try {
+    for (const format of ['oci-archive', 'docker-archive', 'oci-dir'] as const) {
+      synced.length = 0
+      await store.save(['app:1'], { path: join(out, format), format })
+      t.is(synced.at(-1), out, 'the directory last')
+      const content = join(out, `.${format}`)
+      t.true(synced.includes(format === 'oci-dir' ? join(content, 'index.json') : content), format)
+    }
+  } finally {
+    handles.sync = sync
   }
 })
