@@ -146,8 +146,16 @@ export function stopSignal(config: ContainerConfig, image: Image): string {
   return signal
 }
 
+/** Links on the way to the pod's directory are the node's own business; a name that leaves it is somebody's mistake. */
 function logPath({ config: { logDirectory } }: SandboxRecord, { logPath: path }: ContainerConfig): string {
-  return logDirectory !== '' && path !== '' ? join(logDirectory, path) : ''
+  if (logDirectory === '' || path === '') return ''
+  const whole = join(logDirectory, path)
+  if (whole.startsWith(join(logDirectory, '/')) && !whole.endsWith('/')) return whole
+  throw new KeelsonError(
+    'INVALID_ARGUMENT',
+    `log_path ${JSON.stringify(path)} leads out of the pod's log directory`,
+    { op: 'CreateContainer', path: whole },
+  )
 }
 
 type CheckedConfig = ContainerConfig & { metadata: NonNullable<ContainerConfig['metadata']> }

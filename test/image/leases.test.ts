@@ -48,6 +48,8 @@ async function scene(firstBytes: number, second: 'busy' | 'lies') {
       lateMs += ms
       for (const callback of [...timers]) callback()
     },
+    /** Timers of more than a minute. */
+    waiting: () => timers.size,
     blobs,
     leases: () =>
       readdirSync(join(data.path, 'image/leases')).map((name) => join(data.path, 'image/leases', name)),
@@ -151,4 +153,20 @@ test('two pulls of one index, for two platforms, hold what both need until the l
   await leases.fail(top, new KeelsonError('DATA_LOSS', 'lies'))
   t.deepEqual(held(), [false, false])
   t.deepEqual(readdirSync(join(data.path, 'leases')), [])
+})
+
+test('a store that is closed leaves no timer of its leases behind', async (t) => {
+  await using s = await scene(2_000_000, 'busy')
+  s.fail()
+  {
+    await using store = await s.open()
+    await t.throwsAsync(() => store.pull(s.registry.reference), { code: 'UNAVAILABLE' })
+    t.is(s.waiting(), 1)
+  }
+  t.is(s.waiting(), 0)
+  {
+    await using _store = await s.open()
+    t.is(s.waiting(), 1, 'the lease is found again, and its end waited for')
+  }
+  t.is(s.waiting(), 0)
 })

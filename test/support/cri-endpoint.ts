@@ -20,7 +20,7 @@ import { openImageStore } from '../../src/image/index.ts'
 import { busyboxPath, writeBusyboxImage } from './busybox-image.ts'
 import { eventually } from './eventually.ts'
 import { OwnMounts } from './own-mounts.ts'
-import { OwnNetwork, run } from './own-network.ts'
+import { type CommandResult, OwnNetwork, run } from './own-network.ts'
 import { containerConfig, createRequest, podConfig, runRequest } from './pod-requests.ts'
 import { serialRootTest } from './root.ts'
 
@@ -122,6 +122,11 @@ export class CriEndpoint implements AsyncDisposable {
     const { instance, dataDirectory, runDirectory } = this
     const whole = { instance, dataDirectory, runDirectory, ...this.#options.settings, ...settings }
     await writeFile(this.configPath, stringify(whole))
+  }
+
+  /** A command in its network and among its mounts. */
+  inside(...command: string[]): Promise<CommandResult> {
+    return run(...this.network.enter(...(this.#mounts?.enter ?? []), ...command))
   }
 
   async loadBusybox(): Promise<void> {
@@ -245,8 +250,7 @@ export class CriEndpoint implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
-    const down = [...(this.#mounts?.enter ?? []), launcher, 'down', ...this.#placeFlags]
-    const { code, stderr } = await run(...this.network.enter(...down))
+    const { code, stderr } = await this.inside(launcher, 'down', ...this.#placeFlags)
     if (code !== 0) throw new Error(`keelson down: ${stderr}`)
     await this.#mounts?.[Symbol.asyncDispose]()
     await this.network[Symbol.asyncDispose]()
