@@ -64,10 +64,12 @@ class LmdbLedger implements Ledger {
     const writes = operations.map(encodeOperation)
     try {
       await this.#db.batch(() => {
-        for (const { key, value } of writes) void (value ? this.#db.put(key, value) : this.#db.remove(key))
+        // Each is told of a failure as the batch is; untaken, that would end the process.
+        for (const { key, value } of writes)
+          (value ? this.#db.put(key, value) : this.#db.remove(key)).catch(() => undefined)
       })
     } catch (error) {
-      throw storeError(error, { op: 'commit', path: this.#path })
+      throw storeError(await reasonOf(error), { op: 'commit', path: this.#path })
     }
   }
 
@@ -126,6 +128,14 @@ const codes: [RegExp, ConstructorParameters<typeof KeelsonError>[0]][] = [
   [/MDB_CORRUPTED|MDB_PAGE_NOTFOUND|MDB_INVALID|MDB_VERSION_MISMATCH|not an LMDB file/i, 'DATA_LOSS'],
   [/EACCES|Permission denied|EROFS|Read-only/i, 'PERMISSION_DENIED'],
 ]
+
+/** lmdb says that a commit failed, and why in a promise beside it, which it rejects within the same turn. */
+async function reasonOf(error: unknown): Promise<unknown> {
+  const why = error instanceof Error && 'commitError' in error ? error.commitError : undefined
+  if (!(why instanceof Promise)) return error
+  const later = new Promise((resolve) => setImmediate(resolve, error))
+  return await Promise.race([why.catch((reason: unknown) => reason), later])
+}
 
 /** lmdb tells its errors apart by text only. */
 function storeError(error: unknown, details: { op: string; path: string }): KeelsonError {
