@@ -49,14 +49,19 @@ export const sha256 = (bytes: Uint8Array): string =>
 
 export { gzipSync as gzip }
 
-/** A raw member: for type flags, pax records and names that no packer writes. */
-export function rawMember(typeflag: string, name: string, content: Buffer = Buffer.alloc(0)): Buffer {
+/** A raw member: for type flags, pax records, names and sizes that no packer writes. */
+export function rawMember(
+  typeflag: string,
+  name: string,
+  content: Buffer = Buffer.alloc(0),
+  claimedBytes = content.length,
+): Buffer {
   const header = Buffer.alloc(512)
   header.write(name, 0, 100, 'latin1')
   header.write('0000644\0', 100)
   header.write('0000000\0', 108)
   header.write('0000000\0', 116)
-  header.write(`${content.length.toString(8).padStart(11, '0')}\0`, 124)
+  header.write(`${claimedBytes.toString(8).padStart(11, '0')}\0`, 124)
   header.write('00000000000\0', 136)
   header.write('        ', 148)
   header.write(typeflag, 156)

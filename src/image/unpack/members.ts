@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events'
 import { extract } from 'tar-stream'
 import { asKeelsonError, KeelsonError } from '../../base/index.ts'
+import { type Dialected, readAsGoDoes } from './dialects.ts'
 import type { Header } from './entry.ts'
 import { parsePax } from './pax.ts'
 import { maxParts, type Part, readOldNumber, readOldParts } from './sparse.ts'
@@ -18,12 +19,10 @@ export interface MemberSink {
 }
 
 /** The parts of tar-stream's extractor that its types leave out. */
-interface Internals extends EventEmitter {
+interface Internals extends EventEmitter, Dialected {
   _pax: Record<string, string> | null
   _decodeLongHeader(bytes: Buffer): void
-  _header: Header & { type: string | null; size: number }
   _buffer: { shift(bytes: number): Buffer | null }
-  _applyLongHeaders(): void
   /** Bytes of the member that are still to come. */
   _missing: number
   /** No header is read while this is set. */
@@ -45,6 +44,7 @@ export async function readMembers(source: AsyncIterable<Buffer>, handler: Member
   const options: object = { filenameEncoding: 'latin1' }
   const parser = extract(options) as unknown as Internals
   decodePaxAsBytes(parser)
+  readAsGoDoes(parser)
   const oldSparse = readOldSparse(parser)
   parser._createStream = () => new Content(parser)
   parser.on('entry', (header: Header, content: Content) => {

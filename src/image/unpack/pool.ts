@@ -24,6 +24,8 @@ export interface Unpacking {
 }
 
 const idleMs = 10_000
+/** For a thread that was told to stop. */
+const graceMs = 5_000
 
 /**
  * Threads that unpack, as many as there are processors, each started when needed and ended after a while without
@@ -31,6 +33,7 @@ const idleMs = 10_000
  */
 export class UnpackPool implements AsyncDisposable {
   readonly #clock: Clock
+  readonly #startWorker: () => Worker
   readonly #idle: Worker[] = []
   readonly #waiting: ((worker: Worker) => void)[] = []
   #workers = 0
@@ -38,25 +41,31 @@ export class UnpackPool implements AsyncDisposable {
   #cancelIdle: (() => void) | undefined
   #closed = false
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, start = startWorker) {
     this.#clock = clock
+    this.#startWorker = start
   }
 
   start(job: UnpackJob): Unpacking {
     const number = this.#jobs++
     const early: ToWorker[] = []
+    const stop = new AbortController()
     let post = (message: ToWorker): void => void early.push(message)
-    const result = this.#acquire().then((worker) => {
+    const result = this.#acquire().then(async (worker) => {
       worker.postMessage({ ...job, job: number } satisfies ToWorker)
       post = (message) => worker.postMessage(message)
       for (const message of early) post(message)
-      return this.#finish(worker)
+      using _grace = this.#endLate(worker, stop.signal)
+      return await this.#finish(worker, stop.signal)
     })
     result.catch(() => undefined) // whoever aborts may never look at the result
     return {
       result,
       grown: (bytes, complete) => post({ kind: 'grown', job: number, bytes, complete }),
-      abort: () => post({ kind: 'abort', job: number }),
+      abort: () => {
+        post({ kind: 'abort', job: number })
+        stop.abort()
+      },
     }
   }
 
@@ -73,17 +82,36 @@ export class UnpackPool implements AsyncDisposable {
     if (this.#workers >= Math.max(2, availableParallelism()))
       return await new Promise((resolve) => this.#waiting.push(resolve))
     this.#workers += 1
-    return startWorker()
+    return this.#startWorker()
   }
 
-  async #finish(worker: Worker): Promise<Unpacked> {
+  /**
+   * A thread that does not stop when it is told to is ended: nothing that an archive does to it may hold up whoever
+   * cancels a pull or closes the store. What it had open in the tree stays open, hence only then.
+   */
+  #endLate(worker: Worker, signal: AbortSignal): Disposable {
+    let cancel: () => void = () => undefined
+    const begin = () => {
+      cancel = this.#clock.after(graceMs, () => void worker.terminate())
+    }
+    if (signal.aborted) begin()
+    else signal.addEventListener('abort', begin, { once: true })
+    return {
+      [Symbol.dispose]: () => {
+        signal.removeEventListener('abort', begin)
+        cancel()
+      },
+    }
+  }
+
+  async #finish(worker: Worker, stop: AbortSignal): Promise<Unpacked> {
     worker.ref()
     let outcome: FromWorker
     try {
       outcome = await answerOf(worker)
     } catch (error) {
       this.#replace()
-      throw error
+      throw stop.aborted ? new KeelsonError('CANCELLED', 'cancelled', { cause: error }) : error
     }
     worker.unref()
     this.#release(worker)
@@ -94,7 +122,7 @@ export class UnpackPool implements AsyncDisposable {
   /** A thread died; whoever waits for it gets a new one. */
   #replace(): void {
     const next = this.#waiting.shift()
-    if (next) next(startWorker())
+    if (next) next(this.#startWorker())
     else this.#workers -= 1
   }
 
