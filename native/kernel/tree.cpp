@@ -7,6 +7,7 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
+#include <climits>
 #include <deque>
 
 #include "kernel/error.hpp"
@@ -17,6 +18,8 @@ namespace keelson::kernel {
 namespace {
 
 constexpr int kMaxLinks = 40;
+// Of directories that are made because something is to be in them.
+constexpr size_t kMaxImplied = 1000;
 
 Fd openIn(int root, const std::string& path, uint64_t flags, uint64_t resolve) {
   open_how how{};
@@ -205,6 +208,11 @@ class DirectoryMaker {
 
   void makeHere(const std::string& name, bool opaque) {
     const std::string path = joinPath(names_, name);
+    // Links in the tree can make of one short path a deep one, or with ".." a wide one.
+    if (++count_ > kMaxImplied || names_.size() >= kMaxImplied || path.size() >= PATH_MAX) {
+      errno = ENAMETOOLONG;
+      fail("mkdirat", path.substr(0, 200));
+    }
     check(::mkdirat(here_.get(), name.c_str(), 0755), "mkdirat", path);
     const Fd made = openDirectory(here_.get(), name);
     check(::fchmod(made.get(), 0755), "fchmod", path);  // the process's umask took part in mkdirat
@@ -228,6 +236,7 @@ class DirectoryMaker {
   int root_;
   Fd here_;
   int links_ = 0;
+  size_t count_ = 0;
   std::vector<std::string> names_;
   std::deque<std::string> todo_;
   std::vector<std::string> made_;

@@ -27,7 +27,8 @@ struct Attributes {
 Fd treeOpen(const std::string& path);
 
 // Makes what is missing of this directory (0755, root) and returns the paths that it made, parents first.
-// A whiteout in the way becomes an opaque directory; any other non-directory is ENOTDIR.
+// A whiteout in the way becomes an opaque directory; any other non-directory is ENOTDIR. More than a thousand, or deeper
+// than that, is ENAMETOOLONG.
 std::vector<std::string> treeMakeDirectories(int root, const std::string& path);
 
 // The times are not set: what is created inside would change them again (treeSetTimes).

@@ -64,12 +64,13 @@ declare module './native.ts' {
  * The calls block: make them on a worker thread. Errors are SyscallError.
  */
 export class Tree implements Disposable {
-  /** Parents that no entry described, in the order in which they were made. */
-  readonly impliedDirectories: Buffer[] = []
+  readonly #implied: (path: Buffer) => void
   #root: number
 
-  constructor(path: string) {
+  /** `implied` is called for each parent that no entry described, right after it was made. */
+  constructor(path: string, implied: (path: Buffer) => void = () => undefined) {
     this.#root = native.treeOpen(path)
+    this.#implied = implied
   }
 
   /** Its times are not set: later entries in it would change them again. See setTimes. */
@@ -132,7 +133,7 @@ export class Tree implements Disposable {
   }
 
   #makeDirectories(path: TreePath): void {
-    this.impliedDirectories.push(...native.treeMakeDirectories(this.#root, path))
+    for (const made of native.treeMakeDirectories(this.#root, path)) this.#implied(made)
   }
 
   /** Parents are nearly always there already, so they are made only after a call failed for want of them. */

@@ -1,10 +1,11 @@
 import { writeSync } from 'node:fs'
 import { Tree } from '../../kernel/index.ts'
 import { DigestMeter } from '../digest.ts'
+import { Costs } from './costs.ts'
 import { decompressed } from './decompress.ts'
 import { type Entry, type Header, readEntry } from './entry.ts'
 import type { Unpacked } from './layer.ts'
-import { ByteCount, metered, requireFewEntries, requireShallow, type UnpackLimits } from './limits.ts'
+import { ByteCount, metered, requireShallow, type UnpackLimits } from './limits.ts'
 import { type MemberSink, readMembers } from './members.ts'
 
 const attributes = { mode: 0o600, uid: 0, gid: 0, mtimeSeconds: 0, mtimeNanoseconds: 0 }
@@ -18,14 +19,15 @@ export async function unpackArchive(
   directory: string,
   limits: UnpackLimits,
 ): Promise<Unpacked> {
-  using tree = new Tree(directory)
+  const costs = new Costs(limits)
+  using tree = new Tree(directory, () => costs.entry())
   const meter = new DigestMeter()
   const compressed = new ByteCount()
   let entries = 0
   await readMembers(metered(decompressed(compressed.of(source)), meter, limits, compressed), {
     begin(header: Header): MemberSink | undefined {
       entries += 1
-      requireFewEntries(entries, limits)
+      costs.entry(header.size)
       const entry = readEntry(header)
       requireShallow(entry.path, limits)
       return place(tree, entry)

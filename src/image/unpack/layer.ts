@@ -2,16 +2,10 @@ import { writeSync } from 'node:fs'
 import { asKeelsonError, KeelsonError, SyscallError } from '../../base/index.ts'
 import { type Attributes, Tree, type TreePath } from '../../kernel/index.ts'
 import { DigestMeter } from '../digest.ts'
+import { Costs } from './costs.ts'
 import { decompressed } from './decompress.ts'
 import { type Entry, type Header, hiddenPath, readEntry } from './entry.ts'
-import {
-  ByteCount,
-  metered,
-  requireFewEntries,
-  requireShallow,
-  requireSmall,
-  type UnpackLimits,
-} from './limits.ts'
+import { ByteCount, metered, requireShallow, requireSmall, type UnpackLimits } from './limits.ts'
 import { type MemberSink, readMembers } from './members.ts'
 import { SparseWriter } from './sparse.ts'
 
@@ -38,30 +32,32 @@ export async function unpackLayer(
   directory: string,
   limits: UnpackLimits,
 ): Promise<Unpacked> {
-  using tree = new Tree(directory)
   const meter = new DigestMeter()
   const compressed = new ByteCount()
-  const layer = new LayerWriter(tree, limits)
+  using layer = new LayerWriter(directory, limits)
   await readMembers(metered(decompressed(compressed.of(source)), meter, limits, compressed), layer)
   return { diffId: meter.digest(), ...layer.finish() }
 }
 
-class LayerWriter {
+class LayerWriter implements Disposable {
   readonly #tree: Tree
   readonly #limits: UnpackLimits
-  readonly #times = new Map<string, Attributes>()
+  readonly #costs: Costs
+  readonly #times = new Map<string, Time>()
+  readonly #implied = new Set<string>()
   #entries = 0
   #ignoredDevices = 0
   #ignoredXattrs = 0
 
-  constructor(tree: Tree, limits: UnpackLimits) {
-    this.#tree = tree
+  constructor(directory: string, limits: UnpackLimits) {
+    this.#tree = new Tree(directory, (path) => this.#imply(path.toString('latin1')))
     this.#limits = limits
+    this.#costs = new Costs(limits)
   }
 
   begin(header: Header): MemberSink | undefined {
     this.#entries += 1
-    requireFewEntries(this.#entries, this.#limits)
+    this.#costs.entry(header.size)
     const entry = readEntry(header)
     requireShallow(entry.path, this.#limits)
     this.#ignoredXattrs += entry.ignoredXattrs
@@ -76,14 +72,28 @@ class LayerWriter {
   finish(): Omit<Unpacked, 'diffId'> {
     for (const [path, { mtimeSeconds, mtimeNanoseconds }] of this.#times)
       ignoreVanished(() => this.#tree.setTimes(bytes(path), mtimeSeconds, mtimeNanoseconds))
-    const implied = this.#tree.impliedDirectories.map((path) => path.toString('latin1'))
     return {
       entries: this.#entries,
-      impliedDirectories: [...new Set(implied)].filter((path) => !this.#times.has(path)),
+      impliedDirectories: [...this.#implied].filter((path) => !this.#times.has(path)),
       describesRoot: this.#times.has(''),
       ignoredDevices: this.#ignoredDevices,
       ignoredXattrs: this.#ignoredXattrs,
     }
+  }
+
+  [Symbol.dispose](): void {
+    this.#tree[Symbol.dispose]()
+  }
+
+  #imply(path: string): void {
+    this.#costs.entry()
+    if (!this.#implied.has(path)) this.#costs.path(path.length)
+    this.#implied.add(path)
+  }
+
+  #describe(path: string, { mtimeSeconds, mtimeNanoseconds }: Time): void {
+    if (!this.#times.has(path)) this.#costs.path(path.length)
+    this.#times.set(path, { mtimeSeconds, mtimeNanoseconds })
   }
 
   #apply(entry: Entry): MemberSink | undefined {
@@ -95,7 +105,7 @@ class LayerWriter {
         return new FileSink(tree, entry)
       case 'directory':
         tree.makeDirectory(bytes(path), attributes)
-        this.#times.set(path, attributes)
+        this.#describe(path, attributes)
         return undefined
       case 'symlink':
         tree.symlink(bytes(path), bytes(entry.target), attributes)
@@ -119,6 +129,7 @@ class LayerWriter {
   }
 }
 
+type Time = Pick<Attributes, 'mtimeSeconds' | 'mtimeNanoseconds'>
 type FileEntry = Extract<Entry, { kind: 'file' }>
 
 /** The content of one file, written as it comes; its attributes follow the last byte. */

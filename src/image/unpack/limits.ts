@@ -51,10 +51,6 @@ export async function* metered(
   }
 }
 
-export function requireFewEntries(entries: number, { maxEntries }: UnpackLimits): void {
-  if (entries > maxEntries) refuse(`more than ${maxEntries} entries`)
-}
-
 /** Paths are relative and clean; '' is the root. */
 export function requireShallow(path: string, { maxDepth }: UnpackLimits): void {
   if (path.length < maxDepth) return // a level takes a byte at least
@@ -66,6 +62,6 @@ export function requireSmall(bytes: number, { maxBytes }: UnpackLimits): void {
   if (bytes > maxBytes) refuse(`a sparse file of ${bytes} bytes`)
 }
 
-function refuse(what: string): never {
+export function refuse(what: string): never {
   throw new KeelsonError('RESOURCE_EXHAUSTED', `the archive has ${what}`)
 }

@@ -2,6 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { unpackLayer } from '../../../src/image/unpack/layer.ts'
+import { defaultUnpackLimits } from '../../../src/image/unpack/limits.ts'
 import { paxRecord, rawMember } from '../../support/archive.ts'
 import { rootTest } from '../../support/root.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
@@ -18,7 +19,7 @@ async function unpacked(bytes: Buffer) {
   }
   const dispose = () => temporary[Symbol.asyncDispose]()
   try {
-    const { diffId } = await unpackLayer(source(), layer, { maxBytes: 2 ** 30, maxEntries: 1000 })
+    const { diffId } = await unpackLayer(source(), layer, defaultUnpackLimits)
     return {
       diffId,
       names: () => readdirSync(layer).sort(),

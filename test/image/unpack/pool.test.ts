@@ -3,11 +3,12 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import test from 'ava'
+import { defaultUnpackLimits } from '../../../src/image/unpack/limits.ts'
 import { UnpackPool } from '../../../src/image/unpack/pool.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
-const limits = { maxBytes: 2 ** 30, maxEntries: 10_000 }
+const limits = defaultUnpackLimits
 
 /** A thread that takes every message and never answers. */
 const deafWorker = () =>
