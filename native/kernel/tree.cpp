@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
 #include <climits>
+#include <cstdio>
 #include <deque>
 
 #include "kernel/error.hpp"
@@ -44,7 +46,17 @@ Slot openSlot(int root, const std::string& path) {
   return {openIn(root, parent, O_PATH | O_DIRECTORY, RESOLVE_IN_ROOT), std::move(name)};
 }
 
-// Removes directories with one descriptor per level; what lies deeper than that is first moved up to `top`.
+// 64 bits that no name of an earlier run has.
+std::string randomHex() {
+  uint64_t bits = 0;
+  check(::getrandom(&bits, sizeof bits, 0), "getrandom");
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(bits));
+  return text;
+}
+
+// Removes directories with one descriptor per level; what lies deeper than that is first moved up to `top`, under a
+// name that a removal which was interrupted cannot have left there, nor an archive have brought.
 class Remover {
  public:
   explicit Remover(int top) : top_(top) {}
@@ -80,7 +92,8 @@ class Remover {
   }
 
   void raise(int parent, const std::string& name) {
-    raised_.push_back(".keelson-removed-" + std::to_string(sequence_++));
+    if (prefix_.empty()) prefix_ = ".keelson-removed-" + randomHex() + "-";
+    raised_.push_back(prefix_ + std::to_string(sequence_++));
     check(::renameat(parent, name.c_str(), top_, raised_.back().c_str()), "renameat", name);
   }
 
@@ -93,6 +106,7 @@ class Remover {
   }
 
   int top_;
+  std::string prefix_;
   uint64_t sequence_ = 0;
   std::vector<std::string> raised_;
 };

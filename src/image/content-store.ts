@@ -2,11 +2,12 @@ import { constants, createReadStream } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { abortable, asKeelsonError, hasErrno, KeelsonError } from '../base/index.ts'
+import { abortable, asKeelsonError, hasErrno, KeelsonError, type Logger } from '../base/index.ts'
 import { spreadSubdirectories } from '../kernel/index.ts'
 import { DigestMeter, splitDigest } from './digest.ts'
 import { GatheredWriter } from './gathered-writer.ts'
 import { isInterruption } from './interruption.ts'
+import { removeLeftover } from './leftovers.ts'
 
 /** Names bytes by what they are (image-spec descriptor.md). */
 export interface Blob {
@@ -51,14 +52,14 @@ export class ContentStore {
   }
 
   /** `boot` is the boot id of the running kernel. */
-  static async open(directory: string, boot: string): Promise<ContentStore> {
+  static async open(directory: string, boot: string, log: Logger): Promise<ContentStore> {
     const store = new ContentStore(directory, boot)
     await mkdir(store.#ingest, { recursive: true, mode: 0o700 })
     spreadSubdirectories(store.#ingest)
     for (const name of await readdir(store.#ingest)) {
       const path = join(store.#ingest, name)
       const mayGoOn = partialName.exec(name)?.[1] === boot && (await stat(path)).size >= leastPartialBytes
-      if (!mayGoOn) await rm(path, { recursive: true, force: true })
+      if (!mayGoOn) await removeLeftover(path, log)
     }
     for (const algorithm of ['sha256', 'sha512'])
       await mkdir(join(store.#blobs, algorithm), { recursive: true, mode: 0o700 })

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Cleanup, type Clock, hasCode, hasErrno, KeelsonError, type Logger } from '../base/index.ts'
 import { adoptAttributes, removeTree, treeUsage } from '../kernel/index.ts'
 import { type Blob, type ContentStore, diskFull } from './content-store.ts'
+import { removeLeftover } from './leftovers.ts'
 import type { LayerRecord } from './records.ts'
 import { SharedWork } from './shared-work.ts'
 import { Slots } from './slots.ts'
@@ -78,7 +79,7 @@ export class LayerStore implements AsyncDisposable {
     for (const record of records) this.#made.set(record.key, record)
     const known = new Set([...this.#made.values()].map(({ directory }) => directory))
     for (const name of await readdir(this.#directory))
-      if (!known.has(name)) await removeTree(join(this.#directory, name))
+      if (!known.has(name)) await removeLeftover(join(this.#directory, name), this.#log)
   }
 
   find(diffId: string, chainId: string): LayerRecord | undefined {

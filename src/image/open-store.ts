@@ -66,8 +66,8 @@ export async function openImageStore(options: ImageStoreOptions): Promise<Manage
     new Records(await open({ directory, clock: options.clock, log: options.log })),
   )
   const boot = bootId()
-  const content = await ContentStore.open(directory, boot)
   const { log, clock } = options
+  const content = await ContentStore.open(directory, boot, log)
   const leases = await undo.use(await Leases.open(directory, { content, boot, clock }))
   const layers = await undo.use(
     new LayerStore({

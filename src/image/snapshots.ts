@@ -6,6 +6,7 @@ import { adoptAttributes, removeTree, treeUsage } from '../kernel/index.ts'
 import type { PrepareOptions, Snapshot, SnapshotStore, UnpackedArchive } from './image-store.ts'
 import type { LayerQuota } from './layer-quota.ts'
 import type { LayerStore } from './layer-store.ts'
+import { removeLeftover } from './leftovers.ts'
 import type { Change, LayerRecord, Recorded, Records, SnapshotRecord } from './records.ts'
 import { changesOf } from './save/changes.ts'
 import { SharedWork } from './shared-work.ts'
@@ -67,7 +68,7 @@ export class Snapshots implements SnapshotStore {
   async sweep(): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 })
     for (const name of await readdir(this.#directory))
-      if (!this.#records.snapshots.has(name)) await removeTree(join(this.#directory, name))
+      if (!this.#records.snapshots.has(name)) await removeLeftover(join(this.#directory, name), this.#log)
   }
 
   /** The same key with the same image finds the snapshot again; with another image it is ALREADY_EXISTS. */

@@ -1,9 +1,11 @@
 /** Downloads of one blob that meet: who gave up is still cleaning up when the next try begins. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
+import { silentLogger } from '../../src/base/index.ts'
 import { ContentStore } from '../../src/image/content-store.ts'
 import { sha256 } from '../support/archive.ts'
+import { deepTree } from '../support/deep-tree.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const bytes = Buffer.alloc(5000, 'x')
@@ -32,7 +34,7 @@ async function* whole(offset: number) {
 for (const outcome of ['fails', 'succeeds'] as const)
   test(`a download waits for the one before it, which ${outcome}`, async (t) => {
     await using folder = await temporaryDirectory()
-    const store = await ContentStore.open(folder.path, 'b007')
+    const store = await ContentStore.open(folder.path, 'b007', silentLogger)
     const before = halting()
     const first = store.resume(blob, before.open)
     let asked = 0
@@ -54,3 +56,13 @@ for (const outcome of ['fails', 'succeeds'] as const)
     t.true(readFileSync(store.path(blob.digest)).equals(bytes))
     t.deepEqual(readdirSync(join(folder.path, 'ingest')), [])
   })
+
+test('what an earlier process left half-removed goes when the store opens, however deep it is', async (t) => {
+  await using folder = await temporaryDirectory()
+  const ingest = join(folder.path, 'ingest')
+  mkdirSync(ingest)
+  deepTree(join(ingest, 'snapshot-1'), 6000)
+  writeFileSync(join(ingest, 'blob-0'), 'half')
+  await ContentStore.open(folder.path, 'b007', silentLogger)
+  t.deepEqual(readdirSync(ingest), [])
+})

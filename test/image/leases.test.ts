@@ -142,7 +142,7 @@ test('a lease of another boot, or none that can be read, holds nothing', async (
 
 test('two pulls of one index, for two platforms, hold what both need until the last is done', async (t) => {
   await using data = await temporaryDirectory()
-  const content = await ContentStore.open(data.path, 'boot')
+  const content = await ContentStore.open(data.path, 'boot', silentLogger)
   using leases = await Leases.open(data.path, { content, boot: 'boot', clock: systemClock })
   const [top = '', ...blobs] = ['top', 'first', 'second'].map((name) => sha256(Buffer.from(name)))
   const held = () => blobs.map((blob) => leases.holds(blob))
