@@ -424,43 +424,9 @@ void treeRemove(const std::string& path) {
   Remover(parent.get()).entry(parent.get(), name);
 }
 
-namespace {
-
-void addUsage(int directory, int depth, TreeUsage& usage) {
-  if (depth > 1000) {
-    errno = ELOOP;
-    fail("openat");
-  }
-  for (const std::string& name : listNames(directory)) {
-    struct stat status{};
-    if (::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == -1) {
-      if (errno == ENOENT) continue;  // a container writes while we look
-      fail("newfstatat", name);
-    }
-    // A file with several names counts a share for each of them.
-    usage.bytes += static_cast<uint64_t>(status.st_blocks) * 512 / (S_ISDIR(status.st_mode) ? 1 : status.st_nlink);
-    usage.inodes += 1;
-    if (!S_ISDIR(status.st_mode)) continue;
-    const Fd below(::openat(directory, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (below) addUsage(below.get(), depth + 1, usage);
-  }
-}
-
-}  // namespace
-
 void treeSync(const std::string& path) {
   const Fd directory(check(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open", path));
   check(::syncfs(directory.get()), "syncfs", path);
-}
-
-TreeUsage treeUsage(const std::string& path) {
-  TreeUsage usage;
-  const Fd root(check(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), "open", path));
-  struct stat status{};
-  check(::fstat(root.get(), &status), "fstat", path);
-  usage = {static_cast<uint64_t>(status.st_blocks) * 512, 1};
-  addUsage(root.get(), 0, usage);
-  return usage;
 }
 
 }  // namespace keelson::kernel

@@ -73,6 +73,7 @@ struct TreeUsage {
   uint64_t bytes = 0;  // allocated, each inode once
   uint64_t inodes = 0;
 };
+// Others may change the tree meanwhile: what cannot be reached any more is left out.
 TreeUsage treeUsage(const std::string& path);
 
 }  // namespace keelson::kernel

@@ -75,20 +75,23 @@ async function oneOf(
       annotations: config.annotations,
     },
     ...usage,
-    writableLayer,
+    ...(writableLayer && { writableLayer }),
   })
 }
 
-/** A container that writes meanwhile may take a file away under our eyes. */
-async function writableLayerOf({ images, clock }: PodContext, id: string, mountpoint: string) {
-  const { bytes, inodes } = await images.snapshots.usage(id).catch((error) => {
+/** A container that writes meanwhile may take a file away under our eyes. Nothing it writes takes all others' stats. */
+async function writableLayerOf({ images, clock, log }: PodContext, id: string, mountpoint: string) {
+  const used = await images.snapshots.usage(id).catch((error: unknown) => {
     if (hasErrno(error, 'ENOENT') || hasCode(error, 'NOT_FOUND')) return { bytes: 0, inodes: 0 }
-    throw error
+    log.warn('what a container has written cannot be measured', { id, error })
+    return undefined
   })
-  return {
-    timestamp: nowNs(clock),
-    fsId: { mountpoint },
-    usedBytes: { value: BigInt(bytes) },
-    inodesUsed: { value: BigInt(inodes) },
-  }
+  return (
+    used && {
+      timestamp: nowNs(clock),
+      fsId: { mountpoint },
+      usedBytes: { value: BigInt(used.bytes) },
+      inodesUsed: { value: BigInt(used.inodes) },
+    }
+  )
 }
