@@ -22,7 +22,6 @@ export interface MemberSink {
 interface Internals extends EventEmitter, Dialected {
   _pax: Record<string, string> | null
   _decodeLongHeader(bytes: Buffer): void
-  _buffer: { shift(bytes: number): Buffer | null }
   /** Bytes of the member that are still to come. */
   _missing: number
   /** No header is read while this is set. */
@@ -41,11 +40,11 @@ interface Internals extends EventEmitter, Dialected {
  * cost more than all else that is done for a member.
  */
 export async function readMembers(source: AsyncIterable<Buffer>, handler: MemberHandler): Promise<void> {
-  const options: object = { filenameEncoding: 'latin1' }
+  const options: object = { filenameEncoding: 'latin1', allowUnknownFormat: true }
   const parser = extract(options) as unknown as Internals
   decodePaxAsBytes(parser)
-  readAsGoDoes(parser)
-  const oldSparse = readOldSparse(parser)
+  const { header: lastBlock, isAtEnd } = readAsGoDoes(parser)
+  const oldSparse = readOldSparse(parser, lastBlock)
   parser._createStream = () => new Content(parser)
   parser.on('entry', (header: Header, content: Content) => {
     const sink = oldSparse(header, handler)
@@ -53,9 +52,11 @@ export async function readMembers(source: AsyncIterable<Buffer>, handler: Member
     if (parser._stream === content) content.sink = sink
     else endWithoutContent(sink)
   })
+  const parse = (chunk: Buffer) => parsing(() => parser._write(chunk, check))
   try {
-    for await (const chunk of source) parsing(() => parser._write(chunk, check))
-    parsing(() => parser._final(check))
+    // What follows the end belongs to the digest only.
+    for await (const chunk of source) if (!isAtEnd()) parse(chunk)
+    if (!isAtEnd()) parsing(() => parser._final(check))
   } finally {
     parser._stream?.sink?.[Symbol.dispose]()
   }
@@ -116,30 +117,24 @@ function decodePaxAsBytes(parser: Internals): void {
 }
 
 /**
- * Members of type `S` (sparse.ts): the map begins in the header, which tar-stream gives to nobody, and goes on in
- * blocks before the data, of which it knows nothing. So the header is caught on its way, and while there are such
- * blocks, the member is said to be that much longer.
+ * Members of type `S` (sparse.ts): the map begins in the header and goes on in blocks before the data, of which
+ * tar-stream knows nothing. So while there are such blocks, the member is said to be that much longer.
  */
 function readOldSparse(
   parser: Internals,
+  lastBlock: () => Buffer,
 ): (header: Header, handler: MemberHandler) => MemberSink | undefined {
-  let block: Buffer = Buffer.alloc(0)
-  const shift = parser._buffer.shift.bind(parser._buffer)
-  parser._buffer.shift = (bytes) => {
-    const got = shift(bytes)
-    if (bytes === 512 && got) block = got
-    return got
-  }
-  const isOld = () => block[156] === 0x53
+  const isOld = () => lastBlock()[156] === 0x53
   const apply = parser._applyLongHeaders.bind(parser)
   parser._applyLongHeaders = () => {
     apply()
     if (!isOld()) return
     parser._header.type = 'file'
-    if (block[482] !== 0) parser._header.size += 512
+    if (lastBlock()[482] !== 0) parser._header.size += 512
   }
   return (header, handler) => {
     if (!isOld()) return handler.begin(header)
+    const block = lastBlock()
     const map = readOldParts(block, 386, 4)
     const realBytes = readOldNumber(block, 483)
     if (block[482] === 0) return handler.begin({ ...header, sparse: { realBytes, map } })

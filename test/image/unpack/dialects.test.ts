@@ -1,9 +1,11 @@
 /** Archives that tar-stream alone would read otherwise than Go's archive/tar does. */
-import { mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { unpackLayer } from '../../../src/image/unpack/layer.ts'
 import { defaultUnpackLimits } from '../../../src/image/unpack/limits.ts'
-import { paxRecord, rawMember } from '../../support/archive.ts'
+import { paxRecord, rawMember, sha256 } from '../../support/archive.ts'
 import { rootTest } from '../../support/root.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
@@ -50,4 +52,37 @@ rootTest('hostile: what is all header has no content, whatever size it claims', 
   t.deepEqual(layer.names(), ['d', 'f', 'fifo', 'hard', 'last', 'soft'])
   t.is(layer.text('hard'), 'content')
   t.is(layer.target('soft'), 'f')
+})
+
+rootTest('hostile: what follows the end of an archive is hashed, and no more', async (t) => {
+  const evil = rawMember('0', 'evil', Buffer.from('evil'))
+  for (const rest of [
+    evil,
+    Buffer.concat([evil, evil, end]),
+    Buffer.alloc(700, 'x'),
+    Buffer.alloc(100, 'x'),
+  ]) {
+    const bytes = Buffer.concat([rawMember('0', 'f'), end, rest])
+    await using layer = await unpacked(bytes)
+    t.deepEqual(layer.names(), ['f'])
+    t.is(layer.diffId, sha256(bytes))
+  }
+  const lone = Buffer.concat([rawMember('0', 'f'), Buffer.alloc(512), evil, end])
+  await t.throwsAsync(() => unpacked(lone), { code: 'INVALID_ARGUMENT', message: /zeros between/ })
+  await using short = await unpacked(Buffer.concat([rawMember('0', 'f'), Buffer.alloc(512)]))
+  t.deepEqual(short.names(), ['f'])
+})
+
+rootTest('the oldest format, whose directories are told by their names', async (t) => {
+  await using folder = await temporaryDirectory()
+  mkdirSync(join(folder.path, 'd/e'), { recursive: true })
+  writeFileSync(join(folder.path, 'd/e/f'), 'content')
+  const bytes = execFileSync('tar', ['--format=v7', '-cf', '-', 'd'], { cwd: folder.path })
+  await using layer = await unpacked(bytes)
+  t.deepEqual(layer.names(), ['d'])
+  t.is(layer.text('d/e/f'), 'content')
+  await using named = await unpacked(Buffer.concat([rawMember('0', 'name/', Buffer.from('x')), end]))
+  t.is(named.text('name'), 'x', 'a file by its type')
+  await using old = await unpacked(Buffer.concat([rawMember('\0', 'name/'), rawMember('\0', 'name/f'), end]))
+  t.deepEqual([old.names(), old.text('name/f')], [['name'], ''])
 })
