@@ -138,15 +138,12 @@ export class LayerStore implements AsyncDisposable {
       directory,
       limits: await this.#limitsNow(),
     })
-    const abort = () => unpacking.abort()
-    signal?.addEventListener('abort', abort, { once: true })
+    using _abort = abortWith(unpacking, signal)
     unpacking.grown(size, true)
     try {
       await unpacking.result
     } catch (error) {
       throw diskFull(error, directory) ?? error
-    } finally {
-      signal?.removeEventListener('abort', abort)
     }
   }
 
@@ -259,7 +256,7 @@ export class LayerStore implements AsyncDisposable {
     })
     const running = unpacking ?? (await begin(this.#content.path(request.blob.digest)))
     running.grown(request.blob.sizeBytes, true)
-    request.signal.addEventListener('abort', () => running.abort(), { once: true })
+    using _abort = abortWith(running, request.signal)
     return await running.result.catch((error) => {
       throw diskFull(error, staging) ?? atLayer(error, request.blob)
     })
@@ -278,6 +275,14 @@ export class LayerStore implements AsyncDisposable {
 interface Along {
   onOpen?: (path: string) => Promise<void>
   onGrow?: (bytes: number) => void
+}
+
+/** Also where the signal came before. */
+function abortWith(unpacking: Unpacking, signal: AbortSignal | undefined): Disposable {
+  const abort = () => unpacking.abort()
+  if (signal?.aborted) abort()
+  else signal?.addEventListener('abort', abort, { once: true })
+  return { [Symbol.dispose]: () => signal?.removeEventListener('abort', abort) }
 }
 
 function atLayer(error: unknown, { digest }: Blob): unknown {

@@ -3,9 +3,11 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import test from 'ava'
+import { systemClock } from '../../../src/base/index.ts'
 import { defaultUnpackLimits } from '../../../src/image/unpack/limits.ts'
 import { UnpackPool } from '../../../src/image/unpack/pool.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
+import { rootTest } from '../../support/root.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
 const limits = defaultUnpackLimits
@@ -36,4 +38,24 @@ test('a thread that does not stop when it is told to is ended, and the next job 
     t.is(workers.length, nth)
   }
   t.is(clock.pending, 0)
+})
+
+rootTest('a thread that has much to read stops as soon as it is told to', async (t) => {
+  await using folder = await temporaryDirectory()
+  const directory = join(folder.path, 'tree')
+  mkdirSync(directory)
+  await using file = await open(join(folder.path, 'archive'), 'w+')
+  const bytes = 2 ** 40
+  await file.truncate(bytes)
+  await using pool = new UnpackPool(new FakeClock())
+  const endless = { ...limits, maxBytes: Number.POSITIVE_INFINITY }
+  const unpacking = pool.start({ kind: 'layer', fd: file.fd, directory, limits: endless })
+  unpacking.grown(bytes, true)
+  await systemClock.sleep(500)
+  unpacking.abort()
+  await t.throwsAsync(() => unpacking.result, { code: 'CANCELLED' })
+  const early = pool.start({ kind: 'layer', fd: file.fd, directory, limits: endless })
+  early.abort()
+  early.grown(bytes, true)
+  await t.throwsAsync(() => early.result, { code: 'CANCELLED' })
 })
