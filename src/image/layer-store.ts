@@ -82,8 +82,13 @@ export class LayerStore implements AsyncDisposable {
       if (!known.has(name)) await removeLeftover(join(this.#directory, name), this.#log)
   }
 
+  /**
+   * By its diff id a layer is the same for every image, unless its archive leaves the looks of directories to the
+   * layers below: made as the lowest one (whose chain id is its diff id), it has none of those to look like.
+   */
   find(diffId: string, chainId: string): LayerRecord | undefined {
-    return this.#made.get(diffId) ?? this.#made.get(chainId)
+    const alike = this.#made.get(diffId)
+    return alike && !alike.impliesDirectories ? alike : this.#made.get(chainId)
   }
 
   list(): LayerRecord[] {
@@ -181,7 +186,7 @@ export class LayerStore implements AsyncDisposable {
     await mkdir(staging)
     await chmod(staging, 0o755)
     undo.defer(() => removeTree(staging))
-    const unpacked = await this.#slots.run(() => this.#download(request, staging))
+    const unpacked = await this.#slots.run(() => this.#download(request, staging), request.signal)
     if (unpacked.diffId !== request.diffId)
       throw new KeelsonError(
         'DATA_LOSS',
@@ -194,7 +199,10 @@ export class LayerStore implements AsyncDisposable {
     const twin = this.#made.get(key)
     if (twin) return twin // made meanwhile for an image with other layers below
     const directory = `${key.slice(key.indexOf(':') + 1).slice(0, 24)}-${randomBytes(4).toString('hex')}`
-    const record = { key, diffId: request.diffId, directory, describesRoot: unpacked.describesRoot, ...usage }
+    const record = {
+      ...{ key, diffId: request.diffId, directory, describesRoot: unpacked.describesRoot, ...usage },
+      impliesDirectories: unpacked.impliedDirectories.length > 0,
+    }
     this.#made.set(key, record)
     try {
       await rename(staging, this.path(record))

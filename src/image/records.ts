@@ -11,6 +11,8 @@ export interface LayerRecord {
   directory: string
   /** Whether the archive described the root directory. */
   describesRoot: boolean
+  /** It has directories that the archive did not describe. Of records of earlier versions nobody knows. */
+  impliesDirectories?: boolean
   /** On disk. */
   bytes: number
   inodes: number

@@ -1,4 +1,4 @@
-/** Lets so many tasks run at a time; the others wait in order. */
+/** Lets so many tasks run at a time; the others wait in order, unless their signal says that nobody wants them any more. */
 export class Slots {
   #free: number
   readonly #waiting: (() => void)[] = []
@@ -7,9 +7,10 @@ export class Slots {
     this.#free = count
   }
 
-  async run<T>(task: () => Promise<T>): Promise<T> {
+  async run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    signal?.throwIfAborted()
     if (this.#free > 0) this.#free -= 1
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    else await this.#turn(signal)
     try {
       return await task()
     } finally {
@@ -17,5 +18,20 @@ export class Slots {
       if (next) next()
       else this.#free += 1
     }
+  }
+
+  #turn(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        this.#waiting.splice(this.#waiting.indexOf(begin), 1)
+        reject(signal?.reason)
+      }
+      const begin = () => {
+        signal?.removeEventListener('abort', leave)
+        resolve()
+      }
+      signal?.addEventListener('abort', leave, { once: true })
+      this.#waiting.push(begin)
+    })
   }
 }
