@@ -31,6 +31,8 @@ const criuTest = (title: string, body: (t: ExecutionContext, endpoint: CriEndpoi
   })
 
 const counting = 'i=0; while :; do i=$((i+1)); echo $i > /count; echo $i; sleep 0.02; done'
+/** The file is empty for a moment each time it is written. */
+const whole = 'n=; while [ -z "$n" ]; do n=$(cat /count); done; echo $n'
 const ownProcesses = { linux: { securityContext: { namespaceOptions: { pid: NamespaceMode.CONTAINER } } } }
 
 async function counter(endpoint: CriEndpoint, name: string) {
@@ -112,7 +114,7 @@ criuTest(
     await loadAsImage(endpoint, location)
     await endpoint.start()
     t.is((await endpoint.status(restored)).state, ContainerState.CONTAINER_RUNNING)
-    t.regex(await sh(endpoint, restored, 'cat /count'), /^\d+$/)
+    t.regex(await sh(endpoint, restored, whole), /^\d+$/)
     await endpoint.runtime.stopContainer({ containerId: restored, timeout: 0n }, call)
     t.like(await endpoint.status(restored), { state: ContainerState.CONTAINER_EXITED, exitCode: 137 })
     await endpoint.removePod(podId)
@@ -122,7 +124,7 @@ criuTest(
       image: { image: 'checkpoint:test' },
       ...ownProcesses,
     })
-    t.true(Number(await sh(endpoint, carried, 'cat /count')) > 5, 'from an image that carries it')
+    t.true(Number(await sh(endpoint, carried, whole)) > 5, 'from an image that carries it')
     t.is((await endpoint.status(carried)).image?.image, 'docker.io/library/busybox:test')
     await endpoint.removePod(third)
   },
@@ -161,7 +163,7 @@ criuTest('a pod, its processes shared, is written and restored as a whole', asyn
     await endpoint.runtime.startContainer({ containerId }, call)
   for (const { containerId } of restoredContainers) {
     t.is((await endpoint.status(containerId)).state, ContainerState.CONTAINER_RUNNING)
-    t.true(Number(await sh(endpoint, containerId, 'cat /count')) > 4)
+    t.true(Number(await sh(endpoint, containerId, whole)) > 4)
   }
   await endpoint.removePod(podSandboxId)
 })
