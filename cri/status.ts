@@ -24,6 +24,8 @@ const table: readonly (readonly [code: string, status: Grpc])[] = [
   ['UNAUTHENTICATED', Grpc.UNAUTHENTICATED],
 ]
 const statusByCode = new Map(table)
+/** Errors of the system that nobody classified, but which say that there was no room. */
+const noRoom = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM'])
 const codeByStatus = new Map(table.map(([code, status]) => [status, code]))
 
 /**
@@ -46,7 +48,8 @@ export function statusOf(thrown: unknown, rpc = ''): Pick<StatusObject, 'code' |
   const code = property(error, 'code') ?? nameAsCode(error)
   const known = wellKnown.find((one) => one.rpc === rpc && one.code === code)
   if (known) return { code: Grpc.UNKNOWN, details: headerText(`${known.word}: ${details}`) }
-  return { code: statusByCode.get(code) ?? Grpc.UNKNOWN, details: headerText(details) }
+  const other = noRoom.has(code) ? Grpc.RESOURCE_EXHAUSTED : Grpc.UNKNOWN
+  return { code: statusByCode.get(code) ?? other, details: headerText(details) }
 }
 
 /** As UTF-8, in which half of a surrogate pair, be it from an image or from our cut, becomes U+FFFD: gRPC throws at it. */

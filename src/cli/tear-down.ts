@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import type { RuntimeService } from '../../cri/service.ts'
 import { ListPodSandboxRequest } from '../../cri/types.ts'
+import { hasErrno } from '../base/index.ts'
 import { removePinNamespace } from '../kernel/index.ts'
 import { restoreHost } from '../network/index.ts'
 import { cgroupLeaves, expandSlice, readCgroupLayout, removeCgroup } from '../oci/index.ts'
@@ -68,5 +69,13 @@ async function undoHostChanges(
     const leaves = cgroupLeaves({ layout: readCgroupLayout(), path })
     await removeCgroup(leaves, { clock })
   }
-  await rm(runDirectory, { recursive: true, force: true })
+  await removeRunDirectory(runDirectory)
+}
+
+/** One that is a file system of its own is emptied, and stays. */
+async function removeRunDirectory(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true }).catch((error: unknown) => {
+    const isItself = error instanceof Error && 'path' in error && error.path === path
+    if (!isItself || !hasErrno(error, 'EBUSY')) throw error
+  })
 }

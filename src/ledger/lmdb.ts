@@ -15,6 +15,8 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       path: options.path,
       // With overlapping sync (the default) a put resolves before its fsync.
       overlappingSync: false,
+      // Its batches of a turn make promises that nobody has: where the disk is full, they would end the process.
+      eventTurnBatching: false,
       encoding: 'binary',
       // Raw bytes: the default key encoding escapes control characters in short keys only and splits long keys
       // at NUL, so neither the order nor the key itself would survive.

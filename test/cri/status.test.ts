@@ -94,3 +94,9 @@ test('half a character, from an image or from the cut, does not reach gRPC, whic
     }),
   )
 })
+
+test('what had no room says so, whoever threw it', (t) => {
+  const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+  t.deepEqual(statusOf(full), { code: Grpc.RESOURCE_EXHAUSTED, details: full.message })
+  t.is(errorOf(Object.assign(new Error('x'), statusOf(full))).code, 'RESOURCE_EXHAUSTED')
+})
