@@ -7,6 +7,7 @@ import { eventually } from '../support/eventually.ts'
 import { addImage } from '../support/layered-image.ts'
 
 const metricsPort = 9180
+const askMetrics = `fetch('http://127.0.0.1:${metricsPort}/metrics').then((answer) => answer.text()).then(console.log)`
 
 async function addNoise(layout: string): Promise<void> {
   for (const name of ['oldest', 'older', 'taken'])
@@ -38,7 +39,7 @@ endpointTest(
       (await readFile(endpoint.logPath, 'utf8')).includes('no image is left that may go'),
     )
     t.deepEqual(await names(endpoint), ['busybox:test', 'taken:1'])
-    const { stdout } = await endpoint.network.run('curl', ['-s', `http://127.0.0.1:${metricsPort}/metrics`])
+    const { stdout } = await endpoint.network.run(process.execPath, ['-e', askMetrics])
     t.regex(stdout, /^keelson_images_collected_total 2$/m)
     t.regex(stdout, /^keelson_images_collected_bytes_total 25\d{6}$/m)
 

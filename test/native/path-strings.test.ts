@@ -17,6 +17,7 @@ const byString =
   /AT_FDCWD|__NR_(?:chdir|chroot|mount|umount2|execve|bind|connect|open|stat|mkdir|unlink|rename|symlink|mknod)\b/
 
 const known: Readonly<Record<string, string>> = {
+  'adopt.c': '/proc/thread-self and criu’s file in the state directory',
   'bpf.c': 'cgroup, before the clone',
   'copy-up.c': 'source of a bind mount',
   'files.c': 'the host’s files, before the clone or by the parent',
