@@ -26,14 +26,19 @@ async function dockerArchive(): Promise<Buffer> {
   )
 }
 
-rootTest('saves to one path at once: each is whole, and nothing else is left beside it', async (t) => {
-  await using folder = await temporaryDirectory()
-  await using store = await openImageStore({
-    dataDirectory: join(folder.path, 'data'),
+/** A store, and `in.tar` to load into it. */
+async function storeBeside(directory: string) {
+  writeFileSync(join(directory, 'in.tar'), await dockerArchive())
+  return await openImageStore({
+    dataDirectory: join(directory, 'data'),
     log: silentLogger,
     clock: systemClock,
   })
-  writeFileSync(join(folder.path, 'in.tar'), await dockerArchive())
+}
+
+rootTest('saves to one path at once: each is whole, and nothing else is left beside it', async (t) => {
+  await using folder = await temporaryDirectory()
+  await using store = await storeBeside(folder.path)
   const [image] = await store.load(join(folder.path, 'in.tar'))
   const out = join(folder.path, 'out')
   const path = join(out, 'image.tar')
@@ -47,12 +52,7 @@ rootTest('saves to one path at once: each is whole, and nothing else is left bes
 
 rootTest('what is saved is on disk, and its name too, before it is told as saved', async (t) => {
   await using folder = await temporaryDirectory()
-  await using store = await openImageStore({
-    dataDirectory: join(folder.path, 'data'),
-    log: silentLogger,
-    clock: systemClock,
-  })
-  writeFileSync(join(folder.path, 'in.tar'), await dockerArchive())
+  await using store = await storeBeside(folder.path)
   await store.load(join(folder.path, 'in.tar'))
   const out = join(folder.path, 'out')
   mkdirSync(out)
