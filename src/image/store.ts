@@ -150,9 +150,11 @@ export class FileImageStore implements ManagedImageStore {
   }
 
   async untag(name: string): Promise<Image> {
-    const left = await untagImage(this.#parts.records, this.get(name).id, name)
-    await this.#collect()
-    return left
+    return await this.#untilClosed(async () => {
+      const left = await untagImage(this.#parts.records, this.get(name).id, name)
+      await this.#collect()
+      return left
+    })
   }
 
   async history(nameOrId: string): Promise<HistoryStep[]> {
@@ -168,18 +170,20 @@ export class FileImageStore implements ManagedImageStore {
   async prune(options: PruneOptions = {}): Promise<Freed> {
     const { records, clock } = this.#parts
     const before = await this.filesystem()
-    const doomed = await records.change((now) => {
-      const result = prunable(now, options, clock.nowMs())
-      return { changes: result.map(({ image }) => ({ remove: 'image', key: image.id })), result }
+    const doomed = await this.#untilClosed(async () => {
+      const chosen = await records.change((now) => {
+        const result = prunable(now, options, clock.nowMs())
+        return { changes: result.map(({ image }) => ({ remove: 'image', key: image.id })), result }
+      })
+      await this.#collect()
+      return chosen
     })
-    await this.#collect()
     const { usedBytes } = await this.filesystem()
     return { images: doomed.map(({ image }) => image), bytes: Math.max(0, before.usedBytes - usedBytes) }
   }
 
   async collectGarbage(policy: GarbagePolicy): Promise<Collected> {
-    const remove = (id: string) => this.remove(id)
-    return await freeDisk({ ...this.#parts, pins: this.#pins, remove }, policy)
+    return await freeDisk({ ...this.#parts, pins: this.#pins, remove: (id) => this.remove(id) }, policy)
   }
 
   find(nameOrId: string): Image | undefined {
@@ -202,8 +206,10 @@ export class FileImageStore implements ManagedImageStore {
   async remove(nameOrId: string): Promise<void> {
     const image = this.find(nameOrId)
     if (!image) return
-    await this.#parts.records.commit([{ remove: 'image', key: image.id }])
-    await this.#collect()
+    await this.#untilClosed(async () => {
+      await this.#parts.records.commit([{ remove: 'image', key: image.id }])
+      await this.#collect()
+    })
   }
 
   /** What images take on disk: layers and blobs, not what containers wrote. */
@@ -253,10 +259,10 @@ export class FileImageStore implements ManagedImageStore {
     this.#parts.settler.request()
   }
 
-  /** Pulls that run are cancelled. */
+  /** Pulls that run are cancelled, removals waited for: another process may have the store then. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new KeelsonError('CANCELLED', 'the image store is being closed'))
-    await Promise.allSettled(this.#running)
+    while (this.#running.size > 0) await Promise.allSettled(this.#running)
     await this.snapshots.deleted()
     const { lock, records, layers, leases, registry, settler } = this.#parts
     await using undo = new Cleanup()
@@ -296,7 +302,16 @@ export class FileImageStore implements ManagedImageStore {
   /** Work that adds images. When it fails, what it had stored already is collected again. */
   async #work<T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const both = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal
-    const running = this.#attempt(work, both)
+    return await this.#tracked(this.#attempt(work, both))
+  }
+
+  /** Work that removes; none is begun once the store is being closed. */
+  async #untilClosed<T>(work: () => Promise<T>): Promise<T> {
+    this.#closing.signal.throwIfAborted()
+    return await this.#tracked(work())
+  }
+
+  async #tracked<T>(running: Promise<T>): Promise<T> {
     this.#running.add(running)
     try {
       return await running
@@ -332,6 +347,4 @@ export class FileImageStore implements ManagedImageStore {
   }
 }
 
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, each) => total + each, 0)
-}
+const sum = (numbers: readonly number[]) => numbers.reduce((total, each) => total + each, 0)

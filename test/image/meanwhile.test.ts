@@ -129,3 +129,13 @@ test('a push that fails stops its other uploads, and the image may go at once', 
   await s.store.remove('localhost/pushed:1')
   t.deepEqual(await s.blobs(), [])
 })
+
+test('a store that is closed has ended its removals, and begins none', async (t) => {
+  await using s = await scene()
+  await s.store.load(await s.layout('localhost/going:1', 120, 1000))
+  const removal = s.store.remove('localhost/going:1')
+  await s.store[Symbol.asyncDispose]()
+  t.deepEqual([await s.blobs(), await s.layers()], [[], []])
+  await t.notThrowsAsync(removal)
+  await t.throwsAsync(s.store.prune({ all: true }))
+})
